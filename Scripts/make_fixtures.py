@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Makes the PyTorch reference numbers that the tests compare with.
+
+Writes two files into Tests/Fixtures:
+
+gpt-tiny.safetensors    weights, logits, loss and every gradient of a small
+                        GPT, and 20 AdamW steps on one batch
+operations.safetensors  inputs, output, cotangent u and the gradients of
+                        <u, output> of single operations
+
+Numbers are float64, but float32 below `float32/`; tokens are int64. Matrices
+are stored [output, input]. Random input comes from a generator whose stream
+is frozen, seeded by the name of what it is for: a case added later leaves
+all others as they are. The same versions on the same CPU give the same
+bytes; others may differ in the last bits. The metadata names the versions.
+
+Needs: pip install torch numpy safetensors
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy
+import safetensors
+import torch
+from safetensors.torch import save
+
+from fixtures import gpt_tiny, operations
+from fixtures.reference import SEED
+
+FOLDER = Path(__file__).resolve().parents[1] / "Tests" / "Fixtures"
+
+
+def versions():
+    """Returns the metadata: what made the file."""
+    return {
+        "format": "pt",
+        "generator": "Scripts/make_fixtures.py",
+        "numpy": numpy.__version__,
+        "safetensors": safetensors.__version__,
+        "seed": str(SEED),
+        "torch": torch.__version__,
+    }
+
+
+def sorted_metadata(file):
+    """Returns the file's bytes with its metadata in alphabetical order.
+
+    safetensors writes metadata in an order that differs between runs.
+    """
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[end:]
+
+
+def write(name, tensors):
+    """Writes one fixture file and prints its size."""
+    plain = {
+        key: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for key, tensor in tensors.items()
+    }
+    data = sorted_metadata(save(plain, metadata=versions()))
+    path = FOLDER / name
+    path.write_bytes(data)
+    print(f"{os.path.relpath(path)}: {len(plain)} tensors, {len(data)} bytes")
+
+
+def main():
+    """Writes both files."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write("gpt-tiny.safetensors", gpt_tiny.tensors())
+    write("operations.safetensors", operations.tensors())
+
+
+if __name__ == "__main__":
+    main()

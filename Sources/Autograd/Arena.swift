@@ -1,0 +1,159 @@
+import CSystem
+
+/// Bump allocator for everything that lives no longer than a step.
+///
+/// Blocks are never freed one by one: `reset` empties the arena, `rewind` gives back all since a mark. Memory is
+/// mapped in chunks, which belong to the arena while it lives. When a step overflowed into several, the next
+/// reset frees them first and then maps one chunk of the high-water size: from then on a step is one contiguous
+/// region and nothing is mapped any more.
+///
+/// A simulated arena maps nothing and hands out addresses that nobody may touch; it counts as a real one does.
+///
+/// Every block starts at a multiple of 64 bytes and occupies a multiple of 64; a block of 0 bytes occupies 64, so
+/// that no two blocks share an address.
+@safe final class Arena {
+  /// A place to rewind to.
+  @safe struct Mark {
+    fileprivate let chunk: Int
+    fileprivate let chunkUsed: Int
+    fileprivate let used: Int
+  }
+
+  @safe private struct Chunk {
+    let base: UnsafeMutableRawPointer
+    let capacity: Int
+    var used = 0
+  }
+
+  private static let firstChunkBytes = 1 << 20
+  private static let hugePageBytes = 8 << 20
+
+  /// Bytes in use, in blocks.
+  private(set) var used = 0
+  /// The most that was ever in use.
+  private(set) var peak = 0
+  /// How often the arena was emptied.
+  private(set) var resets = 0
+  /// Growth beyond this fails.
+  var byteLimit: Int?
+
+  private let simulated: Bool
+  private var chunks: [Chunk] = []
+  private var current = 0
+  /// The most in use since the arena last became one chunk.
+  private var highWater = 0
+
+  init(simulated: Bool = false, byteLimit: Int? = nil) {
+    self.simulated = simulated
+    self.byteLimit = byteLimit
+    chunks.reserveCapacity(64)
+  }
+
+  deinit { unmapAll() }
+
+  var statistics: ArenaStatistics {
+    ArenaStatistics(
+      used: used, peak: peak, reserved: chunks.reduce(0) { $0 + $1.capacity },
+      chunks: chunks.count, resets: resets)
+  }
+
+  /// Returns `bytes` bytes of undefined content, or nil where limit or system refuse.
+  @unsafe func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let size = Arena.blockSize(bytes)
+    if let byteLimit, used + size > byteLimit { return nil }
+    let block: UnsafeMutableRawPointer?
+    if simulated {
+      unsafe block = UnsafeMutableRawPointer(bitPattern: 1 << 32 + used)
+    } else {
+      unsafe block = take(size)
+    }
+    guard let block = unsafe block else { return nil }
+    used += size
+    if used > peak { peak = used }
+    if used > highWater { highWater = used }
+    return unsafe block
+  }
+
+  /// What a block of `bytes` bytes occupies.
+  static func blockSize(_ bytes: Int) -> Int { max(64, (bytes + 63) & ~63) }
+
+  /// Maps enough for `bytes` bytes of blocks at once, so that a step of that size finds one chunk.
+  func reserve(_ bytes: Int) -> Bool {
+    guard used == 0, !simulated else { return false }
+    if chunks.count == 1 && chunks[0].capacity >= bytes { return true }
+    unmapAll()
+    return map(bytes)
+  }
+
+  func reset() {
+    resets += 1
+    used = 0
+    current = 0
+    if chunks.count > 1 {
+      unmapAll()
+      _ = map(highWater)
+      highWater = 0
+    } else if !chunks.isEmpty {
+      chunks[0].used = 0
+    }
+  }
+
+  func mark() -> Mark {
+    Mark(chunk: current, chunkUsed: chunks.isEmpty ? 0 : chunks[current].used, used: used)
+  }
+
+  /// Gives back every block since `mark`. Marks nest: later marks become void.
+  func rewind(to mark: Mark) {
+    used = mark.used
+    guard !chunks.isEmpty else { return }
+    for index in chunks.indices where index > mark.chunk { chunks[index].used = 0 }
+    chunks[mark.chunk].used = mark.chunkUsed
+    current = mark.chunk
+  }
+
+  /// Takes a block from the current chunk, a later one, or a new one.
+  private func take(_ size: Int) -> UnsafeMutableRawPointer? {
+    while true {
+      if current < chunks.count, chunks[current].used + size <= chunks[current].capacity {
+        // INVARIANT: [used, used + size) of this chunk is mapped and belongs to no live block.
+        let block = unsafe chunks[current].base + chunks[current].used
+        chunks[current].used += size
+        return unsafe block
+      }
+      if current + 1 < chunks.count {
+        current += 1
+      } else {
+        let total = chunks.reduce(0) { $0 + $1.capacity }
+        guard map(max(size, total, Arena.firstChunkBytes)) || map(size) else { return nil }
+        current = chunks.count - 1
+      }
+    }
+  }
+
+  private func map(_ bytes: Int) -> Bool {
+    let capacity = (max(bytes, 64) + 4095) & ~4095
+    guard let base = unsafe csystem_map(capacity, capacity >= Arena.hugePageBytes ? 1 : 0) else { return false }
+    unsafe chunks.append(Chunk(base: base, capacity: capacity))
+    return true
+  }
+
+  private func unmapAll() {
+    for chunk in chunks { unsafe csystem_unmap(chunk.base, chunk.capacity) }
+    chunks.removeAll(keepingCapacity: true)
+    current = 0
+  }
+}
+
+/// What an arena holds.
+public struct ArenaStatistics: Sendable, Equatable {
+  /// Bytes in use now.
+  public let used: Int
+  /// The most bytes that were ever in use: what `Tape.plan` predicts.
+  public let peak: Int
+  /// Bytes mapped from the system.
+  public let reserved: Int
+  /// Pieces that `reserved` consists of; 1 after the second step.
+  public let chunks: Int
+  /// How often the arena was emptied: once per step.
+  public let resets: Int
+}

@@ -1,0 +1,36 @@
+/// Every operation that can be recorded. A new operation gets one line here, one in `propagate`, and one in the
+/// tests' registry (Tests/AutogradTests/OperationRegistry.swift), which the compiler asks for.
+enum OperationKind: UInt8, CaseIterable, Sendable {
+  case add, subtract, multiply, divide, affine
+  case matmul, linear
+  case reshape, permute
+  case relu, geluTanh, geluErf, exp, log, tanh
+  case sum, softmax, layerNorm, embedding, attention, dropout
+  case crossEntropy, linearCrossEntropy
+}
+
+extension TapeCore {
+  /// Runs the backward of one record: adds to the gradients of its inputs.
+  func propagate(_ record: Record) throws(Misuse) {
+    switch record.kind {
+    case .add: try addBackward(record)
+    case .subtract: try subtractBackward(record)
+    case .multiply: try multiplyBackward(record)
+    case .divide: try divideBackward(record)
+    case .affine: try affineBackward(record)
+    case .matmul: try matmulBackward(record)
+    case .linear: try linearBackward(record)
+    case .reshape: try passGradient(from: record.output, to: record.inputs[0], "reshape")
+    case .permute: try permuteBackward(record)
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh: try unaryBackward(record)
+    case .sum: try sumBackward(record)
+    case .softmax: try softmaxBackward(record)
+    case .layerNorm: try layerNormBackward(record)
+    case .embedding: try embeddingBackward(record)
+    case .attention: try attentionBackward(record)
+    case .dropout: try dropoutBackward(record)
+    case .crossEntropy: try crossEntropyBackward(record)
+    case .linearCrossEntropy: try linearCrossEntropyBackward(record)
+    }
+  }
+}

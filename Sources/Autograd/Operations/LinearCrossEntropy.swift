@@ -1,0 +1,139 @@
+import CKernels
+import Kernels
+
+// Classifier and cross-entropy in one: logits = x·Wᵀ, W [V, C], then the loss of CrossEntropy.swift.
+//
+// The rows are taken in chunks. While recording, each chunk's logits are turned into their gradient at once, and
+// from it come dx and the chunk's contribution to dW: the [rows, V] logits never exist and are never computed
+// again. 2·rows·V·C flops without recording, 6·rows·V·C with it; backward costs next to nothing.
+//
+// The contributions are those of a seed gradient of 1, which is what a loss gets. For another seed s backward
+// scales dx and adds (s − 1) times the contributions to dW, by going over the chunks again.
+
+extension TapeCore {
+  /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
+  private static let chunkRows = 256
+
+  func linearCrossEntropy(
+    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?
+  ) throws(Misuse) -> Slot {
+    let operation: StaticString = "linearCrossEntropy"
+    let shape = nodes[x].shape, w = nodes[weight].shape
+    guard w.rank == 2, shape.rank >= 1, w[1] == shape.last else {
+      throw Misuse(
+        operation, "x has shape \(shape), so weight must be [vocabulary, \(shape.last)]; got \(w)",
+        hint: "weights are stored [output, input]")
+    }
+    guard nodes[targets].shape == shape.droppingLast() else {
+      throw Misuse(operation, "x \(shape) wants targets \(shape.droppingLast()); got \(nodes[targets].shape)")
+    }
+    try checkTokens(targets, below: w[0], ignoring: ignoring, operation)
+    let y = try result(Shape(), operation, of: x, weight)
+    let rows = shape.rows, mark = arena.mark()
+    let losses = unsafe try rowLosses(rows, operation)
+    let counted = countedTargets(targets, ignoring)
+    let integers: InlineArray<4, Int> = [Int(ignoring ?? .min), counted, 0, 0]
+    if isRecording, requiresGradient(y) {
+      // dx waits here for backward; it becomes the gradient of x, or is added to it.
+      var dx: UnsafeMutableRawPointer? = nil
+      if requiresGradient(x) { unsafe dx = try allocateGradient(shape, operation) }
+      let dW = unsafe try contribution(to: weight, operation)
+      let chunks = unsafe Chunks(
+        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: 1 / Double(counted))
+      unsafe try run(chunks, dx: dx, dW: dW, operation)
+      unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
+      unsafe record(.linearCrossEntropy, x, weight, targets, output: y, saved: [dx, UnsafeMutableRawPointer(losses), nil], integers: integers)
+    } else {
+      let chunks = unsafe Chunks(
+        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: nil)
+      unsafe try run(chunks, dx: nil, dW: nil, operation)
+      unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
+      if !isRecording { arena.rewind(to: mark) }
+    }
+    return y
+  }
+
+  func linearCrossEntropyBackward(_ record: Record) throws(Misuse) {
+    let operation: StaticString = "linearCrossEntropy"
+    let x = record.inputs[0], weight = record.inputs[1], shape = nodes[x].shape
+    let seed = unsafe element(gradient(of: record.output))
+    if seed != 1, !isPlanning, requiresGradient(weight), let dW = unsafe try contribution(to: weight, operation),
+      let losses = unsafe record.saved[1]
+    {
+      let chunks = unsafe Chunks(
+        x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
+        losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - 1) / Double(record.integers[1]))
+      unsafe try run(chunks, dx: nil, dW: dW, operation)
+    }
+    guard let dx = unsafe record.saved[0] else { return }
+    if unsafe nodes[x].gradient == nil && nodes[x].parameter == nil {
+      unsafe nodes[x].gradient = unsafe dx
+      if seed != 1 { unsafe copy(dx, to: dx, count: shape.count, scale: seed, accumulate: false) }
+    } else if let target = unsafe try contribution(to: x, operation) {
+      unsafe copy(dx, to: target.target, count: shape.count, scale: seed, accumulate: target.adds)
+      unsafe free(dx, shape)
+    }
+  }
+
+  /// What every chunk needs; `scale` turns softmax − onehot into a gradient, nil computes losses only.
+  @safe private struct Chunks {
+    let x, weight, targets: Slot
+    let ignoring: Int
+    let losses: UnsafeMutablePointer<Double>
+    let scale: Double?
+  }
+
+  @unsafe private func run(
+    _ chunks: Chunks, dx: UnsafeMutableRawPointer?, dW: Contribution?, _ operation: StaticString
+  ) throws(Misuse) {
+    let rows = nodes[chunks.x].shape.rows, C = nodes[chunks.x].shape.last, V = nodes[chunks.weight].shape[0]
+    let logitsShape = Shape([min(rows, TapeCore.chunkRows), V] as InlineArray<2, Int>)
+    // Without recording the caller rewinds the arena: a block of it must not go to the step's free ones.
+    let logits =
+      isRecording
+      ? unsafe try allocateGradient(logitsShape, operation)
+      : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
+    let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
+    for first in stride(from: 0, to: rows, by: TapeCore.chunkRows) {
+      let count = min(TapeCore.chunkRows, rows - first), offset = first * C * type.size
+      let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)
+      unsafe multiply(m: count, n: V, k: C, xView, weights.transposed, into: logits, cStride: V)
+      let arguments = unsafe ck_cross_entropy(
+        x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
+        targets: tokenData(chunks.targets) + first, columns: V, x_stride: V, ignore: Int32(chunks.ignoring),
+        accumulate: 0, scale: chunks.scale ?? 0)
+      unsafe runRows(arguments, count: count, columns: V)
+      let gradient = unsafe MatrixView(logits, rowStride: V, columnStride: 1)
+      if let dx = unsafe dx {
+        unsafe multiply(m: count, n: C, k: V, gradient, weights, into: dx + offset, cStride: C)
+      }
+      if let dW = dW {
+        unsafe multiply(
+          m: V, n: C, k: count, gradient.transposed, xView, into: dW.target, cStride: C,
+          accumulate: dW.adds || first > 0)
+      }
+    }
+    if isRecording { unsafe free(logits, logitsShape) }
+  }
+}
+
+extension Variable {
+  /// The mean negative log-likelihood of `targets` under softmax of x·Wᵀ, in nats, without ever making the logits.
+  ///
+  /// While recording, the gradients with respect to x and W are computed at once; `backward` hands them on. Use
+  /// `linear` and `crossEntropy` where the logits themselves are wanted.
+  ///
+  /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [].
+  ///
+  /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
+  /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits.
+  public func linearCrossEntropy(
+    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil
+  ) -> Variable {
+    apply("linearCrossEntropy") { c, x throws(Misuse) in
+      try c.linearCrossEntropy(
+        x, weight: try weight.place(c, "linearCrossEntropy"), try c.slot(targets.handle, "linearCrossEntropy"),
+        ignoring: ignoring)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/// A tensor that training changes: it has identity, values and a gradient, and outlives every step.
+///
+/// Give it to operations as it is, or make a variable of it with `tape.variable`.
+@safe public final class Parameter<Scalar: TensorScalar> {
+  let core: ParameterCore
+
+  /// - Precondition: As many elements as the shape says.
+  public init(_ tensor: Tensor<Scalar>) {
+    core = ParameterCore(shape: tensor.shape, type: Scalar.elementType)
+    set(tensor.elements)
+  }
+
+  /// Makes a parameter of zeros.
+  public init(zeros shape: [Int]) {
+    let shape = stopping { () throws(Misuse) in try Shape(shape).validated("Parameter") }
+    core = ParameterCore(shape: shape, type: Scalar.elementType)
+  }
+
+  /// The lengths of the axes, outermost first.
+  public var shape: [Int] { core.shape.array }
+  /// The number of elements.
+  public var count: Int { core.shape.count }
+
+  /// Whether backward computes a gradient for it. Frozen parameters cost nothing in backward.
+  public var isTrainable: Bool {
+    get { core.isTrainable }
+    set { core.isTrainable = newValue }
+  }
+
+  /// The elements in row-major order, copied.
+  public var array: [Scalar] { unsafe [Scalar](UnsafeBufferPointer(values)) }
+
+  /// Shape and elements, copied.
+  public var tensor: Tensor<Scalar> { Tensor(shape: shape, array) }
+
+  /// Replaces the elements.
+  ///
+  /// - Precondition: As many as there are.
+  public func set(_ elements: [Scalar]) {
+    guard elements.count == count else {
+      fatalError("Parameter.set: expected \(count) elements for shape \(core.shape), got \(elements.count)")
+    }
+    unsafe _ = values.update(from: elements)
+    core.version += 1
+  }
+
+  /// The gradient of the last backward: zeros where it did not reach this parameter. Undefined between the forward
+  /// and the backward of a step.
+  public var gradient: Tensor<Scalar> {
+    Tensor(
+      shape: shape,
+      unsafe [Scalar](
+        UnsafeBufferPointer(start: core.currentGradient().assumingMemoryBound(to: Scalar.self), count: count)))
+  }
+
+  /// The values in place. INVARIANT: valid while the parameter lives; not to be written while a step uses it.
+  @unsafe public var values: UnsafeMutableBufferPointer<Scalar> {
+    unsafe UnsafeMutableBufferPointer(start: core.value.start.assumingMemoryBound(to: Scalar.self), count: count)
+  }
+
+  /// The gradient in place, as `gradient`. INVARIANT: valid while the parameter lives.
+  @unsafe public var gradientValues: UnsafeMutableBufferPointer<Scalar> {
+    unsafe UnsafeMutableBufferPointer(
+      start: core.currentGradient().assumingMemoryBound(to: Scalar.self), count: count)
+  }
+
+  /// Allocates the gradient now, so that the first step does not have to.
+  public func prepareGradient() { core.allocatedGradient() }
+}
+
+extension Parameter: Operand {
+  public var operand: OperandReference<Scalar> { .parameter(self) }
+}

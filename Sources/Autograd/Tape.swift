@@ -1,0 +1,182 @@
+public import Kernels
+
+/// Runs steps: what is computed inside one lives in an arena that is emptied at its end, in O(1).
+///
+/// A variable made in a step is void after it; using it then stops with a sentence that names both steps. Results
+/// leave a step by value: its closure returns something `Sendable`, which a variable is not.
+///
+/// ```swift
+/// let tape = Tape<Float>()
+/// let weight = Parameter<Float>([[1, 2], [3, 4]])
+/// let loss = tape.step { tape in
+///   let y = tape.input([[5, 6]]).matmul(weight)
+///   let loss = (y * y).sum()
+///   loss.backward()
+///   return loss.value
+/// }
+/// print(loss, weight.gradient)
+/// ```
+///
+/// A tape is used by one thread at a time; the thread that begins a step owns it until the step ends.
+public final class Tape<Scalar: TensorScalar> {
+  let core: TapeCore
+
+  /// - Parameters:
+  ///   - backend: What runs the kernels: all CPUs that this process may use, unless told otherwise.
+  ///   - memoryLimit: Bytes that the arena may hold; an operation that would exceed it stops with a sentence.
+  public init(backend: Backend = Backend(), memoryLimit: Int? = nil) {
+    core = TapeCore(type: Scalar.elementType, backend: backend, byteLimit: memoryLimit)
+  }
+
+  /// What runs the kernels.
+  public var backend: Backend { core.backend }
+
+  // MARK: Steps
+
+  /// Runs `body` as one step and frees everything made in it.
+  ///
+  /// - Parameter accumulating: Adds this step's gradients to those of the steps before, instead of replacing them.
+  /// - Returns: What `body` returns, which must be `Sendable`: variables cannot leave the step.
+  public func step<Result: Sendable, Failure: Error>(
+    accumulating: Bool = false, _ body: (Tape) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    stopping { () throws(Misuse) in try core.beginStep(accumulating: accumulating) }
+    defer { core.endStep() }
+    return try body(self)
+  }
+
+  /// Runs `body` without computing, and tells what memory the same step will need: exactly, not an estimate.
+  ///
+  /// Shapes are checked as usual; `.value` and `.array` are NaN; parameters, gradients and random numbers stay as
+  /// they are.
+  public func plan<Failure: Error>(
+    accumulating: Bool = false, _ body: (Tape) throws(Failure) -> Void
+  ) throws(Failure) -> MemoryPlan {
+    stopping { () throws(Misuse) in try core.beginPlan(accumulating: accumulating) }
+    do {
+      try body(self)
+    } catch {
+      _ = core.endPlan()
+      throw error
+    }
+    return MemoryPlan(arenaBytes: core.endPlan())
+  }
+
+  /// Maps the arena for a plan at once, so that the first step, too, finds one piece. Call it between steps.
+  ///
+  /// - Returns: Whether the system granted it.
+  @discardableResult
+  public func reserve(_ plan: MemoryPlan) -> Bool { core.reserve(plan.arenaBytes) }
+
+  /// Runs `body` without recording: nothing is kept for a backward, dropout does nothing.
+  public func inference<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try core.inference(body)
+  }
+
+  /// Runs `body` and frees everything made in it but its result. While recording nothing is freed, since backward
+  /// needs it.
+  public func scope(_ body: () -> Variable<Scalar>) -> Variable<Scalar> {
+    stopping { () throws(Misuse) in
+      let result = try core.scope { () throws(Misuse) in try core.slot(body().handle, "scope") }
+      return Variable(core.handle(result))
+    }
+  }
+
+  // MARK: Bringing values in
+
+  /// Copies a tensor into the step. It gets no gradient.
+  public func input(_ tensor: Tensor<Scalar>) -> Variable<Scalar> {
+    stopping { () throws(Misuse) in
+      let slot = try core.temporary(tensor.shape.validated("input"), "input", requiresGradient: false)
+      if !core.isPlanning {
+        // INVARIANT: the temporary has tensor.shape.count elements.
+        unsafe tensor.elements.withUnsafeBytes { bytes in
+          if let start = bytes.baseAddress {
+            unsafe core.data(slot).copyMemory(from: start, byteCount: bytes.count)
+          }
+        }
+      }
+      return Variable(core.handle(slot))
+    }
+  }
+
+  /// Copies token ids into the step.
+  ///
+  /// - Precondition: There are as many ids as the shape has elements.
+  public func tokens<let n: Int>(_ ids: Span<Int32>, shape: InlineArray<n, Int>) -> Tokens {
+    stopping { () throws(Misuse) in
+      try core.tokens(ids, Shape(shape))
+    }
+  }
+
+  /// Copies token ids into the step as one sequence.
+  public func tokens(_ ids: [Int32]) -> Tokens { tokens(ids.span, shape: [ids.count]) }
+
+  /// A parameter's values as a variable, for operators; layers take parameters as they are.
+  public func variable(_ parameter: Parameter<Scalar>) -> Variable<Scalar> {
+    stopping { () throws(Misuse) in Variable(core.handle(try core.use(parameter.core))) }
+  }
+
+  // MARK: State
+
+  /// What the arena holds.
+  public var statistics: ArenaStatistics { core.arena.statistics }
+
+  /// The number of the running step, or of the last one. The first is 1.
+  public var stepNumber: UInt64 { core.step }
+
+  /// The key of random numbers: dropout draws from (seed, `randomStep`, its ordinal within the step).
+  public var seed: UInt64 {
+    get { core.seed }
+    set { core.seed = newValue }
+  }
+
+  /// The step that random numbers are drawn for; nil takes `stepNumber`. A resumed run sets it.
+  public var randomStep: UInt64? {
+    get { core.randomStep }
+    set { core.randomStep = newValue }
+  }
+}
+
+/// What a step will need, worked out by a dry run.
+public struct MemoryPlan: Sendable, Equatable {
+  /// The arena's peak in bytes: equal to the measured `ArenaStatistics.peak` of that step.
+  public let arenaBytes: Int
+}
+
+/// Token ids inside a step.
+@safe public struct Tokens {
+  let handle: Handle
+
+  init(_ handle: Handle) { self.handle = handle }
+}
+
+@available(*, unavailable)
+extension Tokens: Sendable {}
+
+extension TapeCore {
+  func tokens(_ ids: Span<Int32>, _ shape: Shape) throws(Misuse) -> Tokens {
+    try requireStep("tokens")
+    let shape = try shape.validated("tokens")
+    guard ids.count == shape.count else {
+      throw Misuse("tokens", "\(ids.count) ids do not make a tensor of shape \(shape)")
+    }
+    let data = unsafe try allocate(ids.count * 4, shape, "tokens")
+    if !isPlanning {
+      // INVARIANT: the block has room for ids.count Int32.
+      unsafe ids.withUnsafeBytes { bytes in
+        if let start = bytes.baseAddress { unsafe data.copyMemory(from: start, byteCount: bytes.count) }
+      }
+    }
+    return Tokens(handle(unsafe append(shape, data: data, requiresGradient: false, isTokens: true)))
+  }
+
+  /// A single number.
+  func constant(_ value: Double) throws(Misuse) -> Slot {
+    let slot = try temporary(Shape(), "constant", requiresGradient: false)
+    unsafe setElement(data(slot), to: value)
+    return slot
+  }
+}

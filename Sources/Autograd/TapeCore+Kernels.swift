@@ -1,0 +1,72 @@
+import CKernels
+import Kernels
+
+// How operations reach their kernels. While planning, nothing runs.
+//
+// INVARIANT of every call: the arguments point at blocks of this step (or at parameters) of at least the sizes
+// that the shapes say, which were checked before.
+extension TapeCore {
+  @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer { unsafe nodes[slot].data }
+
+  @unsafe func optionalData(_ slot: Slot) -> UnsafeMutableRawPointer? { slot < 0 ? nil : unsafe nodes[slot].data }
+
+  @unsafe func runElements<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, cost: Int = 1) {
+    if isPlanning { return }
+    unsafe backend.runElements(arguments, type, count: count, cost: cost)
+  }
+
+  @unsafe func runRows<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, columns: Int) {
+    if isPlanning { return }
+    unsafe backend.runRows(arguments, type, count: count, columns: columns)
+  }
+
+  /// Units that cover `columns` columns in blocks of 64.
+  @unsafe func runColumns<Arguments: KernelArguments>(_ arguments: Arguments, columns: Int, rows: Int) {
+    if isPlanning { return }
+    let units = (columns + 63) / 64
+    let grain = rows * columns < 16384 ? units : max(1, units / (backend.pool.threadCount * 2))
+    unsafe backend.run(arguments, type, count: units, grain: grain)
+  }
+
+  @unsafe func run<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, grain: Int, scratch: Int = 0) {
+    if isPlanning { return }
+    unsafe backend.run(arguments, type, count: count, grain: grain, scratch: scratch * type.size)
+  }
+
+  @unsafe func multiply(
+    m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil
+  ) {
+    if isPlanning { return }
+    unsafe backend.multiply(
+      m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue, type)
+  }
+
+  /// Copies `scale` times x into y, or adds it, element by element.
+  @unsafe func copy(
+    _ x: UnsafeRawPointer, to y: UnsafeMutableRawPointer, count: Int, scale: Double = 1, accumulate: Bool
+  ) {
+    unsafe runElements(ck_affine(y: y, x: x, scale: scale, shift: 0, accumulate: accumulate ? 1 : 0), count: count)
+  }
+
+  @unsafe func fill(_ y: UnsafeMutableRawPointer, count: Int, with value: Double) {
+    unsafe runElements(ck_fill(y: y, value: value), count: count)
+  }
+
+  /// An element as a number; NaN while planning.
+  @unsafe func element(_ pointer: UnsafeRawPointer, _ index: Int = 0) -> Double {
+    if isPlanning { return .nan }
+    return switch type {
+    case .float32: unsafe Double(pointer.load(fromByteOffset: index * 4, as: Float.self))
+    case .float64: unsafe pointer.load(fromByteOffset: index * 8, as: Double.self)
+    }
+  }
+
+  @unsafe func setElement(_ pointer: UnsafeMutableRawPointer, _ index: Int = 0, to value: Double) {
+    if isPlanning { return }
+    switch type {
+    case .float32: unsafe pointer.storeBytes(of: Float(value), toByteOffset: index * 4, as: Float.self)
+    case .float64: unsafe pointer.storeBytes(of: value, toByteOffset: index * 8, as: Double.self)
+    }
+  }
+}

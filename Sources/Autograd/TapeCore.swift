@@ -1,0 +1,279 @@
+import CSystem
+import Kernels
+
+/// A tape without its scalar type: the arena, the table of variables and the records of operations.
+///
+/// Everything is addressed by slot. Operations are extensions in `Operations/`; each infers its shape, allocates,
+/// runs its kernels (skipped while planning) and records itself.
+final class TapeCore {
+  let type: ElementType
+  let backend: Backend
+  private(set) var arena: Arena
+  private(set) var index: UInt32 = 0
+
+  var nodes = GrowingTable<Node>(capacity: 1024)
+  var records = GrowingTable<Record>(capacity: 1024)
+  /// Uses of parameters, which the tape retains until its reset.
+  private var parameterSlots = GrowingTable<Slot>(capacity: 256)
+  /// Gradient buffers that are free again within this step.
+  private var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
+  private var nextSerial: UInt64 = 0
+  private var starts = StepStarts()
+
+  /// The number of the running step, or of the last one; the first is 1.
+  private(set) var step: UInt64 = 0
+  private(set) var isStepping = false
+  /// Operations are recorded for backward.
+  private(set) var isRecording = true
+  /// Shapes and memory only: nothing is computed, nothing advances.
+  private(set) var isPlanning = false
+  /// What a plan puts aside.
+  private struct Planned {
+    let arena: Arena
+    let step, generation: UInt64
+  }
+  private var plannedOver: Planned?
+  /// The generation that gradients written now belong to.
+  private(set) var generation: UInt64 = 0
+
+  /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
+  var seed: UInt64 = 0
+  var randomStep: UInt64?
+  private var randomOrdinal: UInt32 = 0
+
+  @safe private struct FreeBlock: BitwiseCopyable {
+    let start: UnsafeMutableRawPointer
+    let size: Int
+  }
+
+  init(type: ElementType, backend: Backend, byteLimit: Int?) {
+    self.type = type
+    self.backend = backend
+    arena = Arena(byteLimit: byteLimit)
+    (index, nextSerial) = TapeTable.enter(self)
+  }
+
+  deinit {
+    releaseParameters(from: 0)
+    TapeTable.leave(index, nextSerial: nextSerial)
+  }
+
+  // MARK: Steps
+
+  /// Begins a step. `accumulating` adds this step's gradients to those of the steps before.
+  func beginStep(accumulating: Bool = false) throws(Misuse) {
+    guard !isStepping else {
+      throw Misuse("step", "a step is already running", hint: "end it before the next; steps do not nest")
+    }
+    TapeTable.own(index)
+    step += 1
+    isStepping = true
+    isRecording = true
+    randomOrdinal = 0
+    starts.append(step: step, serial: nextSerial)
+    if !accumulating || generation == 0 { generation = TapeTable.nextGeneration() }
+  }
+
+  /// Ends the step: every variable made in it is void, the arena is empty.
+  func endStep() {
+    truncate(nodes: 0, records: 0)
+    freeBlocks.removeLast(downTo: 0)
+    arena.reset()
+    isStepping = false
+  }
+
+  /// Begins a step that computes nothing and changes nothing: it counts memory in a simulated arena.
+  func beginPlan(accumulating: Bool) throws(Misuse) {
+    guard !isStepping else { throw Misuse("plan", "a step is running", hint: "plan before it or after it") }
+    plannedOver = Planned(arena: arena, step: step, generation: generation)
+    arena = Arena(simulated: true, byteLimit: arena.byteLimit)
+    isPlanning = true
+    try beginStep(accumulating: accumulating)
+  }
+
+  /// Ends the plan; returns the arena's peak.
+  func endPlan() -> Int {
+    let peak = arena.statistics.peak
+    endStep()
+    if let before = plannedOver { (arena, step, generation) = (before.arena, before.step, before.generation) }
+    plannedOver = nil
+    isPlanning = false
+    return peak
+  }
+
+  /// Runs `body` without recording: nothing is kept for a backward.
+  func inference<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    let before = isRecording
+    isRecording = false
+    defer { isRecording = before }
+    return try body()
+  }
+
+  func reserve(_ bytes: Int) -> Bool { arena.reserve(bytes) }
+
+  func setByteLimit(_ limit: Int?) { arena.byteLimit = limit }
+
+  /// The next dropout's random counters.
+  func nextRandomCounters() -> (key: UInt64, step: UInt64, ordinal: UInt32) {
+    randomOrdinal += 1
+    return (seed, randomStep ?? step, randomOrdinal)
+  }
+
+  // MARK: Variables
+
+  func handle(_ slot: Slot) -> Handle {
+    Handle(tape: index, slot: UInt32(slot), serial: nodes[slot].serial)
+  }
+
+  /// The slot of a handle that belongs to this tape and is still good.
+  func slot(_ handle: Handle, _ operation: StaticString) throws(Misuse) -> Slot {
+    guard handle.tape == index else {
+      throw Misuse(
+        operation, "variables of two different tapes", hint: "bring one over with .array and tape.input")
+    }
+    let slot = Slot(handle.slot)
+    guard slot < nodes.count, nodes[slot].serial == handle.serial else { throw stale(handle, operation) }
+    return slot
+  }
+
+  private func stale(_ handle: Handle, _ operation: StaticString) -> Misuse {
+    let made = starts.step(of: handle.serial)
+    if isStepping, made == step {
+      return Misuse(
+        operation, "variable of a scope that has ended", hint: "return it from the scope, or copy it out with .array")
+    }
+    let origin = made.map { "step \($0)" } ?? "a step long past"
+    let now = isStepping ? "in step \(step)" : "after step \(step)"
+    return Misuse(
+      operation, "variable of \(origin) used \(now)", hint: "temporaries end with their step; copy it out with .array")
+  }
+
+  /// Enters a variable over memory that outlives it.
+  @unsafe func append(
+    _ shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
+    requiresGradient: Bool, isTokens: Bool = false
+  ) -> Slot {
+    nextSerial += 1
+    nodes.append(
+      unsafe Node(
+        serial: nextSerial, shape: shape, data: data, parameter: parameter,
+        requiresGradient: requiresGradient && isRecording, isTokens: isTokens))
+    return nodes.count - 1
+  }
+
+  /// Makes a temporary of undefined content.
+  func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
+    try requireStep(operation)
+    let data = unsafe try allocate(shape.count * type.size, shape, operation)
+    return unsafe append(shape, data: data, requiresGradient: requiresGradient)
+  }
+
+  /// Makes a temporary that needs a gradient where one of its inputs does.
+  func result(
+    _ shape: Shape, _ operation: StaticString, of a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1
+  ) throws(Misuse) -> Slot {
+    let needed = requiresGradient(a) || requiresGradient(b) || requiresGradient(c) || requiresGradient(d)
+    return try temporary(shape, operation, requiresGradient: needed)
+  }
+
+  func requireStep(_ operation: StaticString) throws(Misuse) {
+    guard isStepping else {
+      throw Misuse(operation, "no step is running", hint: "compute inside tape.step { … }")
+    }
+  }
+
+  /// A parameter's values as a variable of this step.
+  func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
+    try requireStep("variable")
+    let slot = unsafe append(
+      parameter.shape, data: parameter.value.start, parameter: Unmanaged.passRetained(parameter),
+      requiresGradient: parameter.isTrainable)
+    parameterSlots.append(slot)
+    return slot
+  }
+
+  func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }
+
+  // MARK: Memory
+
+  /// Takes a block from the arena.
+  @unsafe func allocate(_ bytes: Int, _ shape: Shape, _ operation: StaticString) throws(Misuse)
+    -> UnsafeMutableRawPointer
+  {
+    if let block = unsafe arena.allocate(bytes) { return unsafe block }
+    let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
+    throw Misuse(
+      operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "
+        + "\(arena.used) bytes are in use \(limit)",
+      hint: "make batch or context smaller, or raise the limit")
+  }
+
+  /// A buffer for a gradient: one given back earlier in this step, or a new one.
+  @unsafe func allocateGradient(_ shape: Shape, _ operation: StaticString) throws(Misuse) -> UnsafeMutableRawPointer {
+    let bytes = shape.count * type.size, size = Arena.blockSize(bytes)
+    for index in stride(from: freeBlocks.count - 1, through: 0, by: -1) where freeBlocks[index].size == size {
+      let block = unsafe freeBlocks[index].start
+      freeBlocks.removeBySwapping(at: index)
+      return unsafe block
+    }
+    return unsafe try allocate(bytes, shape, operation)
+  }
+
+  /// Gives a buffer of `shape` back to the step.
+  @unsafe func free(_ block: UnsafeMutableRawPointer, _ shape: Shape) {
+    unsafe freeBlocks.append(FreeBlock(start: block, size: Arena.blockSize(shape.count * type.size)))
+  }
+
+  // MARK: Scopes
+
+  /// Runs `body` and frees everything made inside but its result. While recording, backward needs it all: then
+  /// nothing is freed.
+  func scope(_ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
+    guard !isRecording else { return try body() }
+    let mark = arena.mark(), nodeCount = nodes.count
+    let result = try body()
+    guard result >= nodeCount else {
+      truncate(nodes: nodeCount, records: records.count)
+      arena.rewind(to: mark)
+      return result
+    }
+    let node = nodes[result], bytes = node.shape.count * type.size
+    truncate(nodes: nodeCount, records: records.count)
+    arena.rewind(to: mark)
+    let data = unsafe try allocate(bytes, node.shape, "scope")
+    // The result's old place is mapped until the next reset; the two may overlap.
+    if !isPlanning { unsafe data.copyMemory(from: node.data, byteCount: bytes) }
+    return unsafe append(node.shape, data: data, requiresGradient: false)
+  }
+
+  private func truncate(nodes count: Int, records recordCount: Int) {
+    releaseParameters(from: count)
+    nodes.removeLast(downTo: count)
+    records.removeLast(downTo: recordCount)
+  }
+
+  private func releaseParameters(from slot: Slot) {
+    while parameterSlots.count > 0, parameterSlots[parameterSlots.count - 1] >= slot {
+      unsafe nodes[parameterSlots[parameterSlots.count - 1]].parameter?.release()
+      parameterSlots.removeLast(downTo: parameterSlots.count - 1)
+    }
+  }
+}
+
+/// Which serials the last 64 steps began with, so that a stale handle can be told its step.
+private struct StepStarts {
+  private var steps = InlineArray<64, UInt64>(repeating: 0)
+  private var serials = InlineArray<64, UInt64>(repeating: .max)
+
+  mutating func append(step: UInt64, serial: UInt64) {
+    steps[Int(step % 64)] = step
+    serials[Int(step % 64)] = serial
+  }
+
+  /// The step in which a serial was given out; nil where that is too long ago.
+  func step(of serial: UInt64) -> UInt64? {
+    var found: UInt64?
+    for index in 0..<64 where serials[index] < serial && steps[index] > found ?? 0 { found = steps[index] }
+    return found
+  }
+}

@@ -1,0 +1,44 @@
+/// Wraps a string so that it compares and hashes by its UTF-8 bytes.
+///
+/// `String` itself compares by Unicode canonical equivalence: "é" written as one scalar equals "e" followed by a
+/// combining accent. Files mean bytes, so names that come from files are kept in tables under this key.
+public struct ExactString: Hashable, Sendable {
+  public let string: String
+
+  public init(_ string: String) { self.string = string }
+
+  public static func == (left: ExactString, right: ExactString) -> Bool {
+    left.string.hasSameBytes(as: right.string)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in string.utf8 { hasher.combine(byte) }
+    hasher.combine(0xFF as UInt8)  // stands in no UTF-8: strings hashed one after another stay apart
+  }
+}
+
+extension String {
+  /// Tells whether both strings have the same UTF-8 bytes; stricter than `==`.
+  public func hasSameBytes(as other: String) -> Bool {
+    utf8.elementsEqual(other.utf8)
+  }
+
+  /// The string between double quotes, safe to print: control characters escaped, cut after 60 characters.
+  ///
+  /// For names from files in error messages; not reversible.
+  public var quotedForMessage: String {
+    var text = "\""
+    var count = 0
+    for scalar in unicodeScalars {
+      if count == 60 { return text + "…\"" }
+      count += 1
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+        text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+      default:
+        text.unicodeScalars.append(scalar)
+      }
+    }
+    return text + "\""
+  }
+}

@@ -1,0 +1,88 @@
+/// The file operations that everything else is built from; few and small, so that a test can play a disk that
+/// fails, or forgets what was not synced, at any of them.
+///
+/// Paths are taken as they are: relative ones start at the working directory, `~` means nothing.
+public protocol FileSystem: Sendable {
+  /// Reads a whole plain file.
+  ///
+  /// - Throws: `tooLarge` above `byteLimit` bytes (before reading, where the size is known); folders, FIFOs,
+  ///   sockets and devices are errors at once, without waiting.
+  func read(_ path: String, byteLimit: Int) throws(FileError) -> [UInt8]
+
+  /// Makes a new file with these bytes; what exists is never overwritten. Not durable before `sync`.
+  func create(_ path: String, _ bytes: [UInt8]) throws(FileError)
+
+  /// Returns when the contents of a file, or the names in a folder, are on the disk.
+  func sync(_ path: String) throws(FileError)
+
+  /// Gives a file or folder a new name; a plain file of that name is replaced in one moment.
+  ///
+  /// The new name is durable only after `sync` of the folder it stands in.
+  func rename(_ source: String, to destination: String) throws(FileError)
+
+  /// Makes a folder and those above it that are missing; content that a folder exists already.
+  func createDirectory(_ path: String) throws(FileError)
+
+  /// Tells whether a file or folder of this name can be reached; a symbolic link counts as what it points to.
+  func exists(_ path: String) -> Bool
+
+  /// The names in a folder, without `.` and `..`, ordered by their bytes.
+  func list(_ path: String) throws(FileError) -> [String]
+
+  /// Removes a file, a symbolic link or an empty folder.
+  func remove(_ path: String) throws(FileError)
+
+  /// Opens a file for lines to be added at its end, and makes it when it is missing.
+  func openForAppending(_ path: String) throws(FileError) -> AppendFile
+}
+
+extension FileSystem {
+  /// Replaces a file so that every reader, at any moment and after any crash, finds the old bytes or the new.
+  ///
+  /// Writes a temporary file in the same folder, syncs it, renames it and syncs the folder. A symbolic link is
+  /// replaced, not followed; the new file has a new file's mode. Killed in between, it leaves a file
+  /// `.autograd-N.tmp`, which nothing reads.
+  ///
+  /// - Throws: The first failure; the temporary file is removed. When the last sync fails the new bytes are
+  ///   already in place, but may not survive a power loss.
+  public func writeAtomically(_ bytes: [UInt8], to path: String) throws(FileError) {
+    try checkPath(path)
+    let folder = parentDirectory(of: path)
+    let temporary = try createTemporary(bytes, in: folder)
+    do throws(FileError) {
+      try sync(temporary)
+      try rename(temporary, to: path)
+    } catch {
+      try? remove(temporary)
+      throw error
+    }
+    try sync(folder)
+  }
+
+  /// Makes a file under the first free temporary name and returns its path.
+  private func createTemporary(_ bytes: [UInt8], in folder: String) throws(FileError) -> String {
+    let prefix = folder.hasSuffix("/") ? folder : folder + "/"
+    var number = 0
+    while true {
+      let path = "\(prefix).autograd-\(number).tmp"
+      do throws(FileError) {
+        try create(path, bytes)
+        return path
+      } catch {
+        guard case .alreadyExists = error, number < 10_000 else { throw error }
+        number += 1
+      }
+    }
+  }
+}
+
+/// The folder in which the last part of a path stands; "." when the path names no folder.
+public func parentDirectory(of path: String) -> String {
+  var bytes = Array(path.utf8)
+  let slash = UInt8(ascii: "/")
+  while bytes.count > 1, bytes.last == slash { bytes.removeLast() }
+  guard let last = bytes.lastIndex(of: slash) else { return "." }
+  bytes.removeSubrange(last...)
+  while bytes.last == slash { bytes.removeLast() }
+  return bytes.isEmpty ? "/" : String(decoding: bytes, as: UTF8.self)
+}

@@ -1,0 +1,145 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The file system of the machine.
+///
+/// Interrupted calls and short reads and writes are continued. Any thread may call anything.
+public struct POSIXFileSystem: FileSystem {
+  public init() {}
+
+  public func read(_ path: String, byteLimit: Int) throws(FileError) -> [UInt8] {
+    let file = try Descriptor(path, O_RDONLY, for: .read)
+    let status = try file.status(path, for: .read)
+    if status.isDirectory { throw .isDirectory(.read, path: path) }
+    guard status.isRegular else { throw .notRegular(.read, path: path) }
+    let measured = Int(status.st_size)
+    guard measured <= byteLimit else {
+      throw .tooLarge(path: path, byteCount: measured, byteLimit: byteLimit)
+    }
+    // One byte more than measured, to see the end without a second round; a file that grows meanwhile, or one
+    // under /proc, which claims to be empty, takes more rounds.
+    var bytes: [UInt8] = []
+    var room = measured + 1
+    while true {
+      var count: Int?
+      bytes.append(addingCapacity: room) { count = file.readAll(into: &$0) }
+      guard let count else { throw fileError(errno, .read, path) }
+      guard bytes.count <= byteLimit else {
+        throw .tooLarge(path: path, byteCount: bytes.count, byteLimit: byteLimit)
+      }
+      if count < room { return bytes }
+      room = max(4096, bytes.count)
+    }
+  }
+
+  public func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
+    let file = try Descriptor(path, O_WRONLY | O_CREAT | O_EXCL, for: .write)
+    guard file.writeAll(bytes.span) < bytes.count else { return }
+    let number = errno
+    _ = removeEntry(path)  // this call made it: the opening was exclusive
+    throw fileError(number, .write, path)
+  }
+
+  public func sync(_ path: String) throws(FileError) {
+    let file = try Descriptor(path, O_RDONLY, for: .sync)
+    if file.synchronize() { return }
+    let number = errno
+    // Some file systems cannot sync a folder and need not.
+    if number == EINVAL, try file.status(path, for: .sync).isDirectory { return }
+    throw fileError(number, .sync, path)
+  }
+
+  public func rename(_ source: String, to destination: String) throws(FileError) {
+    try checkPath(source)
+    try checkPath(destination)
+    if renameEntry(source, destination) == 0 { return }
+    let number = errno
+    // Either path may be to blame; the new one is named only when the old one is there.
+    throw fileError(number, .rename, exists(source) ? destination : source)
+  }
+
+  public func createDirectory(_ path: String) throws(FileError) {
+    try checkPath(path)
+    let parent = parentDirectory(of: path)
+    if makeDirectory(path) == 0 { return try sync(parent) }
+    let number = errno
+    if number == EEXIST {
+      if isDirectory(path) { return }
+      throw .notDirectory(.createFolder, path: path)
+    }
+    guard number == ENOENT, parent != path, !exists(parent) else {
+      throw fileError(number, .createFolder, path)
+    }
+    try createDirectory(parent)
+    guard makeDirectory(path) == 0 || errno == EEXIST else { throw fileError(errno, .createFolder, path) }
+    try sync(parent)
+  }
+
+  public func exists(_ path: String) -> Bool {
+    status(path) != nil
+  }
+
+  public func list(_ path: String) throws(FileError) -> [String] {
+    try checkPath(path)
+    // The string lives for the duration of the call and ends with a zero byte.
+    guard let directory = unsafe opendir(path) else { throw fileError(errno, .list, path) }
+    // Closed exactly once, after the last use.
+    defer { unsafe _ = closedir(directory) }
+    var names: [String] = []
+    errno = 0
+    // The entry stays valid until the next readdir on this directory, which only this function has.
+    while let entry = unsafe readdir(directory) {
+      // d_name ends with a zero byte inside the entry.
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        // The tuple is an array of C characters in memory.
+        unsafe String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
+      }
+      if name != "." && name != ".." { names.append(name) }
+      errno = 0
+    }
+    guard errno == 0 else { throw fileError(errno, .list, path) }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  public func remove(_ path: String) throws(FileError) {
+    try checkPath(path)
+    guard removeEntry(path) == 0 else { throw fileError(errno, .remove, path) }
+  }
+
+  public func openForAppending(_ path: String) throws(FileError) -> AppendFile {
+    try AppendFile(path)
+  }
+
+  private func isDirectory(_ path: String) -> Bool {
+    status(path)?.isDirectory ?? false
+  }
+
+  private func status(_ path: String) -> stat? {
+    guard !path.isEmpty, !path.utf8.contains(0) else { return nil }
+    var result = stat()
+    // Path and structure live for the duration of the call; only this call writes the structure.
+    return unsafe stat(path, &result) == 0 ? result : nil
+  }
+}
+
+// Outside the type, where the C functions are not hidden by methods of the same name.
+
+private func renameEntry(_ source: String, _ destination: String) -> Int32 {
+  // Both strings live for the duration of the call and end with a zero byte.
+  unsafe rename(source, destination)
+}
+
+private func removeEntry(_ path: String) -> Int32 {
+  // The string lives for the duration of the call and ends with a zero byte.
+  unsafe remove(path)
+}
+
+private func makeDirectory(_ path: String) -> Int32 {
+  // The string lives for the duration of the call and ends with a zero byte.
+  unsafe mkdir(path, 0o777)
+}

@@ -1,0 +1,115 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The system's words for an error number, in the language of the process.
+func errorText(_ errorNumber: Int32) -> String {
+  // strerror never returns NULL; its text stays valid until this thread's next call, and is copied here.
+  unsafe String(cString: strerror(errorNumber))
+}
+
+/// Translates an error number; pass `errno` at once, because every further call may change it.
+func fileError(_ number: Int32, _ operation: FileOperation, _ path: String) -> FileError {
+  switch number {
+  case ENOENT: return .notFound(operation, path: path)
+  case EISDIR: return .isDirectory(operation, path: path)
+  case ENOTDIR: return .notDirectory(operation, path: path)
+  case ENXIO: return .notRegular(operation, path: path)  // a FIFO that nobody reads, a device that is gone
+  case EEXIST: return .alreadyExists(operation, path: path)
+  case EACCES, EPERM: return .permissionDenied(operation, path: path)
+  case ENOSPC, EDQUOT: return .noSpace(operation, path: path)
+  default: return .io(operation, path: path, errorNumber: number)
+  }
+}
+
+/// Refuses what cannot be handed to the system as a path.
+func checkPath(_ path: String) throws(FileError) {
+  if path.isEmpty || path.utf8.contains(0) { throw .invalidPath(path: path) }
+}
+
+/// An open file that closes itself. It is opened without waiting: a FIFO answers at once.
+struct Descriptor: ~Copyable {
+  let number: Int32
+
+  /// Opens `path`; new files get mode 0666 less the process's mask.
+  init(_ path: String, _ flags: Int32, for operation: FileOperation) throws(FileError) {
+    try checkPath(path)
+    var result: Int32
+    repeat {
+      // The string lives for the duration of the call and ends with a zero byte.
+      result = unsafe open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o666)
+    } while result < 0 && errno == EINTR
+    guard result >= 0 else { throw fileError(errno, operation, path) }
+    number = result
+  }
+
+  deinit { _ = close(number) }
+
+  func status(_ path: String, for operation: FileOperation) throws(FileError) -> stat {
+    var result = stat()
+    // The structure is initialised and written by nobody else during the call.
+    guard unsafe fstat(number, &result) == 0 else { throw fileError(errno, operation, path) }
+    return result
+  }
+
+  /// Writes all bytes, however many calls that takes.
+  ///
+  /// - Returns: How many were written: fewer than `bytes.count` only after a failure that `errno` names.
+  func writeAll(_ bytes: Span<UInt8>) -> Int {
+    // The buffer is only read, and only during this call; `written` never exceeds its count.
+    unsafe bytes.withUnsafeBufferPointer { buffer in
+      var written = 0
+      while written < buffer.count {
+        // A buffer that is not empty has a base address.
+        let result = unsafe write(number, buffer.baseAddress! + written, buffer.count - written)
+        if result > 0 {
+          written += result
+        } else if result == 0 || errno != EINTR {
+          break
+        }
+      }
+      return written
+    }
+  }
+
+  /// Reads until the room is full or the file ends.
+  ///
+  /// - Returns: How many bytes were read; nil after a failure that `errno` names.
+  func readAll(into room: inout OutputSpan<UInt8>) -> Int? {
+    // Only bytes behind the initialised ones are written, never beyond the buffer; the count follows them.
+    unsafe room.withUnsafeMutableBufferPointer { buffer, initializedCount in
+      let before = initializedCount
+      while initializedCount < buffer.count {
+        // A buffer with room left has a base address.
+        let result = unsafe read(
+          number, buffer.baseAddress! + initializedCount, buffer.count - initializedCount)
+        if result == 0 { break }
+        if result > 0 {
+          initializedCount += result
+        } else if errno != EINTR {
+          return nil
+        }
+      }
+      return initializedCount - before
+    }
+  }
+
+  /// Hands everything written to the disk.
+  func synchronize() -> Bool {
+    while fsync(number) != 0 {
+      if errno != EINTR { return false }
+    }
+    return true
+  }
+}
+
+extension stat {
+  var kind: mode_t { st_mode & mode_t(S_IFMT) }
+  var isDirectory: Bool { kind == mode_t(S_IFDIR) }
+  var isRegular: Bool { kind == mode_t(S_IFREG) }
+  var isCharacterDevice: Bool { kind == mode_t(S_IFCHR) }
+}

@@ -1,0 +1,78 @@
+// Element-wise loops.
+
+static void unary(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_unary g = *(const ck_unary *)arguments;
+  REAL *y = g.y;
+  const REAL *x = g.x;
+  (void)scratch;
+#define LOOP(OP) \
+  case OP: EACH_VECTOR(i, n, begin, end) store_n(y + i, activation(OP, load_n(x + i, n)), n); break;
+  switch (g.op) {
+    LOOP(CK_RELU) LOOP(CK_GELU_TANH) LOOP(CK_GELU_ERF) LOOP(CK_EXP) LOOP(CK_LOG) LOOP(CK_TANH)
+  }
+#undef LOOP
+}
+
+static void unary_backward(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_unary_backward g = *(const ck_unary_backward *)arguments;
+  REAL *dx = g.dx;
+  const REAL *dy = g.dy, *x = g.x, *y = g.y;
+  (void)scratch;
+#define LOOP(OP, X, Y) \
+  case OP: \
+    EACH_VECTOR(i, n, begin, end) { \
+      vec d = derivative(OP, X, Y) * load_n(dy + i, n); \
+      store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n); \
+    } \
+    break;
+  switch (g.op) {
+    LOOP(CK_RELU, load_n(x + i, n), splat(0))
+    LOOP(CK_GELU_TANH, load_n(x + i, n), splat(0))
+    LOOP(CK_GELU_ERF, load_n(x + i, n), splat(0))
+    LOOP(CK_EXP, splat(0), load_n(y + i, n))
+    LOOP(CK_LOG, load_n(x + i, n), splat(0))
+    LOOP(CK_TANH, splat(0), load_n(y + i, n))
+  }
+#undef LOOP
+}
+
+static void affine(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_affine g = *(const ck_affine *)arguments;
+  REAL *y = g.y;
+  const REAL *x = g.x;
+  const vec scale = splat((REAL)g.scale), shift = splat((REAL)g.shift);
+  (void)scratch;
+  if (g.accumulate) {
+    EACH_VECTOR(i, n, begin, end)
+      store_n(y + i, load_n(y + i, n) + fma_(scale, load_n(x + i, n), shift), n);
+  } else {
+    EACH_VECTOR(i, n, begin, end) store_n(y + i, fma_(scale, load_n(x + i, n), shift), n);
+  }
+}
+
+static void fill(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_fill g = *(const ck_fill *)arguments;
+  REAL *y = g.y;
+  (void)scratch;
+  EACH_VECTOR(i, n, begin, end) store_n(y + i, splat((REAL)g.value), n);
+}
+
+// Keeps an element where its random word lies at or above rate · 2³².
+static void dropout(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_dropout g = *(const ck_dropout *)arguments;
+  REAL *y = g.y;
+  const REAL *x = g.x;
+  const uint32_t threshold = dropout_threshold(g.rate);
+  const REAL keep = (REAL)(1 / (1 - g.rate));
+  (void)scratch;
+  for (ck_index block = begin / 4; block * 4 < end; block++) {
+    uint32_t words[4];
+    philox(g.key, (uint32_t)block, g.counter1, g.counter2, g.counter3, words);
+    for (int lane = 0; lane < 4; lane++) {
+      ck_index i = block * 4 + lane;
+      if (i < begin || i >= end) continue;
+      REAL kept = words[lane] >= threshold ? x[i] * keep : 0;
+      y[i] = g.accumulate ? y[i] + kept : kept;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// The choice among instruction sets.
+#include "CKernels.h"
+
+extern const ck_table ck_table_f32_baseline, ck_table_f64_baseline;
+#if defined(__x86_64__)
+extern const ck_table ck_table_f32_avx2, ck_table_f64_avx2, ck_table_f32_avx512, ck_table_f64_avx512;
+#endif
+
+ck_instruction_set ck_widest_instruction_set(void) {
+#if defined(__x86_64__)
+  // __builtin_cpu_supports asks the operating system too: it reads XCR0.
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+      && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+      && __builtin_cpu_supports("fma")) return CK_AVX512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CK_AVX2;
+#endif
+  return CK_BASELINE;
+}
+
+const ck_table *ck_table_for(ck_instruction_set set, int element_size) {
+  const int wide = element_size == 8;
+  switch (set) {
+  case CK_BASELINE: return wide ? &ck_table_f64_baseline : &ck_table_f32_baseline;
+#if defined(__x86_64__)
+  case CK_AVX2: return wide ? &ck_table_f64_avx2 : &ck_table_f32_avx2;
+  case CK_AVX512: return wide ? &ck_table_f64_avx512 : &ck_table_f32_avx512;
+#endif
+  default: return 0;
+  }
+}
+
+static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
+
+ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D) {
+  return padded(table, T) * D + T * padded(table, D) + table->mr * padded(table, T) + 64;
+}
+
+ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D) {
+  const ck_index rows = 4 * table->mr, width = padded(table, T), depth = padded(table, D);
+  return 2 * width * D + 3 * T * depth + 2 * rows * depth + 2 * rows * width + 64;
+}

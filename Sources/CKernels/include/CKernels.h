@@ -1,0 +1,210 @@
+// Loops over raw arrays that need vector instructions.
+//
+// Rules that every kernel keeps:
+// - No allocation, no I/O, no state. Memory belongs to the caller; `scratch` belongs to the calling thread.
+// - A kernel works on the units [begin, end) of its range; what a unit is stands above its arguments. Any
+//   partition of the range, in any order, on any threads, gives the same bits.
+// - Each output element has one owner and one order of summation, chosen by the shape alone.
+// - Pointers are to `float` or to `double`, as the table that the function comes from says. Strides and sizes
+//   count elements, not bytes.
+//
+// Axes: B batch, T tokens, C channels, H heads, D = C/H, V vocabulary.
+#ifndef AUTOGRAD_CKERNELS_H
+#define AUTOGRAD_CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CK_MAX_RANK = 8 };
+
+typedef ptrdiff_t ck_index;
+
+/// Runs the units [begin, end); `scratch` is private to the calling thread (64-byte aligned).
+typedef void (*ck_function)(const void *arguments, ck_index begin, ck_index end,
+                            void *scratch);
+
+// ---------------------------------------------------------------------------------------------------------
+// Element-wise. Unit: one element; the caller cuts at multiples of 64.
+
+typedef enum ck_unary_op {
+  CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH,
+} ck_unary_op;
+
+/// y = op(x)
+typedef struct ck_unary { ck_unary_op op; void *y; const void *x; } ck_unary;
+
+/// dx = op'(x) · dy, added to dx where `accumulate`. `y` is read by exp and tanh only.
+typedef struct ck_unary_backward {
+  ck_unary_op op; void *dx; const void *dy; const void *x; const void *y; int accumulate;
+} ck_unary_backward;
+
+/// y = scale · x + shift, added to y where `accumulate`.
+typedef struct ck_affine { void *y; const void *x; double scale; double shift; int accumulate; } ck_affine;
+
+/// y = value
+typedef struct ck_fill { void *y; double value; } ck_fill;
+
+/// Keeps each element with probability 1 − rate, scaled by 1/(1 − rate). The random word of element i is word
+/// i mod 4 of the Philox block (first_block + i / 4, counter1, counter2, counter3): backward draws it again.
+typedef struct ck_dropout {
+  void *y; const void *x; double rate; uint64_t key;
+  uint32_t counter1, counter2, counter3; int accumulate;
+} ck_dropout;
+
+// ---------------------------------------------------------------------------------------------------------
+// Strided. The last axis is the inner loop. Unit: one element where rank is 1, else one row (an index over all
+// axes but the last). A stride of 0 repeats (broadcasting).
+
+typedef enum ck_binary_op {
+  CK_ADD, CK_SUBTRACT, CK_MULTIPLY, CK_DIVIDE, CK_NEGATED_PRODUCT,
+} ck_binary_op;
+
+/// y = op(a, b), added to y where `accumulate`; y is contiguous.
+typedef struct ck_binary {
+  ck_binary_op op; int rank; int accumulate; void *y; const void *a; const void *b;
+  ck_index shape[CK_MAX_RANK]; ck_index a_strides[CK_MAX_RANK]; ck_index b_strides[CK_MAX_RANK];
+} ck_binary;
+
+/// y = scale · x, added to y where `accumulate`; y is contiguous. Transposes and repeats.
+typedef struct ck_strided_copy {
+  int rank; int accumulate; double scale; void *y; const void *x;
+  ck_index shape[CK_MAX_RANK]; ck_index x_strides[CK_MAX_RANK];
+} ck_strided_copy;
+
+/// y[kept] = scale · Σ x[kept, reduced], added to y where `accumulate`; y is contiguous over the kept axes.
+/// `inner` counts the contiguous kept elements at the end of x (1 where the last axis is reduced).
+/// Unit: a block of 64 of the `inner` elements of one row of the kept axes. Sums run over blocks of 32 terms.
+typedef struct ck_sum {
+  int kept_rank; int reduced_rank; int accumulate; double scale; ck_index inner; void *y; const void *x;
+  ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
+  ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
+} ck_sum;
+
+// ---------------------------------------------------------------------------------------------------------
+// Rows of `columns` contiguous elements. Unit: one row.
+
+typedef struct ck_softmax { void *y; const void *x; ck_index columns; } ck_softmax;
+
+typedef struct ck_softmax_backward {
+  void *dx; const void *dy; const void *y; ck_index columns; int accumulate;
+} ck_softmax_backward;
+
+/// y = scale · (x − mean) · reciprocal deviation + shift; keeps both statistics of every row.
+/// `scale` and `shift` may be NULL (1 and 0).
+typedef struct ck_layer_norm {
+  void *y; const void *x; const void *scale; const void *shift; void *mean; void *reciprocal_deviation;
+  ck_index columns; double epsilon;
+} ck_layer_norm;
+
+typedef struct ck_layer_norm_backward {
+  void *dx; const void *dy; const void *x; const void *scale; const void *mean;
+  const void *reciprocal_deviation; ck_index columns; int accumulate;
+} ck_layer_norm_backward;
+
+/// dscale += Σ dy · x̂, dshift += Σ dy over all rows. Unit: a block of 64 columns. Either target may be NULL.
+typedef struct ck_layer_norm_parameters {
+  void *dscale; void *dshift; const void *dy; const void *x; const void *mean;
+  const void *reciprocal_deviation; ck_index rows; ck_index columns;
+  int accumulate_scale; int accumulate_shift;
+} ck_layer_norm_parameters;
+
+/// y[row] = table[tokens[row]]
+typedef struct ck_embedding { void *y; const void *table; const int32_t *tokens; ck_index columns; } ck_embedding;
+
+/// dtable[tokens[row]] += dy[row], rows ascending. Unit: a block of 64 columns.
+typedef struct ck_embedding_backward {
+  void *dtable; const void *dy; const int32_t *tokens; ck_index rows; ck_index columns;
+} ck_embedding_backward;
+
+/// losses[row] = log Σ exp(x) − x[target], in double; 0 where the target is `ignore`.
+/// With `gradient`: also dx = scale · (softmax(x) − onehot), which may lie in the place of x.
+typedef struct ck_cross_entropy {
+  const void *x; void *gradient; double *losses; const int32_t *targets; ck_index columns; ck_index x_stride;
+  int32_t ignore; int accumulate; double scale;
+} ck_cross_entropy;
+
+// ---------------------------------------------------------------------------------------------------------
+// Matrix product: C[m, n] = A[m, k] · B[k, n], every element one chain of fused multiply-adds, k ascending from
+// +0 (or from C where `accumulate`). Both operands have a row and a column stride, one of them 1.
+
+enum { CK_ACTIVATION_NONE = -1 };
+
+/// Applied to a finished element: v = c + bias[n]; preactivation = v; v = activation(v) + residual; c = v.
+typedef struct ck_epilogue {
+  const void *bias; void *preactivation; int activation; const void *residual;
+} ck_epilogue;
+
+/// Packs columns of B into panels of `nr`. Unit: one panel. `b` points at the block's first element.
+typedef struct ck_gemm_pack {
+  const void *b; void *packed; ck_index row_stride; ck_index column_stride; ck_index k; ck_index n;
+} ck_gemm_pack;
+
+/// Multiplies. Unit: one tile of `rows_per_tile` × `panels_per_tile` panels, column tiles inner.
+/// `scratch` holds rows_per_tile × k elements and 64 more.
+typedef struct ck_gemm {
+  const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
+  void *c; ck_index c_stride; ck_index m, n, k; ck_index rows_per_tile; ck_index panels_per_tile;
+  int accumulate; int has_epilogue; ck_epilogue epilogue;
+} ck_gemm;
+
+// ---------------------------------------------------------------------------------------------------------
+// Causal multi-head attention over qkv [B, T, 3C]: the columns are q, k, v, each C = H·D wide.
+// Unit: one (batch, head). Rows are independent of later rows: masked keys are neither loaded nor added.
+
+/// y [B, T, C]; `maximum` and `reciprocal_sum` [B, H, T] are kept for backward.
+typedef struct ck_attention {
+  const void *qkv; void *y; void *maximum; void *reciprocal_sum;
+  ck_index T, H, D; double scale; double dropout_rate; uint64_t key; uint32_t counter1, counter2, counter3;
+} ck_attention;
+
+/// dqkv [B, T, 3C] from dy [B, T, C].
+typedef struct ck_attention_backward {
+  ck_attention forward; const void *dy; void *dqkv; int accumulate;
+} ck_attention_backward;
+
+// ---------------------------------------------------------------------------------------------------------
+// Optimiser. Parameters are cut into pieces, in order; a unit is one piece.
+
+typedef struct ck_piece {
+  void *value; void *gradient; void *moment1; void *moment2; ck_index count; double weight_decay;
+} ck_piece;
+
+/// sums[piece] = Σ gradient², in double.
+typedef struct ck_norm { const ck_piece *pieces; double *sums; } ck_norm;
+
+/// Decoupled weight decay, then Adam with bias corrections; the gradient is multiplied by `gradient_scale` first.
+typedef struct ck_adamw {
+  const ck_piece *pieces; double learning_rate, beta1, beta2, epsilon, correction1, correction2, gradient_scale;
+} ck_adamw;
+
+// ---------------------------------------------------------------------------------------------------------
+
+typedef struct ck_table {
+  /// Rows and columns of the product's register tile.
+  ck_index mr, nr;
+  ck_function unary, unary_backward, affine, fill, dropout, binary, strided_copy, sum;
+  ck_function softmax, softmax_backward, layer_norm, layer_norm_backward, layer_norm_parameters;
+  ck_function embedding, embedding_backward, cross_entropy;
+  ck_function gemm_pack, gemm, attention, attention_backward, norm, adamw;
+} ck_table;
+
+typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;
+
+/// The widest set that this CPU and operating system run.
+ck_instruction_set ck_widest_instruction_set(void);
+
+/// The functions of one instruction set for float (element_size 4) or double (8); NULL where not compiled in.
+const ck_table *ck_table_for(ck_instruction_set set, int element_size);
+
+/// Elements of scratch per thread that attention needs: forward and backward.
+ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D);
+ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

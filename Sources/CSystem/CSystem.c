@@ -1,0 +1,117 @@
+#define _GNU_SOURCE
+#include "CSystem.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+void csystem_spin_hint(void) {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#if defined(__linux__)
+
+void csystem_wait(const uint32_t *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+void csystem_wake(const uint32_t *word, int count) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+int csystem_allowed_cpus(int *cpus, int capacity) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+  int found = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &set)) continue;
+    if (found < capacity) cpus[found] = cpu;
+    found++;
+  }
+  return found;
+}
+
+int csystem_current_cpu(void) { return sched_getcpu(); }
+
+int csystem_pin_to_cpu(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+#else
+
+void csystem_wait(const uint32_t *word, uint32_t expected) {
+  struct timespec pause = {0, 50000};
+  if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == expected) nanosleep(&pause, NULL);
+}
+
+void csystem_wake(const uint32_t *word, int count) { (void)word; (void)count; }
+
+int csystem_allowed_cpus(int *cpus, int capacity) {
+  int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  for (int cpu = 0; cpu < count && cpu < capacity; cpu++) cpus[cpu] = cpu;
+  return count;
+}
+
+int csystem_current_cpu(void) { return -1; }
+int csystem_pin_to_cpu(int cpu) { (void)cpu; return -1; }
+
+#endif
+
+uintptr_t csystem_thread(void) { return (uintptr_t)pthread_self(); }
+
+uint64_t csystem_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void *csystem_map(size_t bytes, int huge) {
+  void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) return NULL;
+#if defined(MADV_HUGEPAGE)
+  if (huge) madvise(address, bytes, MADV_HUGEPAGE);
+#else
+  (void)huge;
+#endif
+  return address;
+}
+
+void csystem_unmap(void *address, size_t bytes) { munmap(address, bytes); }
+
+uint32_t csystem_enter_float_state(void) {
+#if defined(__x86_64__)
+  // Every exception masked, nearest, no flush to zero; the low six bits are flags, not modes. Writing is slow,
+  // reading is not.
+  uint32_t before = _mm_getcsr();
+  if ((before & 0xFFC0) != 0x1F80) _mm_setcsr(0x1F80);
+  return before;
+#else
+  return 0;
+#endif
+}
+
+void csystem_restore_float_state(uint32_t state) {
+#if defined(__x86_64__)
+  if ((state & 0xFFC0) != 0x1F80) _mm_setcsr(state);
+#else
+  (void)state;
+#endif
+}
+
+void csystem_at_fork_child(void (*child)(void)) { pthread_atfork(NULL, NULL, child); }

@@ -1,0 +1,44 @@
+// System calls that Swift cannot reach by itself: futex, thread affinity, spin hints, memory advice.
+#ifndef AUTOGRAD_CSYSTEM_H
+#define AUTOGRAD_CSYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Tells the CPU that this is a spin loop.
+void csystem_spin_hint(void);
+
+/// Sleeps while *word equals `expected`. May return early.
+void csystem_wait(const uint32_t *_Nonnull word, uint32_t expected);
+
+/// Wakes up to `count` sleepers of `word`.
+void csystem_wake(const uint32_t *_Nonnull word, int count);
+
+/// Writes the CPUs that this process may use, ascending, into `cpus`; returns how many there are in all.
+int csystem_allowed_cpus(int *_Nonnull cpus, int capacity);
+
+/// The CPU that the calling thread runs on, or −1.
+int csystem_current_cpu(void);
+
+/// Keeps the calling thread on one CPU; 0 where that worked.
+int csystem_pin_to_cpu(int cpu);
+
+/// A number that names the calling thread as long as it lives.
+uintptr_t csystem_thread(void);
+
+/// Monotonic time in nanoseconds.
+uint64_t csystem_nanoseconds(void);
+
+/// Maps zeroed memory, page aligned, huge pages advised where `huge`; NULL where the system has none.
+void *_Nullable csystem_map(size_t bytes, int huge);
+void csystem_unmap(void *_Nonnull address, size_t bytes);
+
+/// Rounds toward nearest, denormals kept: sets the floating-point state that all kernels assume and returns the
+/// state before, for csystem_restore_float_state.
+uint32_t csystem_enter_float_state(void);
+void csystem_restore_float_state(uint32_t state);
+
+/// Calls `child` in the child process after every fork.
+void csystem_at_fork_child(void (*_Nonnull child)(void));
+
+#endif

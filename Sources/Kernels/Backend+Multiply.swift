@@ -1,0 +1,111 @@
+public import CKernels
+
+/// A matrix in memory: where it starts and how far apart rows and columns are, in elements. One stride is 1.
+@unsafe public struct MatrixView {
+  public let start: UnsafeRawPointer
+  public let rowStride: Int
+  public let columnStride: Int
+
+  public init(_ start: UnsafeRawPointer, rowStride: Int, columnStride: Int) {
+    unsafe self.start = start
+    unsafe self.rowStride = rowStride
+    unsafe self.columnStride = columnStride
+  }
+
+  /// The same elements, rows and columns exchanged.
+  public var transposed: MatrixView { unsafe MatrixView(start, rowStride: columnStride, columnStride: rowStride) }
+}
+
+extension Backend {
+  /// Computes C = A·B, or C += A·B where `accumulate`, and finishes each element with `epilogue`.
+  ///
+  /// Every element is one chain of fused multiply-adds, k ascending; see docs/architecture.md, "Numbers".
+  ///
+  /// The way through memory: B is packed into panels of as many columns as the register tile has, a block of
+  /// `depth` rows at a time, by all threads together; then the threads claim blocks of rows of C, each packs its
+  /// rows of A and multiplies them with all panels. Blocks are sized for the second-level cache (A) and the
+  /// third (B).
+  ///
+  /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
+  @unsafe public func multiply(
+    m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, _ type: ElementType
+  ) {
+    guard m > 0, n > 0 else { return }
+    let table = unsafe table(type), size = type.size
+    let tileRows = table.mr, panel = table.nr
+    let depth = Backend.depth(k, size)
+    let width = min(roundUp(n, panel), max(panel, (4 << 20) / (max(1, depth) * size) / panel * panel))
+    let (rows, panels) = cut(m: m, n: width, k: k, tileRows: tileRows, panel: panel)
+    let packedBytes = (width + panel) * depth * size
+    let (packed, scratch) = unsafe shared(bytes: packedBytes, perThread: ((rows + tileRows) * depth + 64) * size)
+
+    for column in stride(from: 0, to: n, by: width) {
+      let columns = min(width, n - column)
+      var first = 0
+      repeat {
+        let count = min(depth, k - first), last = first + count == k
+        let bStart = unsafe b.start + (first * b.rowStride + column * b.columnStride) * size
+        let pack = unsafe ck_gemm_pack(
+          b: bStart, packed: packed, row_stride: b.rowStride, column_stride: b.columnStride, k: count, n: columns)
+        let packUnits = (columns + panel - 1) / panel
+        unsafe run(pack, type, units: packUnits, grain: share(packUnits, work: columns * count / 4), scratch)
+
+        let product = unsafe ck_gemm(
+          a: a.start + first * a.columnStride * size, a_row_stride: a.rowStride, a_column_stride: a.columnStride,
+          packed_b: UnsafeRawPointer(packed), c: c + column * size, c_stride: cStride, m: m, n: columns, k: count,
+          rows_per_tile: rows, panels_per_tile: panels, accumulate: accumulate || first > 0 ? 1 : 0,
+          has_epilogue: last && epilogue != nil ? 1 : 0,
+          epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue())
+        let units = (m + rows - 1) / rows * ((packUnits + panels - 1) / panels)
+        let small = m * columns * count < 32768
+        unsafe run(product, type, units: units, grain: small ? units : 1, scratch)
+        first += count
+      } while first < k
+    }
+  }
+
+  /// Rows of B packed at a time: what is left of k in equal blocks of at most 384 floats or 192 doubles, so that a
+  /// panel of B stays in the first-level cache while rows of A pass by.
+  private static func depth(_ k: Int, _ size: Int) -> Int {
+    let largest = 1536 / size
+    let blocks = max(1, (k + largest - 1) / largest)
+    return (k + blocks - 1) / blocks
+  }
+
+  /// Rows and panels per tile: tiles of at most 12 register tiles high, and enough of them for all threads.
+  private func cut(m: Int, n: Int, k: Int, tileRows: Int, panel: Int) -> (rows: Int, panels: Int) {
+    let panels = (n + panel - 1) / panel
+    let largest = 12 * tileRows
+    guard pool.threadCount > 1 else { return (min(largest, roundUp(m, tileRows)), panels) }
+    let wanted = 3 * pool.threadCount
+    let rows = min(largest, max(2 * tileRows, roundUp((m + wanted - 1) / wanted, tileRows)))
+    let rowTiles = (m + rows - 1) / rows
+    let columnTiles = max(1, min(panels, (wanted + rowTiles - 1) / rowTiles))
+    return (rows, rowTiles >= wanted ? panels : max(1, (panels + columnTiles - 1) / columnTiles))
+  }
+
+  private func share(_ units: Int, work: Int) -> Int {
+    work < 16384 ? units : max(1, units / (pool.threadCount * 3))
+  }
+
+  private func run<Arguments: KernelArguments>(
+    _ arguments: Arguments, _ type: ElementType, units: Int, grain: Int, _ scratch: Scratch
+  ) {
+    let function = unsafe Arguments.function(in: table(type))
+    unsafe withUnsafePointer(to: arguments) { pointer in
+      unsafe pool.run(function, UnsafeRawPointer(pointer), count: units, grain: max(1, grain), scratch: scratch)
+    }
+  }
+
+  private func roundUp(_ n: Int, _ unit: Int) -> Int { (n + unit - 1) / unit * unit }
+}
+
+extension ck_epilogue {
+  /// The epilogue of the columns from `bytes` on.
+  fileprivate func shifted(by bytes: Int) -> ck_epilogue {
+    unsafe ck_epilogue(
+      bias: bias.map { unsafe $0 + bytes }, preactivation: preactivation.map { unsafe $0 + bytes },
+      activation: activation, residual: residual.map { unsafe $0 + bytes })
+  }
+}

@@ -1,0 +1,107 @@
+public import CKernels
+import CSystem
+
+/// What runs kernels: an instruction set, a thread pool and scratch memory for each of its threads.
+///
+/// One backend serves one caller at a time (a tape, an optimiser); several may share one pool. The bits of a
+/// result depend on the instruction set only, never on the pool.
+@safe public final class Backend {
+  public let instructionSet: InstructionSet
+  public let pool: ThreadPool
+
+  private let float32: ck_table
+  private let float64: ck_table
+  private var workspace = Workspace()
+
+  public init(instructionSet: InstructionSet = .preferred, pool: ThreadPool = .shared) {
+    self.instructionSet = min(instructionSet, .widest)
+    self.pool = pool
+    // INVARIANT: a set that is at most `widest` is compiled in, and its tables are constants.
+    unsafe float32 = ck_table_for(self.instructionSet.code, 4).pointee
+    unsafe float64 = ck_table_for(self.instructionSet.code, 8).pointee
+  }
+
+  /// Bytes of scratch memory held for the threads; grows to the largest need and stays.
+  public var workspaceBytes: Int { workspace.capacity }
+
+  @unsafe public func table(_ type: ElementType) -> ck_table {
+    switch type {
+    case .float32: float32
+    case .float64: float64
+    }
+  }
+
+  // MARK: Running kernels
+
+  /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.
+  @unsafe public func run<Arguments: KernelArguments>(
+    _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0
+  ) {
+    let function = unsafe Arguments.function(in: table(type))
+    let memory = scratch > 0 ? unsafe workspace.perThread(bytes: scratch, threads: pool.threadCount) : unsafe none
+    unsafe withUnsafePointer(to: arguments) { pointer in
+      unsafe pool.run(function, UnsafeRawPointer(pointer), count: count, grain: max(1, grain), scratch: memory)
+    }
+  }
+
+  /// Runs an element-wise kernel over `count` elements, cut at multiples of 64.
+  @unsafe public func runElements<Arguments: KernelArguments>(
+    _ arguments: Arguments, _ type: ElementType, count: Int, cost: Int = 1
+  ) {
+    let share = (count / (pool.threadCount * 4) + 63) / 64 * 64
+    unsafe run(arguments, type, count: count, grain: max(share, 16384 / cost))
+  }
+
+  /// Runs a row kernel over `count` rows of `columns` elements.
+  @unsafe public func runRows<Arguments: KernelArguments>(
+    _ arguments: Arguments, _ type: ElementType, count: Int, columns: Int
+  ) {
+    let share = count / (pool.threadCount * 4) + 1
+    unsafe run(arguments, type, count: count, grain: max(share, 4096 / max(1, columns)))
+  }
+
+  private var none: Scratch { unsafe Scratch(base: nil, stride: 0) }
+
+  /// Memory that all threads may read, after the private scratch of each: see `Backend.multiply`.
+  @unsafe func shared(bytes: Int, perThread: Int) -> (shared: UnsafeMutableRawPointer, scratch: Scratch) {
+    let stride = (perThread + 127) / 128 * 128
+    let base = unsafe workspace.reserve(bytes + 128 + stride * pool.threadCount)
+    let start = (bytes + 127) / 128 * 128
+    return unsafe (base, Scratch(base: base + start, stride: stride))
+  }
+}
+
+/// One mapping that grows to the largest need.
+@safe struct Workspace: ~Copyable {
+  private var base: UnsafeMutableRawPointer?
+  private(set) var capacity = 0
+
+  /// At least `bytes` bytes, page aligned. Earlier pointers are void.
+  @unsafe mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer {
+    if bytes > capacity {
+      release()
+      let rounded = (bytes + 65535) / 65536 * 65536
+      guard let mapped = unsafe csystem_map(rounded, 0) else {
+        fatalError("out of memory: the kernels' workspace needs \(rounded) bytes")
+      }
+      unsafe base = mapped
+      capacity = rounded
+    }
+    return unsafe base!
+  }
+
+  @unsafe mutating func perThread(bytes: Int, threads: Int) -> Scratch {
+    let stride = (bytes + 127) / 128 * 128
+    return unsafe Scratch(base: reserve(stride * threads), stride: stride)
+  }
+
+  private mutating func release() {
+    if let base = unsafe base { unsafe csystem_unmap(base, capacity) }
+    unsafe base = nil
+    capacity = 0
+  }
+
+  deinit {
+    if let base = unsafe base { unsafe csystem_unmap(base, capacity) }
+  }
+}

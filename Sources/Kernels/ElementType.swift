@@ -1,0 +1,13 @@
+/// The type of a tensor's elements.
+public enum ElementType: Sendable {
+  case float32
+  case float64
+
+  /// Bytes per element.
+  public var size: Int {
+    switch self {
+    case .float32: 4
+    case .float64: 8
+    }
+  }
+}

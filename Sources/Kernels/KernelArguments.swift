@@ -1,0 +1,75 @@
+public import CKernels
+
+/// The arguments of one kernel. The type names the kernel, so that arguments and function cannot be mismatched.
+///
+/// Arguments hold raw pointers: whoever fills them in answers for sizes and lifetimes.
+public protocol KernelArguments {
+  static func function(in table: ck_table) -> ck_function
+}
+
+extension ck_unary: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.unary }
+}
+extension ck_unary_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.unary_backward }
+}
+extension ck_affine: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.affine }
+}
+extension ck_fill: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.fill }
+}
+extension ck_dropout: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.dropout }
+}
+extension ck_binary: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.binary }
+}
+extension ck_strided_copy: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.strided_copy }
+}
+extension ck_sum: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.sum }
+}
+extension ck_softmax: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.softmax }
+}
+extension ck_softmax_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.softmax_backward }
+}
+extension ck_layer_norm: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.layer_norm }
+}
+extension ck_layer_norm_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.layer_norm_backward }
+}
+extension ck_layer_norm_parameters: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.layer_norm_parameters }
+}
+extension ck_embedding: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.embedding }
+}
+extension ck_embedding_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.embedding_backward }
+}
+extension ck_cross_entropy: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.cross_entropy }
+}
+extension ck_gemm_pack: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.gemm_pack }
+}
+extension ck_gemm: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.gemm }
+}
+extension ck_attention: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.attention }
+}
+extension ck_attention_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.attention_backward }
+}
+extension ck_norm: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.norm }
+}
+extension ck_adamw: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.adamw }
+}

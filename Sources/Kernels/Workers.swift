@@ -1,0 +1,212 @@
+import CKernels
+import CSystem
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The worker threads of a pool and the words through which they and the caller meet.
+///
+/// `claim` holds the region's number in its upper half and the next tile in its lower half. A region's fields are
+/// written only while the lower half says `closed`, and closed only after every tile has run; a thread that
+/// claims a tile by compare-and-swap therefore read the fields of that very region. The caller never waits for
+/// a worker that sleeps: it waits for tiles.
+@safe struct Workers: @unchecked Sendable {
+  static let closed: UInt64 = 0xFFFF_FFFF
+  private static let stackBytes = 512 * 1024
+  /// Spinning bridges the gaps between the operations of a step; beyond it a worker sleeps.
+  private static let spinNanoseconds: UInt64 = 200_000
+
+  /// Each group of words that different threads write lies on cache lines of its own.
+  private struct Shared: ~Copyable {
+    let claim = Atomic<UInt64>(Workers.closed)
+    let padding1 = InlineArray<15, UInt64>(repeating: 0)
+    let done = Atomic<Int>(0)
+    let padding2 = InlineArray<15, UInt64>(repeating: 0)
+    let sleepers = Atomic<Int>(0)
+    let stopping = Atomic<Bool>(false)
+    let padding3 = InlineArray<14, UInt64>(repeating: 0)
+    // The region. Atomic because a worker may read it while the next one is being written; it then fails to claim.
+    let function = Atomic<UInt>(0)
+    let arguments = Atomic<UInt>(0)
+    let count = Atomic<Int>(0)
+    let grain = Atomic<Int>(1)
+    let scratch = Atomic<UInt>(0)
+    let stride = Atomic<Int>(0)
+  }
+
+  /// INVARIANT: allocated in `init`, never freed while a worker of this process may run; `stop` joins first.
+  private let shared: UnsafeMutablePointer<Shared>
+  /// The word that sleeping workers wait on.
+  private let bell: UnsafeMutablePointer<Atomic<UInt32>>
+  private let threads: Threads
+
+  private final class Threads: Sendable {
+    let handles = Mutex<[pthread_t]>([])
+  }
+
+  private struct Start {
+    let workers: Workers
+    let index: Int
+    let cpu: Int32?
+  }
+
+  init() {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<Shared>.size, alignment: 128)
+    unsafe shared = memory.bindMemory(to: Shared.self, capacity: 1)
+    unsafe shared.initialize(to: Shared())
+    unsafe bell = UnsafeMutablePointer.allocate(capacity: 1)
+    unsafe bell.initialize(to: Atomic(0))
+    threads = Threads()
+  }
+
+  // MARK: The caller's side
+
+  func run(_ region: Region) {
+    let number = (unsafe shared.pointee.claim.load(ordering: .relaxed) >> 32) &+ 1
+    unsafe shared.pointee.claim.store(number << 32 | Workers.closed, ordering: .sequentiallyConsistent)
+    unsafe shared.pointee.function.store(unsafeBitCast(region.function, to: UInt.self), ordering: .relaxed)
+    unsafe shared.pointee.arguments.store(UInt(bitPattern: region.arguments), ordering: .relaxed)
+    unsafe shared.pointee.count.store(region.count, ordering: .relaxed)
+    unsafe shared.pointee.grain.store(region.grain, ordering: .relaxed)
+    unsafe shared.pointee.scratch.store(UInt(bitPattern: region.scratch.base), ordering: .relaxed)
+    unsafe shared.pointee.stride.store(region.scratch.stride, ordering: .relaxed)
+    unsafe shared.pointee.done.store(0, ordering: .relaxed)
+    unsafe shared.pointee.claim.store(number << 32, ordering: .sequentiallyConsistent)
+    if unsafe shared.pointee.sleepers.load(ordering: .sequentiallyConsistent) > 0 { ring() }
+
+    let tiles = unsafe (region.count + region.grain - 1) / region.grain
+    work(number: number, worker: 0)
+    var spins = 0
+    while unsafe shared.pointee.done.load(ordering: .acquiring) < tiles {
+      csystem_spin_hint()
+      spins += 1
+      // A worker that lost its CPU in the middle of a tile is not helped by spinning on.
+      if spins % 4096 == 0 { sched_yield() }
+    }
+  }
+
+  private func ring() {
+    unsafe bell.pointee.wrappingAdd(1, ordering: .releasing)
+    unsafe csystem_wake(UnsafeRawPointer(bell).assumingMemoryBound(to: UInt32.self), Int32.max)
+  }
+
+  // MARK: Both sides
+
+  /// Claims and runs tiles of region `number` until none is left.
+  private func work(number: UInt64, worker: Int) {
+    var claim = unsafe shared.pointee.claim.load(ordering: .acquiring)
+    guard claim >> 32 == number, claim & Workers.closed != Workers.closed else { return }
+    let function = unsafe unsafeBitCast(shared.pointee.function.load(ordering: .relaxed), to: ck_function?.self)
+    let arguments = unsafe UnsafeRawPointer(bitPattern: shared.pointee.arguments.load(ordering: .relaxed))
+    let count = unsafe shared.pointee.count.load(ordering: .relaxed)
+    let grain = unsafe shared.pointee.grain.load(ordering: .relaxed)
+    let scratch = unsafe UnsafeMutableRawPointer(bitPattern: shared.pointee.scratch.load(ordering: .relaxed))
+    let stride = unsafe shared.pointee.stride.load(ordering: .relaxed)
+    while claim >> 32 == number {
+      let tile = Int(claim & Workers.closed)
+      let begin = tile * grain
+      if tile == Int(Workers.closed) || begin >= count { return }
+      let (exchanged, original) = unsafe shared.pointee.claim.weakCompareExchange(
+        expected: claim, desired: claim + 1, ordering: .acquiringAndReleasing)
+      claim = original
+      guard exchanged else { continue }
+      unsafe function?(arguments, begin, min(begin + grain, count), scratch.map { unsafe $0 + worker * stride })
+      unsafe shared.pointee.done.wrappingAdd(1, ordering: .releasing)
+      claim = unsafe shared.pointee.claim.load(ordering: .acquiring)
+    }
+  }
+
+  // MARK: The workers' side
+
+  private func workUntilStopped(as worker: Int) {
+    _ = csystem_enter_float_state()
+    var finished: UInt64 = 0
+    while true {
+      let number = awaitRegion(after: finished)
+      if unsafe shared.pointee.stopping.load(ordering: .acquiring) { return }
+      work(number: number, worker: worker)
+      finished = number
+    }
+  }
+
+  /// Spins, then sleeps, until a region other than `finished` is open.
+  private func awaitRegion(after finished: UInt64) -> UInt64 {
+    var deadline = csystem_nanoseconds() + Workers.spinNanoseconds
+    var spins = 0
+    while true {
+      if let number = openRegion(after: finished) { return number }
+      if unsafe shared.pointee.stopping.load(ordering: .relaxed) { return finished }
+      csystem_spin_hint()
+      spins += 1
+      guard spins % 64 == 0, csystem_nanoseconds() > deadline else { continue }
+      let heard = unsafe bell.pointee.load(ordering: .sequentiallyConsistent)
+      unsafe shared.pointee.sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      // Announced first, looked second; the caller opens first, looks for sleepers second: one of them sees.
+      if openRegion(after: finished) == nil, !(unsafe shared.pointee.stopping.load(ordering: .sequentiallyConsistent)) {
+        unsafe csystem_wait(UnsafeRawPointer(bell).assumingMemoryBound(to: UInt32.self), heard)
+      }
+      unsafe shared.pointee.sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      deadline = csystem_nanoseconds() + Workers.spinNanoseconds
+    }
+  }
+
+  private func openRegion(after finished: UInt64) -> UInt64? {
+    let claim = unsafe shared.pointee.claim.load(ordering: .sequentiallyConsistent)
+    return claim >> 32 != finished && claim & Workers.closed != Workers.closed ? claim >> 32 : nil
+  }
+
+  // MARK: Start and stop
+
+  /// Starts `count` workers; where a thread cannot be made, the pool works with fewer.
+  func start(count: Int, pinned: Bool) {
+    unsafe shared.pointee.claim.store(Workers.closed, ordering: .relaxed)
+    unsafe shared.pointee.sleepers.store(0, ordering: .relaxed)
+    let cpus = pinned ? AvailableProcessors.others(count) : []
+    let handles = (0..<count).compactMap { index in
+      start(worker: index + 1, cpu: index < cpus.count ? cpus[index] : nil)
+    }
+    threads.handles.withLock { $0 = handles }
+  }
+
+  private func start(worker index: Int, cpu: Int32?) -> pthread_t? {
+    var attributes = pthread_attr_t()
+    unsafe pthread_attr_init(&attributes)
+    defer { unsafe pthread_attr_destroy(&attributes) }
+    unsafe pthread_attr_setstacksize(&attributes, Workers.stackBytes)
+    // INVARIANT: the box is freed by the thread that it starts, or here where none starts.
+    let box = UnsafeMutablePointer<Start>.allocate(capacity: 1)
+    unsafe box.initialize(to: Start(workers: self, index: index, cpu: cpu))
+    var thread = pthread_t()
+    let failed = unsafe pthread_create(&thread, &attributes, { argument in
+      guard let box = unsafe argument?.assumingMemoryBound(to: Start.self) else { return nil }
+      let start = unsafe box.move()
+      unsafe box.deallocate()
+      if let cpu = start.cpu { _ = csystem_pin_to_cpu(cpu) }
+      start.workers.workUntilStopped(as: start.index)
+      return nil
+    }, box)
+    guard failed == 0 else {
+      unsafe box.deinitialize(count: 1)
+      unsafe box.deallocate()
+      return nil
+    }
+    return thread
+  }
+
+  /// Ends the workers and frees what they shared.
+  func stop() {
+    unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
+    ring()
+    for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+    unsafe shared.deinitialize(count: 1)
+    unsafe UnsafeMutableRawPointer(shared).deallocate()
+    unsafe bell.deinitialize(count: 1)
+    unsafe bell.deallocate()
+  }
+}
