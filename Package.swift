@@ -21,16 +21,22 @@ let package = Package(
     .target(name: "CKernels", cSettings: optimized),
     .target(name: "Base", swiftSettings: strict),
     .target(name: "Kernels", dependencies: ["CKernels", "CSystem", "Base"], swiftSettings: strict),
-    .target(name: "Autograd", dependencies: ["Kernels", "Base"], swiftSettings: strict),
-    .target(name: "NeuralNetwork", dependencies: ["Autograd"], swiftSettings: strict),
+    .target(name: "Autograd", dependencies: ["Kernels", "CKernels", "CSystem", "Base"], swiftSettings: strict),
+    .target(name: "NeuralNetwork", dependencies: ["Autograd", "Kernels", "CKernels", "Base"], swiftSettings: strict),
     .target(name: "Text", dependencies: ["Base"], swiftSettings: strict),
     .target(name: "ModelFormats", dependencies: ["Base"], swiftSettings: strict),
     .target(
-      name: "LanguageModel", dependencies: ["NeuralNetwork", "Text", "ModelFormats"], swiftSettings: strict),
-    .target(name: "Training", dependencies: ["LanguageModel"], swiftSettings: strict),
+      name: "LanguageModel", dependencies: ["NeuralNetwork", "Autograd", "Text", "ModelFormats", "Base"],
+      swiftSettings: strict),
+    .target(
+      name: "Training", dependencies: ["LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base"],
+      swiftSettings: strict),
     .executableTarget(
       name: "AutogradCommand",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Training", "LanguageModel", "NeuralNetwork", "Kernels", "Text", "Base",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict),
 
     // Tests. Folders mirror Sources.

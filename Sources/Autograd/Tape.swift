@@ -180,3 +180,33 @@ extension TapeCore {
     return slot
   }
 }
+
+extension Tokens {
+  /// 0, 1, 2 … along the last axis: the positions of the tokens in their sequences.
+  ///
+  /// Shapes: [..., T] → [T].
+  public var positions: Tokens {
+    stopping { () throws(Misuse) in
+      let core = try TapeTable.core(of: handle, "positions")
+      let count = core.nodes[try core.slot(handle, "positions")].shape.last
+      let data = unsafe try core.allocate(count * 4, Shape([count] as InlineArray<1, Int>), "positions")
+      if !core.isPlanning {
+        // INVARIANT: the block has room for `count` Int32.
+        let positions = unsafe data.bindMemory(to: Int32.self, capacity: count)
+        for index in 0..<count { unsafe positions[index] = Int32(index) }
+      }
+      let shape = Shape([count] as InlineArray<1, Int>)
+      return Tokens(
+        core.handle(unsafe core.append(shape, data: data, requiresGradient: false, isTokens: true)))
+    }
+  }
+}
+
+extension Variable {
+  /// Runs `body` on this variable and frees everything made in it but its result; see `Tape.scope`.
+  public func scoped(_ body: (Variable) -> Variable) -> Variable {
+    apply("scope") { core, _ throws(Misuse) in
+      try core.scope { () throws(Misuse) in try core.slot(body(self).handle, "scope") }
+    }
+  }
+}

@@ -101,6 +101,17 @@ extension Variable {
     read("array") { core, x in unsafe core.elements(core.data(x), core.nodes[x].shape.count) }
   }
 
+  /// The elements of one row of the last axis, copied. NaN while planning.
+  ///
+  /// - Precondition: 0 ≤ index < the product of the other axes; otherwise stops and prints the shape.
+  public func row(_ index: Int) -> [Scalar] {
+    read("row") { core, x throws(Misuse) in
+      let shape = core.nodes[x].shape
+      guard index >= 0, index < shape.rows else { throw Misuse("row", "shape \(shape) has no row \(index)") }
+      return unsafe core.elements(core.data(x) + index * shape.last * core.type.size, shape.last)
+    }
+  }
+
   /// Shape and elements, copied.
   public var tensor: Tensor<Scalar> { Tensor(shape: shape, array) }
 

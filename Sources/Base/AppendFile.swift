@@ -8,8 +8,8 @@
 
 /// A log: a file to which lines are added at the end.
 ///
-/// Failure is an answer, not an error: a full disk must not stop what is being logged. Nothing is buffered, so a
-/// killed process loses no line; nothing is synced, so a power loss may. One thread writes at a time.
+/// Failure is an answer, not an error: a full disk must not stop what is being logged. Nothing is buffered,
+/// so a killed process loses no line; nothing is synced, so a power loss may. One thread writes at a time.
 public final class AppendFile: Sendable {
   private let file: Descriptor
 

@@ -1,7 +1,7 @@
 /// Wraps a string so that it compares and hashes by its UTF-8 bytes.
 ///
-/// `String` itself compares by Unicode canonical equivalence: "é" written as one scalar equals "e" followed by a
-/// combining accent. Files mean bytes, so names that come from files are kept in tables under this key.
+/// `String` itself compares by Unicode canonical equivalence: "é" written as one scalar equals "e" followed
+/// by a combining accent. Files mean bytes, so names that come from files are kept in tables under this key.
 public struct ExactString: Hashable, Sendable {
   public let string: String
 

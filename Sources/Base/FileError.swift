@@ -45,7 +45,7 @@ extension FileError: CustomStringConvertible {
     case .alreadyExists(let operation, let path):
       "cannot \(operation.rawValue) \(path): it exists already; remove it or choose another name"
     case .permissionDenied(let operation, let path):
-      "cannot \(operation.rawValue) \(path): permission denied; check owner and mode of the file and its folder"
+      "cannot \(operation.rawValue) \(path): permission denied; check owner and mode of file and folder"
     case .noSpace(let operation, let path):
       "cannot \(operation.rawValue) \(path): no space left on the disk or in the quota; free some"
     case .tooLarge(let path, let byteCount, let byteLimit):

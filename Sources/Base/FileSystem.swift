@@ -39,8 +39,8 @@ public protocol FileSystem: Sendable {
 extension FileSystem {
   /// Replaces a file so that every reader, at any moment and after any crash, finds the old bytes or the new.
   ///
-  /// Writes a temporary file in the same folder, syncs it, renames it and syncs the folder. A symbolic link is
-  /// replaced, not followed; the new file has a new file's mode. Killed in between, it leaves a file
+  /// Writes a temporary file in the same folder, syncs it, renames it and syncs the folder. A symbolic link
+  /// is replaced, not followed; the new file has a new file's mode. Killed in between, it leaves a file
   /// `.autograd-N.tmp`, which nothing reads.
   ///
   /// - Throws: The first failure; the temporary file is removed. When the last sync fails the new bytes are

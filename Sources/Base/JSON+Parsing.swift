@@ -17,8 +17,8 @@ extension JSON {
 
   /// Reads exactly one JSON value, with white space around it.
   ///
-  /// Stricter than most readers: a byte order mark, duplicate keys, lone surrogates and numbers too large for a
-  /// double are errors. Never stops the process, whatever the bytes.
+  /// Stricter than most readers: a byte order mark, duplicate keys, lone surrogates and numbers too large for
+  /// a double are errors. Never stops the process, whatever the bytes.
   ///
   /// - Throws: `JSONError`, with the byte offset of the first thing that is wrong.
   /// - Complexity: O(bytes), with up to about 40 bytes of memory for each value of two bytes.

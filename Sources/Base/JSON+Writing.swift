@@ -1,12 +1,12 @@
 extension JSON {
   /// Writes the value as UTF-8 bytes; the same value always gives the same bytes.
   ///
-  /// Infinities and NaN, which JSON does not have, become `null`. Every other double is written with the fewest
-  /// digits that read back as the same double, and with a point or exponent, so that it stays a `number`. Only
-  /// what must be escaped is escaped; characters outside ASCII stand as they are.
+  /// Infinities and NaN, which JSON does not have, become `null`. Every other double is written with the
+  /// fewest digits that read back as the same double, and with a point or exponent, so that it stays a
+  /// `number`. Only what must be escaped is escaped; characters outside ASCII stand as they are.
   ///
-  /// - Parameter pretty: Puts every member on a line of its own, indented by two spaces a level, and ends with a
-  ///   line feed. Otherwise there is no white space at all.
+  /// - Parameter pretty: Puts every member on a line of its own, indented by two spaces a level, and ends
+  ///   with a line feed. Otherwise there is no white space at all.
   /// - Complexity: O(bytes); recurses as deep as the value is nested.
   public func serialized(pretty: Bool = false) -> [UInt8] {
     var writer = JSONWriter(pretty: pretty)

@@ -40,7 +40,7 @@ extension JSONError: CustomStringConvertible {
     case .controlCharacter(let byte, let offset):
       "JSON has the control character \(Self.display(byte)) inside a string at byte \(offset); escape it"
     case .invalidEscape(let offset):
-      "JSON has an escape that does not exist at byte \(offset); use \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\uXXXX"
+      "JSON has an unknown escape at byte \(offset); use \\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\uXXXX"
     case .loneSurrogate(let offset):
       "JSON escapes half of a surrogate pair at byte \(offset); write both halves or the character itself"
     case .leadingZero(let offset):

@@ -19,8 +19,8 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
 
 /// Draws a reproducible sequence of random numbers, fixed by (seed, purpose, step, ordinal).
 ///
-/// Two streams with the same four values give the same numbers: ask for a new step or ordinal instead of keeping
-/// a stream. Nothing else enters: not the clock, the thread or the number of draws made elsewhere.
+/// Two streams with the same four values give the same numbers: ask for a new step or ordinal instead of
+/// keeping a stream. Nothing else enters: not the clock, the thread or the number of draws made elsewhere.
 ///
 /// Block i is `Philox.block` with the seed as key and the counter words i, ordinal, the low half of the step,
 /// (purpose << 24 | bits 32..<56 of the step). The four words of a block are used in order; a `UInt64` takes

@@ -175,7 +175,7 @@ extension SafetensorsHeader {
     for entry in entries {
       let begin = entry.byteRange.lowerBound
       if begin < position { throw .overlap(name: entry.name, other: previous) }
-      if false { throw .hole(before: entry.name, byteCount: begin - position) }
+      if begin > position { throw .hole(before: entry.name, byteCount: begin - position) }
       position = entry.byteRange.upperBound
       previous = entry.name
     }

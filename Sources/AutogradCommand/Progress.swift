@@ -1,0 +1,34 @@
+import Training
+
+/// Prints a run's events, one line each.
+struct Progress {
+  let maximumSteps: Int
+  private let start = ContinuousClock.now
+
+  init(maximumSteps: Int) { self.maximumSteps = maximumSteps }
+
+  mutating func show(_ event: TrainingEvent) {
+    switch event {
+    case .started(let parameters, let arena, let training, let validation):
+      Console.showLine(
+        "\(parameters.grouped) parameters; \(training.grouped) training and \(validation.grouped) validation tokens; "
+          + "arena \(arena.bytes)")
+    case .step(let metrics):
+      Console.showLine(
+        "step \(metrics.step)/\(maximumSteps)  loss \(metrics.loss.fixed(4))  lr \(metrics.learningRate.scientific)  "
+          + "\(Int(metrics.tokensPerSecond).grouped) tokens/s  \(timeLeft(after: metrics.step).duration) left  "
+          + "arena \(metrics.arenaBytes.bytes)")
+    case .evaluation(let metrics):
+      Console.showLine(
+        "step \(metrics.step)/\(maximumSteps)  train loss \(metrics.trainingLoss.fixed(4))  "
+          + "validation loss \(metrics.validationLoss.fixed(4))")
+    }
+  }
+
+  /// Seconds, evaluations so far included.
+  private func timeLeft(after step: Int) -> Double {
+    let elapsed = start.duration(to: .now)
+    let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+    return step == 0 ? .infinity : seconds / Double(step) * Double(maximumSteps - step)
+  }
+}

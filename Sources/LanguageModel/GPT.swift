@@ -1,0 +1,105 @@
+public import Autograd
+import Base
+public import NeuralNetwork
+
+/// One layer of a GPT: attention and feed-forward, each after a norm and added to its input.
+public struct Block<Scalar: TensorScalar>: Module {
+  public let attentionNorm: LayerNorm<Scalar>
+  public let attention: CausalSelfAttention<Scalar>
+  public let feedForwardNorm: LayerNorm<Scalar>
+  public let feedForward: FeedForward<Scalar>
+
+  public init(_ configuration: GPTConfiguration) {
+    let C = configuration.channelCount, bias = configuration.hasBias
+    attentionNorm = LayerNorm(channels: C, bias: bias, epsilon: configuration.layerNormEpsilon)
+    attention = CausalSelfAttention(
+      channels: C, headCount: configuration.headCount, bias: bias, dropout: configuration.dropout)
+    feedForwardNorm = LayerNorm(channels: C, bias: bias, epsilon: configuration.layerNormEpsilon)
+    feedForward = FeedForward(channels: C, width: 4 * C, bias: bias, dropout: configuration.dropout)
+  }
+
+  public func listParts(_ parts: inout ModuleParts<Scalar>) {
+    parts.add("ln_1", attentionNorm)
+    parts.add("attn", attention)
+    parts.add("ln_2", feedForwardNorm)
+    parts.add("mlp", feedForward)
+  }
+
+  /// Shapes: x [B, T, C] → [B, T, C].
+  public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> {
+    let h = attention(attentionNorm(x), adding: x)
+    return feedForward(feedForwardNorm(h), adding: h)
+  }
+}
+
+/// GPT-2's architecture: pre-norm blocks, learned positions, GELU, a head tied to the token embedding.
+///
+/// A sequence's results depend neither on its batch nor on what follows: the first t rows of `logits` are those
+/// of the first t tokens alone, bit for bit.
+public struct GPT<Scalar: TensorScalar>: Module {
+  public let configuration: GPTConfiguration
+  /// [V, C]; also the weight of the head.
+  public let tokenEmbedding: Embedding<Scalar>
+  /// [contextLength, C]
+  public let positionEmbedding: Embedding<Scalar>
+  public let blocks: [Block<Scalar>]
+  public let finalNorm: LayerNorm<Scalar>
+
+  /// Makes a model with weights of zero (norm scales of one): load weights, or call `initialize`.
+  public init(_ configuration: GPTConfiguration) {
+    self.configuration = configuration
+    tokenEmbedding = Embedding(rows: configuration.vocabularySize, channels: configuration.channelCount)
+    positionEmbedding = Embedding(rows: configuration.contextLength, channels: configuration.channelCount)
+    blocks = (0..<configuration.layerCount).map { _ in Block(configuration) }
+    finalNorm = LayerNorm(
+      channels: configuration.channelCount, bias: configuration.hasBias, epsilon: configuration.layerNormEpsilon)
+  }
+
+  /// Makes a model with random weights.
+  public init(_ configuration: GPTConfiguration, seed: UInt64) {
+    self.init(configuration)
+    initialize(seed: seed)
+  }
+
+  public func listParts(_ parts: inout ModuleParts<Scalar>) {
+    parts.add("wte", tokenEmbedding)
+    parts.add("wpe", positionEmbedding)
+    parts.add("h", blocks)
+    parts.add("ln_f", finalNorm)
+  }
+
+  /// GPT-2's initialisation: matrices and embeddings from N(0, 0.02²), the projections back into the residual
+  /// stream from N(0, 0.02²/2L), biases 0, norm scales 1. Each parameter draws from a stream of its own.
+  public func initialize(seed: UInt64) {
+    let residual = 0.02 / Double(2 * configuration.layerCount).squareRoot()
+    for (index, named) in parameters.enumerated() where named.parameter.shape.count >= 2 {
+      var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
+      named.parameter.fillNormal(deviation: named.path.hasSuffix("c_proj.weight") ? residual : 0.02, &random)
+    }
+  }
+
+  /// The residual stream after the final norm.
+  ///
+  /// Shapes: tokens [B, T] → [B, T, C].
+  ///
+  /// - Precondition: T is at most the context length, tokens lie inside the vocabulary.
+  public func hiddenStates(_ tokens: Tokens) -> Variable<Scalar> {
+    var x = tokenEmbedding(tokens) + positionEmbedding(tokens.positions)
+    if configuration.dropout > 0 { x = x.dropout(rate: configuration.dropout) }
+    for block in blocks {
+      // Without recording, only a layer's result outlives it.
+      x = x.scoped { block($0) }
+    }
+    return finalNorm(x)
+  }
+
+  /// Shapes: tokens [B, T] → [B, T, V].
+  public func logits(_ tokens: Tokens) -> Variable<Scalar> { hiddenStates(tokens).linear(tokenEmbedding.weight) }
+
+  /// The mean negative log-likelihood of `targets`, in nats; the logits never exist.
+  ///
+  /// Shapes: tokens and `targets` [B, T] → [].
+  public func loss(_ tokens: Tokens, targets: Tokens, ignoring: Int32? = nil) -> Variable<Scalar> {
+    hiddenStates(tokens).linearCrossEntropy(tokenEmbedding.weight, targets, ignoring: ignoring)
+  }
+}

@@ -1,0 +1,49 @@
+/// The sizes of a GPT.
+public struct GPTConfiguration: Sendable, Equatable {
+  /// V: tokens run from 0 to V − 1.
+  public var vocabularySize: Int
+  /// The longest sequence that the model has positions for.
+  public var contextLength: Int
+  /// L
+  public var layerCount: Int
+  /// H; channels are a multiple of it.
+  public var headCount: Int
+  /// C
+  public var channelCount: Int
+  /// Whether linear layers and norms have biases.
+  public var hasBias: Bool
+  /// The share of activations dropped in training.
+  public var dropout: Double
+  public var layerNormEpsilon = 1e-5
+
+  /// - Throws: `LanguageModelError.invalidConfiguration` where the sizes do not make a model.
+  public init(
+    vocabularySize: Int, contextLength: Int, layerCount: Int, headCount: Int, channelCount: Int,
+    hasBias: Bool = true, dropout: Double = 0
+  ) throws(LanguageModelError) {
+    self.vocabularySize = vocabularySize
+    self.contextLength = contextLength
+    self.layerCount = layerCount
+    self.headCount = headCount
+    self.channelCount = channelCount
+    self.hasBias = hasBias
+    self.dropout = dropout
+    if let problem { throw .invalidConfiguration(problem) }
+  }
+
+  /// What is wrong with the sizes, in words.
+  private var problem: String? {
+    let sizes = [
+      ("vocabulary size", vocabularySize), ("block size", contextLength), ("number of layers", layerCount),
+      ("number of heads", headCount), ("number of channels", channelCount),
+    ]
+    for (name, size) in sizes where size < 1 || size > 1 << 24 {
+      return "the \(name) must lie between 1 and \(1 << 24), got \(size)"
+    }
+    if channelCount % headCount != 0 {
+      return "\(channelCount) channels do not divide into \(headCount) heads; make --n-embd a multiple of --n-head"
+    }
+    if !(dropout >= 0 && dropout < 1) { return "dropout must lie between 0 and 1, got \(dropout)" }
+    return nil
+  }
+}

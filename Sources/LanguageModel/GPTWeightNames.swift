@@ -1,0 +1,27 @@
+/// How a GPT's parameters are called in Hugging Face files, and which of them lie transposed there.
+enum GPTWeightNames {
+  /// Before every name; the original GPT-2 files lack it, and readers accept both.
+  static let prefix = "transformer."
+
+  /// GPT-2 keeps the weights of its linear layers as [input, output]; ours are [output, input].
+  private static let transposed = ["attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"]
+
+  static func isTransposed(_ path: String) -> Bool { transposed.contains { path.hasSuffix($0) } }
+
+  /// Tensors that files carry and no parameter needs: attention masks, and the head that is tied to the embedding.
+  static func isIgnored(_ name: String) -> Bool {
+    name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias") || name == "lm_head.weight"
+  }
+
+  /// The biases that a file holds for every layer, and a model without biases writes as zeros.
+  static func biases(_ configuration: GPTConfiguration) -> [(path: String, count: Int)] {
+    let C = configuration.channelCount
+    let layers = (0..<configuration.layerCount).flatMap { layer in
+      [
+        ("h.\(layer).ln_1.bias", C), ("h.\(layer).attn.c_attn.bias", 3 * C), ("h.\(layer).attn.c_proj.bias", C),
+        ("h.\(layer).ln_2.bias", C), ("h.\(layer).mlp.c_fc.bias", 4 * C), ("h.\(layer).mlp.c_proj.bias", C),
+      ]
+    }
+    return layers + [("ln_f.bias", C)]
+  }
+}

@@ -1,0 +1,176 @@
+public import Autograd
+public import Base
+import ModelFormats
+import NeuralNetwork
+public import Text
+
+/// A folder that holds a model as Hugging Face's tools expect it: `config.json`, `model.safetensors`,
+/// `tokenizer.json`, `generation_config.json`.
+///
+/// Every file is replaced in one moment: a reader finds the old or the new bytes, never half of them.
+public struct ModelDirectory: Sendable {
+  public let path: String
+  private let fileSystem: any FileSystem
+
+  public init(_ path: String, fileSystem: any FileSystem = POSIXFileSystem()) {
+    self.path = path
+    self.fileSystem = fileSystem
+  }
+
+  private func file(_ name: String) -> String { path + "/" + name }
+
+  // MARK: Writing
+
+  /// Writes the model's weights as they are now, in float32.
+  ///
+  /// - Parameter metadata: Strings for the weights' file.
+  public func save<Scalar>(
+    _ model: GPT<Scalar>, tokenizer: CharacterTokenizer, metadata: [(key: String, value: String)] = []
+  ) throws(LanguageModelError) {
+    do throws(FileError) {
+      try fileSystem.createDirectory(path)
+    } catch {
+      throw .file(error)
+    }
+    try write("tokenizer.json", tokenizer.tokenizerJSON())
+    try write("config.json", model.configuration.json.serialized(pretty: true))
+    try write("generation_config.json", ModelDirectory.generationConfiguration.serialized(pretty: true))
+    try write("model.safetensors", try weights(of: model, metadata))
+  }
+
+  private static var generationConfiguration: JSON {
+    .object([
+      JSON.Member("do_sample", .bool(true)), JSON.Member("temperature", .number(0.8)),
+      JSON.Member("top_k", .integer(200)), JSON.Member("max_new_tokens", .integer(500)),
+    ])
+  }
+
+  private func write(_ name: String, _ bytes: [UInt8]) throws(LanguageModelError) {
+    do throws(FileError) {
+      try fileSystem.writeAtomically(bytes, to: file(name))
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  private func weights<Scalar>(
+    of model: GPT<Scalar>, _ metadata: [(key: String, value: String)]
+  ) throws(LanguageModelError) -> [UInt8] {
+    var writer = SafetensorsWriter()
+    do throws(SafetensorsError) {
+      for (key, value) in metadata { try writer.setMetadata(key, value) }
+      for named in model.parameters {
+        let floats = named.parameter.array.map { Float($0) }
+        var shape = named.parameter.shape
+        let transposed = GPTWeightNames.isTransposed(named.path)
+        if transposed { shape.reverse() }
+        try writer.add(
+          GPTWeightNames.prefix + named.path, shape: shape,
+          floats: transposed ? transpose(floats, rows: shape[1], columns: shape[0]) : floats)
+      }
+      if !model.configuration.hasBias {
+        for bias in GPTWeightNames.biases(model.configuration) {
+          try writer.add(
+            GPTWeightNames.prefix + bias.path, shape: [bias.count], floats: [Float](repeating: 0, count: bias.count))
+        }
+      }
+      return try writer.serialized()
+    } catch {
+      throw .safetensors(path: file("model.safetensors"), error)
+    }
+  }
+
+  // MARK: Reading
+
+  /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
+  public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
+    let configuration = try configuration()
+    let model = GPT<Float>(configuration)
+    try load(into: model)
+    let path = file("tokenizer.json"), bytes = try read("tokenizer.json", byteLimit: 100_000_000)
+    do throws(TextError) {
+      return (model, try CharacterTokenizer(tokenizerJSON: bytes))
+    } catch {
+      throw .tokenizer(path: path, error)
+    }
+  }
+
+  public func configuration() throws(LanguageModelError) -> GPTConfiguration {
+    let bytes = try read("config.json", byteLimit: 10_000_000)
+    let json: JSON
+    do throws(JSONError) {
+      json = try JSON(parsing: bytes)
+    } catch {
+      throw .json(path: file("config.json"), error)
+    }
+    return try GPTConfiguration(json: json, path: file("config.json"))
+  }
+
+  private func read(_ name: String, byteLimit: Int) throws(LanguageModelError) -> [UInt8] {
+    do throws(FileError) {
+      return try fileSystem.read(file(name), byteLimit: byteLimit)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  private func load(into model: GPT<Float>) throws(LanguageModelError) {
+    let path = file("model.safetensors"), bytes = try read("model.safetensors", byteLimit: 1 << 40)
+    let problems: [String]
+    do throws(SafetensorsError) {
+      let contents = try SafetensorsFile(bytes: bytes)
+      problems = mismatches(model, contents)
+      if problems.isEmpty {
+        for named in model.parameters { try set(named, from: contents) }
+      }
+    } catch {
+      throw .safetensors(path: path, error)
+    }
+    if !problems.isEmpty { throw .weights(path: path, problems) }
+  }
+
+  private func set(_ named: NamedParameter<Float>, from contents: SafetensorsFile) throws(SafetensorsError) {
+    let floats = try contents.floats(entry(named.path, contents)?.name ?? named.path), shape = named.parameter.shape
+    let isTransposed = GPTWeightNames.isTransposed(named.path)
+    named.parameter.set(isTransposed ? transpose(floats, rows: shape[1], columns: shape[0]) : floats)
+  }
+
+  /// A parameter's tensor, with or without the prefix.
+  private func entry(_ path: String, _ contents: SafetensorsFile) -> SafetensorsHeader.Entry? {
+    contents.entry(GPTWeightNames.prefix + path) ?? contents.entry(path)
+  }
+
+  /// Every tensor that is missing, unexpected or of another shape, in words.
+  private func mismatches(_ model: GPT<Float>, _ contents: SafetensorsFile) -> [String] {
+    var problems: [String] = [], known: Set<String> = []
+    for named in model.parameters {
+      guard let entry = entry(named.path, contents) else {
+        problems.append("\(named.path) is missing")
+        continue
+      }
+      known.insert(entry.name)
+      let shape = GPTWeightNames.isTransposed(named.path) ? named.parameter.shape.reversed() : named.parameter.shape
+      if entry.shape != shape { problems.append("\(entry.name) has shape \(entry.shape), expected \(shape)") }
+    }
+    if !model.configuration.hasBias {
+      for bias in GPTWeightNames.biases(model.configuration) {
+        if let entry = entry(bias.path, contents) { known.insert(entry.name) }
+      }
+    }
+    for name in contents.names where !known.contains(name) && !GPTWeightNames.isIgnored(name) {
+      problems.append("\(name) is unexpected")
+    }
+    return problems
+  }
+}
+
+/// Rows and columns exchanged: [rows, columns] → [columns, rows].
+private func transpose(_ elements: [Float], rows: Int, columns: Int) -> [Float] {
+  unsafe [Float](unsafeUninitializedCapacity: elements.count) { target, count in
+    for row in 0..<rows {
+      // row · columns + column < rows · columns, which is the count of both.
+      for column in 0..<columns { unsafe target[column * rows + row] = elements[row * columns + column] }
+    }
+    count = elements.count
+  }
+}

@@ -1,0 +1,32 @@
+public import Autograd
+
+/// Two linear layers with an activation between them, applied to each token alone.
+public struct FeedForward<Scalar: TensorScalar>: Module {
+  /// [width, C]
+  public let input: Linear<Scalar>
+  /// [C, width]
+  public let output: Linear<Scalar>
+  public let activation: Activation
+  public let dropout: Double
+
+  public init(
+    channels: Int, width: Int, activation: Activation = .geluTanh, bias: Bool = true, dropout: Double = 0
+  ) {
+    input = Linear(inputs: channels, outputs: width, bias: bias)
+    output = Linear(inputs: width, outputs: channels, bias: bias)
+    self.activation = activation
+    self.dropout = dropout
+  }
+
+  public func listParts(_ parts: inout ModuleParts<Scalar>) {
+    parts.add("c_fc", input)
+    parts.add("c_proj", output)
+  }
+
+  /// Shapes: x and `residual` [..., C] → [..., C].
+  public func callAsFunction(_ x: Variable<Scalar>, adding residual: Variable<Scalar>) -> Variable<Scalar> {
+    let hidden = input(x, activation: activation)
+    if dropout == 0 { return output(hidden, adding: residual) }
+    return residual + output(hidden).dropout(rate: dropout)
+  }
+}

@@ -1,0 +1,58 @@
+public import Autograd
+
+/// A part of a network that holds parameters, directly or in parts of its own.
+///
+/// Modules are plain structs whose parameters are objects: copying a module shares its parameters. A module lists
+/// its parts in a fixed order, which gives every parameter a path such as `h.0.attn.c_proj.weight`; optimisers,
+/// files and random initialisation go by that order.
+public protocol Module<Scalar> {
+  associatedtype Scalar: TensorScalar
+
+  /// Names the parts: parameters and modules, in order.
+  func listParts(_ parts: inout ModuleParts<Scalar>)
+}
+
+/// A parameter and where it stands in its module.
+public struct NamedParameter<Scalar: TensorScalar> {
+  /// The names from the outermost module to the parameter, joined by dots.
+  public let path: String
+  public let parameter: Parameter<Scalar>
+}
+
+/// Collects the parts of a module.
+public struct ModuleParts<Scalar: TensorScalar> {
+  public private(set) var parameters: [NamedParameter<Scalar>] = []
+  private var prefix = ""
+
+  init() {}
+
+  /// Adds a parameter; an absent one is passed over.
+  public mutating func add(_ name: String, _ parameter: Parameter<Scalar>?) {
+    if let parameter { parameters.append(NamedParameter(path: prefix + name, parameter: parameter)) }
+  }
+
+  /// Adds a module's parts under its name.
+  public mutating func add(_ name: String, _ module: some Module<Scalar>) {
+    let outer = prefix
+    prefix += name + "."
+    module.listParts(&self)
+    prefix = outer
+  }
+
+  /// Adds modules under their numbers: `name.0`, `name.1` …
+  public mutating func add(_ name: String, _ modules: [some Module<Scalar>]) {
+    for (index, module) in modules.enumerated() { add("\(name).\(index)", module) }
+  }
+}
+
+extension Module {
+  /// Every parameter once, by path, in the order of the parts.
+  public var parameters: [NamedParameter<Scalar>] {
+    var parts = ModuleParts<Scalar>()
+    listParts(&parts)
+    return parts.parameters
+  }
+
+  /// The number of trained numbers.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.count } }
+}

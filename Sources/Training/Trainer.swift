@@ -1,0 +1,177 @@
+public import Autograd
+import Base
+public import Kernels
+public import LanguageModel
+import NeuralNetwork
+public import Text
+
+/// Trains a GPT on windows of a text.
+///
+/// The way of the data: the sampler draws windows of token ids; a step of the tape turns them into a loss and, by
+/// backward, into gradients; norm and clip factor go into the optimiser's one pass over the weights. After the first
+/// step nothing is allocated any more, except while logging and evaluating.
+public final class Trainer {
+  public let model: GPT<Float>
+  public let configuration: TrainingConfiguration
+  /// Steps done.
+  public private(set) var stepCount = 0
+
+  private let tape: Tape<Float>
+  private let optimizer: AdamW<Float>
+  private let dataset: TokenDataset
+  private let trainingSampler: WindowSampler
+  private let evaluationSamplers: [WindowSampler]
+  private var inputs: [Int32]
+  private var targets: [Int32]
+
+  private var T: Int { model.configuration.contextLength }
+
+  /// - Throws: `invalidConfiguration`, or `text` where a part of the data is shorter than one window.
+  public init(
+    model: GPT<Float>, dataset: TokenDataset, configuration: TrainingConfiguration, backend: Backend = Backend()
+  ) throws(TrainingError) {
+    if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    let T = model.configuration.contextLength, B = configuration.batchSize
+    do throws(TextError) {
+      try dataset.requireWindows(blockSize: T)
+    } catch {
+      throw .text(error)
+    }
+    self.model = model
+    self.configuration = configuration
+    self.dataset = dataset
+    tape = Tape(backend: backend)
+    tape.seed = configuration.seed
+    optimizer = AdamW(
+      model.parameters, beta1: configuration.beta1, beta2: configuration.beta2,
+      weightDecay: configuration.weightDecay, backend: backend)
+    func sampler(_ tokens: [Int32], _ purpose: RandomPurpose) -> WindowSampler {
+      WindowSampler(tokens: tokens, blockSize: T, batchSize: B, seed: configuration.seed, purpose: purpose)
+    }
+    trainingSampler = sampler(dataset.training, .dataOrder)
+    evaluationSamplers = [sampler(dataset.training, .evaluation), sampler(dataset.validation, .evaluation)]
+    inputs = [Int32](repeating: 0, count: B * T)
+    targets = inputs
+  }
+
+  // MARK: Running
+
+  /// Trains until `maximumSteps` are done.
+  ///
+  /// - Parameter report: Called before the first step, for each line of progress and after each evaluation; what it
+  ///   throws ends the run.
+  public func run(_ report: (TrainingEvent) throws(TrainingError) -> Void) throws(TrainingError) {
+    let plan = plan()
+    guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
+    try report(
+      .started(
+        parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes,
+        trainingTokens: dataset.training.count, validationTokens: dataset.validation.count))
+    var meter = Meter()
+    while stepCount < configuration.maximumSteps {
+      let metrics = try step()
+      meter.count(configuration.batchSize * T)
+      let isLast = stepCount == configuration.maximumSteps
+      if isLast || stepCount % configuration.logInterval == 0 {
+        try report(.step(line(metrics, meter.rate())))
+        meter = Meter()
+      }
+      if isLast || stepCount % configuration.evaluationInterval == 0 {
+        try report(.evaluation(evaluate()))
+        meter = Meter()
+      }
+    }
+  }
+
+  private func line(
+    _ metrics: (loss: Double, gradientNorm: Double, learningRate: Double), _ tokensPerSecond: Double
+  ) -> StepMetrics {
+    StepMetrics(
+      step: stepCount, loss: metrics.loss, learningRate: metrics.learningRate, gradientNorm: metrics.gradientNorm,
+      tokensPerSecond: tokensPerSecond, arenaBytes: tape.statistics.peak)
+  }
+
+  /// The arena that training and evaluation need: a dry run, exact to the byte.
+  public func plan() -> MemoryPlan {
+    let training = tape.plan { _ in _ = lossAndBackward() }
+    let evaluation = tape.plan { _ in _ = loss() }
+    return training.arenaBytes > evaluation.arenaBytes ? training : evaluation
+  }
+
+  // MARK: One step
+
+  /// Loss, gradients, clipping, update.
+  ///
+  /// - Throws: `nonFinite` before the weights are touched.
+  public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
+    let index = UInt64(stepCount)
+    fill(trainingSampler, step: index, ordinal: 0)
+    tape.randomStep = index
+    let loss = tape.step { _ in lossAndBackward() }
+    let norm = optimizer.gradientNorm()
+    guard loss.isFinite, norm.isFinite else {
+      throw .nonFinite(step: stepCount + 1, loss: loss, gradientNorm: norm)
+    }
+    let rate = configuration.schedule.rate(at: stepCount)
+    optimizer.step(
+      learningRate: rate, gradientScale: AdamW<Float>.clipFactor(norm: norm, limit: configuration.gradientClip))
+    stepCount += 1
+    return (loss, norm, rate)
+  }
+
+  private func fill(_ sampler: WindowSampler, step: UInt64, ordinal: UInt32) {
+    unsafe inputs.withUnsafeMutableBufferPointer { inputs in
+      unsafe targets.withUnsafeMutableBufferPointer { targets in
+        // INVARIANT: both hold B·T ids, which the sampler checks.
+        unsafe sampler.fill(step: step, ordinal: ordinal, inputs: inputs, targets: targets)
+      }
+    }
+  }
+
+  /// Inside a step: the loss of the current batch, its gradients left in the parameters.
+  private func lossAndBackward() -> Double {
+    let loss = lossVariable()
+    loss.backward()
+    return Double(loss.value)
+  }
+
+  private func lossVariable() -> Variable<Float> {
+    let shape: InlineArray<2, Int> = [configuration.batchSize, T], inputs = inputs, targets = targets
+    return model.loss(tape.tokens(inputs.span, shape: shape), targets: tape.tokens(targets.span, shape: shape))
+  }
+
+  // MARK: Evaluation
+
+  /// The loss over `evaluationBatches` batches of each part, the same windows for the same step on every run.
+  public func evaluate() -> EvaluationMetrics {
+    var losses: [Double] = []
+    for (part, sampler) in evaluationSamplers.enumerated() {
+      var sum = 0.0
+      for batch in 0..<configuration.evaluationBatches {
+        fill(sampler, step: UInt64(stepCount), ordinal: UInt32(2 * batch + part))
+        sum += tape.step { _ in loss() }
+      }
+      losses.append(sum / Double(configuration.evaluationBatches))
+    }
+    return EvaluationMetrics(step: stepCount, trainingLoss: losses[0], validationLoss: losses[1])
+  }
+
+  /// Inside a step: the loss of the current batch, nothing recorded.
+  private func loss() -> Double { tape.inference { Double(lossVariable().value) } }
+
+  /// What the arena holds.
+  public var arenaStatistics: ArenaStatistics { tape.statistics }
+}
+
+/// Tokens per second since it was made.
+private struct Meter {
+  private let start = ContinuousClock.now
+  private var tokens = 0
+
+  mutating func count(_ tokens: Int) { self.tokens += tokens }
+
+  func rate() -> Double {
+    let elapsed = start.duration(to: .now)
+    return Double(tokens) / (Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18)
+  }
+}

@@ -1,0 +1,47 @@
+public import NeuralNetwork
+
+/// How a model is trained: everything that decides the result, and nothing else.
+public struct TrainingConfiguration: Sendable, Equatable {
+  /// B: sequences per step.
+  public var batchSize = 12
+  public var maximumSteps = 2000
+  public var schedule = LearningRateSchedule(peak: 1e-3, minimum: 1e-4, warmupSteps: 100, decaySteps: 2000)
+  public var beta1 = 0.9
+  public var beta2 = 0.99
+  /// On matrices only.
+  public var weightDecay = 0.1
+  /// The gradient norm above which gradients are scaled down; 0 never clips.
+  public var gradientClip = 1.0
+  /// Steps between two evaluations; there is always one at the end.
+  public var evaluationInterval = 250
+  /// Batches per part and evaluation.
+  public var evaluationBatches = 20
+  /// Steps between two lines of progress.
+  public var logInterval = 10
+  /// Decides initial weights, data order and dropout.
+  public var seed: UInt64 = 1337
+
+  public init() {}
+
+  /// What is wrong with the values, in words.
+  var problem: String? {
+    let counts = [
+      ("batch size", batchSize, 1), ("number of steps", maximumSteps, 0),
+      ("evaluation interval", evaluationInterval, 1), ("number of evaluation batches", evaluationBatches, 1),
+      ("log interval", logInterval, 1), ("number of warm-up steps", schedule.warmupSteps, 0),
+      ("number of decay steps", schedule.decaySteps, 0),
+    ]
+    for (name, value, least) in counts where value < least { return "the \(name) must be at least \(least), got \(value)" }
+    let rates = [
+      ("learning rate", schedule.peak), ("minimum learning rate", schedule.minimum), ("weight decay", weightDecay),
+      ("gradient clip", gradientClip),
+    ]
+    for (name, value) in rates where !(value >= 0 && value.isFinite) {
+      return "the \(name) must be a number of at least 0, got \(value)"
+    }
+    for (name, value) in [("beta1", beta1), ("beta2", beta2)] where !(value >= 0 && value < 1) {
+      return "\(name) must lie between 0 and 1, got \(value)"
+    }
+    return nil
+  }
+}

@@ -1,0 +1,26 @@
+public import LanguageModel
+public import Text
+
+/// Why a training run cannot start or go on.
+public enum TrainingError: Error, Sendable, CustomStringConvertible {
+  case invalidConfiguration(String)
+  case text(TextError)
+  case model(LanguageModelError)
+  /// Loss or gradient norm is not a number any more; the weights are those before that step.
+  case nonFinite(step: Int, loss: Double, gradientNorm: Double)
+  case outOfMemory(bytes: Int)
+
+  public var description: String {
+    switch self {
+    case .invalidConfiguration(let problem): problem
+    case .text(let error): "\(error)"
+    case .model(let error): "\(error)"
+    case .nonFinite(let step, let loss, let norm):
+      "training diverged in step \(step): loss \(loss), gradient norm \(norm); "
+        + "the weights are those of the step before. Lower --learning-rate or clip harder with --grad-clip"
+    case .outOfMemory(let bytes):
+      "a step needs \(bytes) bytes of memory, which the system does not grant; "
+        + "make --batch-size or --block-size smaller"
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/// What a run tells while it goes on.
+public enum TrainingEvent: Sendable {
+  /// Once, before the first step.
+  case started(parameterCount: Int, arenaBytes: Int, trainingTokens: Int, validationTokens: Int)
+  case step(StepMetrics)
+  case evaluation(EvaluationMetrics)
+}
+
+/// One logged step.
+public struct StepMetrics: Sendable {
+  /// Steps done, this one included.
+  public let step: Int
+  /// The step's own loss, before its update, in nats per token.
+  public let loss: Double
+  public let learningRate: Double
+  /// Before clipping.
+  public let gradientNorm: Double
+  /// Over the steps since the last line, evaluation excluded.
+  public let tokensPerSecond: Double
+  public let arenaBytes: Int
+}
+
+/// Losses over evaluation batches, in nats per token.
+public struct EvaluationMetrics: Sendable {
+  /// Steps done.
+  public let step: Int
+  public let trainingLoss: Double
+  public let validationLoss: Double
+}
