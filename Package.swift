@@ -42,17 +42,24 @@ let package = Package(
     // Tests. Folders mirror Sources.
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
-      name: "TestSupport", dependencies: ["Autograd", "ModelFormats"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
-    .testTarget(name: "AutogradTests", dependencies: ["Autograd", "CTestSupport", "TestSupport"]),
-    .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "Base", "TestSupport"]),
+    .testTarget(
+      name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
+    .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "Autograd", "Kernels"]),
     .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"]),
-    .testTarget(name: "LanguageModelTests", dependencies: ["LanguageModel", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "CTestSupport", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport"]),
+    .testTarget(
+      name: "LanguageModelTests",
+      dependencies: ["LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base", "TestSupport"]
+    ),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "LanguageModel", "Autograd", "Kernels", "Text", "Base", "CTestSupport", "TestSupport"]
+    ),
+    .testTarget(name: "CommandTests", dependencies: ["AutogradCommand", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

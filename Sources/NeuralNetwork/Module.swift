@@ -17,6 +17,11 @@ public struct NamedParameter<Scalar: TensorScalar> {
   /// The names from the outermost module to the parameter, joined by dots.
   public let path: String
   public let parameter: Parameter<Scalar>
+
+  public init(path: String, parameter: Parameter<Scalar>) {
+    self.path = path
+    self.parameter = parameter
+  }
 }
 
 /// Collects the parts of a module.

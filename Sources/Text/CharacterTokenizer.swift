@@ -48,7 +48,7 @@ public struct CharacterTokenizer: Sendable {
     var tokenEnds: [Int] = []
     for (id, scalar) in scalars.enumerated() {
       let page = Int(scalar.value >> 8)
-      if true {
+      if pages[page] == 0 {
         pages[page] = UInt16(ids.count / 256)
         ids += repeatElement(-1, count: 256)
       }

@@ -1,0 +1,123 @@
+import Base
+import Kernels
+import LanguageModel
+import TestSupport
+import Testing
+import Text
+import Training
+
+@Suite("Trainer") struct TrainerTests {
+  private let text = Array(
+    String(repeating: "pack my box with five dozen liquor jugs; how vexingly quick daft zebras jump! ", count: 30).utf8)
+
+  private func trainer(
+    threads: Int = 2, steps: Int = 30, rate: Double = 1e-2, dropout: Double = 0, batch: Int = 4
+  ) throws -> (Trainer, CharacterTokenizer) {
+    let tokenizer = try CharacterTokenizer(training: text)
+    let model = GPT<Float>(
+      try GPTConfiguration(
+        vocabularySize: tokenizer.vocabularySize, contextLength: 33, layerCount: 2, headCount: 3, channelCount: 48,
+        hasBias: true, dropout: dropout), seed: 7)
+    var configuration = TrainingConfiguration()
+    configuration.batchSize = batch
+    configuration.maximumSteps = steps
+    configuration.schedule.peak = rate
+    configuration.schedule.warmupSteps = 5
+    configuration.schedule.decaySteps = steps
+    configuration.evaluationInterval = 10
+    configuration.evaluationBatches = 2
+    let trainer = try Trainer(
+      model: model, dataset: try TokenDataset(tokens: try tokenizer.encode(text)), configuration: configuration,
+      backend: Backend(pool: ThreadPool(threads: threads)))
+    return (trainer, tokenizer)
+  }
+
+  @Test("model.safetensors has the same bytes for 1, 2, 3 and 8 threads and over repeated runs", arguments: [0, 0.2])
+  func sameBytes(dropout: Double) throws {
+    var files: [[UInt8]] = []
+    for threads in [1, 2, 3, 8, 2] {
+      let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout)
+      try trainer.run { _ throws(TrainingError) in }
+      try withTemporaryDirectory { path in
+        try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)
+        files.append(try POSIXFileSystem().read(path + "/model.safetensors", byteLimit: 1 << 24))
+      }
+    }
+    for file in files.dropFirst() { #expect(file == files[0]) }
+  }
+
+  @Test("learns its text, and every parameter moves within 10 steps")
+  func learns() throws {
+    let (trainer, _) = try trainer(steps: 150)
+    let before = trainer.model.parameters.map { $0.parameter.array }
+    var evaluations: [EvaluationMetrics] = []
+    for _ in 0..<10 { _ = try trainer.step() }
+    for (named, old) in zip(trainer.model.parameters, before) {
+      // The key bias (the middle third of c_attn.bias) has a zero gradient; its neighbours move.
+      #expect(named.parameter.array != old, "\(named.path)")
+    }
+    try trainer.run { event throws(TrainingError) in
+      if case .evaluation(let metrics) = event { evaluations.append(metrics) }
+    }
+    let last = try #require(evaluations.last)
+    #expect(last.validationLoss < 0.5)
+    #expect(last.trainingLoss < 0.5)
+  }
+
+  @Test("a diverging run stops before its weights are poisoned")
+  func diverges() throws {
+    let (trainer, _) = try trainer(steps: 200, rate: 1e6)
+    do {
+      try trainer.run { _ throws(TrainingError) in }
+      // Not every platform's numbers diverge; then the weights must be finite all the same.
+    } catch {
+      guard case .nonFinite = error else { throw error }
+      #expect("\(error)".contains("training diverged in step"))
+    }
+    let finite = trainer.model.parameters.allSatisfy { $0.parameter.array.allSatisfy(\.isFinite) }
+    #expect(finite)
+  }
+
+  @Test("data shorter than a window is refused with both numbers")
+  func tooShort() throws {
+    let tokenizer = try CharacterTokenizer(training: Array("abc".utf8))
+    let model = GPT<Float>(
+      try GPTConfiguration(vocabularySize: 3, contextLength: 8, layerCount: 1, headCount: 1, channelCount: 4), seed: 1)
+    let dataset = try TokenDataset(tokens: try tokenizer.encode("abcabcabcabc"))
+    do {
+      _ = try Trainer(model: model, dataset: dataset, configuration: TrainingConfiguration())
+      Issue.record("trained on a text shorter than a window")
+    } catch {
+      guard case .text(.tooShort) = error else { throw error }
+    }
+  }
+
+  @Test("impossible settings are refused in words")
+  func configuration() throws {
+    let (trainer, _) = try trainer()
+    var configuration = trainer.configuration
+    configuration.beta2 = 1
+    do {
+      _ = try Trainer(
+        model: trainer.model, dataset: try TokenDataset(tokens: [Int32](repeating: 0, count: 1000)),
+        configuration: configuration)
+      Issue.record("accepted beta2 = 1")
+    } catch {
+      #expect("\(error)" == "beta2 must lie between 0 and 1, got 1.0")
+    }
+  }
+
+  @Test("the log has one JSON object per line, with the documented keys")
+  func log() throws {
+    try withTemporaryDirectory { path in
+      let (trainer, _) = try trainer(steps: 20), log = try TrainingLog(path: path + "/log.jsonl")
+      try trainer.run { event throws(TrainingError) in log.write(event) }
+      let bytes = try POSIXFileSystem().read(path + "/log.jsonl", byteLimit: 1 << 20)
+      let lines = try bytes.split(separator: UInt8(ascii: "\n")).map { try JSON(parsing: Array($0)) }
+      let keys = lines.map { $0.objectValue!.map(\.key).joined(separator: " ") }
+      let step = "step loss lr grad_norm tokens_per_second arena_bytes", evaluation = "step train_loss val_loss"
+      #expect(keys == [step, evaluation, step, evaluation])
+      #expect(lines.map { $0["step"]?.intValue } == [10, 10, 20, 20])
+    }
+  }
+}
