@@ -49,8 +49,8 @@ let package = Package(
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
     .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "Autograd", "Kernels"]),
-    .testTarget(name: "TextTests", dependencies: ["Text"]),
-    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"]),
+    .testTarget(name: "TextTests", dependencies: ["Text", "Base"]),
+    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "Base"]),
     .testTarget(
       name: "LanguageModelTests",
       dependencies: ["LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base", "TestSupport"]

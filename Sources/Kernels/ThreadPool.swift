@@ -28,7 +28,9 @@ public final class ThreadPool: Sendable {
   private let pinned: Bool
   private let workers: Workers
   private let busy = Atomic<Bool>(false)
-  private let generation = Atomic<Int>(-1)
+  /// The count of forks for which workers are being started, and for which they run.
+  private let startedFor = Atomic<Int>(-1)
+  private let runningSince = Atomic<Int>(-1)
 
   /// - Parameter threads: Threads including the caller; nil takes one per CPU that this process may use.
   public init(threads: Int? = nil) {
@@ -39,7 +41,11 @@ public final class ThreadPool: Sendable {
     _ = forkGeneration  // registers the fork handler
   }
 
-  deinit { workers.stop() }
+  deinit {
+    // In a forked child the parent's workers do not exist and cannot be joined.
+    let running = runningSince.load(ordering: .acquiring) == forkCount.load(ordering: .relaxed)
+    workers.stop(joining: running)
+  }
 
   /// Runs `function` over [0, count) in tiles of `grain` units.
   ///
@@ -62,14 +68,17 @@ public final class ThreadPool: Sendable {
   /// Takes the pool, and starts the workers where this process has none yet.
   private func enter() -> Bool {
     let current = forkCount.load(ordering: .relaxed)
-    if generation.load(ordering: .relaxed) != current {
-      // First use, or first use after a fork: whoever held the pool does not exist in this process.
-      guard generation.exchange(current, ordering: .acquiringAndReleasing) != current else { return false }
-      workers.start(count: threadCount - 1, pinned: pinned)
-      busy.store(true, ordering: .relaxed)
-      return true
-    }
-    return !busy.exchange(true, ordering: .acquiring)
+    if runningSince.load(ordering: .acquiring) == current { return !busy.exchange(true, ordering: .acquiring) }
+    // First use, or first use after a fork, when whoever held the pool does not exist in this process. One caller
+    // starts the workers; others meanwhile run alone.
+    let last = startedFor.load(ordering: .relaxed)
+    guard last != current,
+      startedFor.compareExchange(expected: last, desired: current, ordering: .acquiringAndReleasing).exchanged
+    else { return false }
+    busy.store(true, ordering: .relaxed)
+    workers.start(count: threadCount - 1, pinned: pinned)
+    runningSince.store(current, ordering: .releasing)
+    return true
   }
 }
 

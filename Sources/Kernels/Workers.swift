@@ -200,10 +200,12 @@ import Synchronization
   }
 
   /// Ends the workers and frees what they shared.
-  func stop() {
+  func stop(joining: Bool) {
     unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
     ring()
-    for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+    if joining {
+      for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+    }
     unsafe shared.deinitialize(count: 1)
     unsafe UnsafeMutableRawPointer(shared).deallocate()
     unsafe bell.deinitialize(count: 1)

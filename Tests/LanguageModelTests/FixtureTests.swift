@@ -8,7 +8,7 @@ import Testing
 
 /// A tiny GPT against PyTorch in float64, made by Scripts/make_fixtures.py.
 @Suite("GPT against PyTorch") struct FixtureTests {
-  let file = try! fixture("gpt-tiny")
+  let file = try! fixture("gpt-tiny").file
 
   /// The fixture's model: 2 layers, 2 heads, 12 channels, 11 tokens, context 8.
   private func model<Scalar: TensorScalar>(_ type: Scalar.Type) throws -> GPT<Scalar> {

@@ -1,4 +1,4 @@
-/// A file written by the Python package `safetensors`; made by Tests/Scripts/make_safetensors_fixture.py.
+/// A file written by the Python package `safetensors`; made by Scripts/make_safetensors_fixture.py.
 enum PythonFixture {
   static let header = #"""
     {"__metadata__":{"format":"pt"},\#
