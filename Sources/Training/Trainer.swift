@@ -105,7 +105,7 @@ public final class Trainer {
   /// - Throws: `nonFinite` before the weights are touched.
   public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
     let index = UInt64(stepCount)
-    fill(trainingSampler, step: index, ordinal: 0)
+    fill(trainingSampler, batch: index)
     tape.randomStep = index
     let loss = tape.step { _ in lossAndBackward() }
     let norm = optimizer.gradientNorm()
@@ -119,11 +119,11 @@ public final class Trainer {
     return (loss, norm, rate)
   }
 
-  private func fill(_ sampler: WindowSampler, step: UInt64, ordinal: UInt32) {
+  private func fill(_ sampler: WindowSampler, batch: UInt64) {
     unsafe inputs.withUnsafeMutableBufferPointer { inputs in
       unsafe targets.withUnsafeMutableBufferPointer { targets in
         // INVARIANT: both hold B·T ids, which the sampler checks.
-        unsafe sampler.fill(step: step, ordinal: ordinal, inputs: inputs, targets: targets)
+        unsafe sampler.fill(batch: batch, inputs: inputs, targets: targets)
       }
     }
   }
@@ -142,13 +142,14 @@ public final class Trainer {
 
   // MARK: Evaluation
 
-  /// The loss over `evaluationBatches` batches of each part, the same windows for the same step on every run.
+  /// The loss over `evaluationBatches` batches of each part: the same windows every time, so that evaluations of one
+  /// run differ by the weights alone.
   public func evaluate() -> EvaluationMetrics {
     var losses: [Double] = []
-    for (part, sampler) in evaluationSamplers.enumerated() {
+    for sampler in evaluationSamplers {
       var sum = 0.0
       for batch in 0..<configuration.evaluationBatches {
-        fill(sampler, step: UInt64(stepCount), ordinal: UInt32(2 * batch + part))
+        fill(sampler, batch: UInt64(batch))
         sum += tape.step { _ in loss() }
       }
       losses.append(sum / Double(configuration.evaluationBatches))

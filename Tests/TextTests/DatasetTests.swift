@@ -48,7 +48,7 @@ struct TokenDatasetTests {
 @Suite("WindowSampler")
 struct WindowSamplerTests {
   private func batch(
-    _ sampler: WindowSampler, step: UInt64, ordinal: UInt32 = 0
+    _ sampler: WindowSampler, _ number: UInt64
   ) -> (inputs: [Int32], targets: [Int32]) {
     let count = sampler.batchSize * sampler.blockSize
     var inputs = [Int32](repeating: -1, count: count)
@@ -57,7 +57,7 @@ struct WindowSamplerTests {
     unsafe inputs.withUnsafeMutableBufferPointer { first in
       // As above.
       unsafe targets.withUnsafeMutableBufferPointer { second in
-        unsafe sampler.fill(step: step, ordinal: ordinal, inputs: first, targets: second)
+        unsafe sampler.fill(batch: number, inputs: first, targets: second)
       }
     }
     return (inputs, targets)
@@ -67,7 +67,7 @@ struct WindowSamplerTests {
   func windows() {
     let tokens = (0..<100).map { Int32($0 * 3) }
     let sampler = WindowSampler(tokens: tokens, blockSize: 7, batchSize: 50, seed: 1, purpose: .dataOrder)
-    let (inputs, targets) = batch(sampler, step: 3)
+    let (inputs, targets) = batch(sampler, 3)
     for row in 0..<50 {
       let start = Int(inputs[row * 7]) / 3
       #expect(Array(inputs[row * 7..<row * 7 + 7]) == Array(tokens[start..<start + 7]))
@@ -75,43 +75,49 @@ struct WindowSamplerTests {
     }
   }
 
-  @Test("same step, same windows; another seed, purpose, step or ordinal, others")
+  @Test("same batch, same windows; another seed, purpose or batch, others")
   func keys() {
     let tokens = (0..<1000).map { Int32($0) }
     func sampler(seed: UInt64 = 1, _ purpose: RandomPurpose = .dataOrder) -> WindowSampler {
       WindowSampler(tokens: tokens, blockSize: 4, batchSize: 8, seed: seed, purpose: purpose)
     }
-    let reference = batch(sampler(), step: 5).inputs
-    #expect(batch(sampler(), step: 5).inputs == reference)
-    #expect(batch(sampler(), step: 6).inputs != reference)
-    #expect(batch(sampler(), step: 5, ordinal: 1).inputs != reference)
-    #expect(batch(sampler(seed: 2), step: 5).inputs != reference)
-    #expect(batch(sampler(.evaluation), step: 5).inputs != reference)
+    let reference = batch(sampler(), 5).inputs
+    #expect(batch(sampler(), 5).inputs == reference)
+    #expect(batch(sampler(), 6).inputs != reference)
+    #expect(batch(sampler(seed: 2), 5).inputs != reference)
+    #expect(batch(sampler(.evaluation), 5).inputs != reference)
   }
 
-  @Test("the draws are those of the documented stream")
-  func stream() {
-    let tokens = (0..<1000).map { Int32($0) }
-    let sampler = WindowSampler(tokens: tokens, blockSize: 10, batchSize: 5, seed: 9, purpose: .evaluation)
-    let inputs = batch(sampler, step: 7, ordinal: 2).inputs
-    var random = RandomStream(seed: 9, purpose: .evaluation, step: 7, ordinal: 2)
-    for row in 0..<5 { #expect(Int(inputs[row * 10]) == random.integer(below: 990)) }
+  @Test("an epoch sees every window once; the next one cuts and orders anew", arguments: [10, 57, 1000])
+  func epochs(count: Int) {
+    let tokens = (0..<count).map { Int32($0) }
+    let sampler = WindowSampler(tokens: tokens, blockSize: 4, batchSize: 1, seed: 3, purpose: .dataOrder)
+    let perEpoch = sampler.windowsPerEpoch
+    #expect(perEpoch == max(1, (count - 4) / 4))
+    var orders: [[Int32]] = []
+    for epoch in 0..<4 {
+      let starts = (0..<perEpoch).map { batch(sampler, UInt64(epoch * perEpoch + $0)).inputs[0] }
+      let sorted = starts.sorted()
+      for (a, b) in zip(sorted, sorted.dropFirst()) { #expect(b - a == 4) }
+      orders.append(starts)
+    }
+    if count == 1000 { #expect(Set(orders).count == 4) }
   }
 
   @Test("every start is drawn, the first and the last too, equally often")
   func uniform() {
-    let tokens = (0..<14).map { Int32($0) }
-    let sampler = WindowSampler(tokens: tokens, blockSize: 4, batchSize: 10_000, seed: 1, purpose: .dataOrder)
-    let inputs = batch(sampler, step: 0).inputs
-    var counts = [Int](repeating: 0, count: 10)
-    for row in 0..<10_000 { counts[Int(inputs[row * 4])] += 1 }
+    let tokens = (0..<12).map { Int32($0) }
+    let sampler = WindowSampler(tokens: tokens, blockSize: 4, batchSize: 8000, seed: 1, purpose: .dataOrder)
+    let inputs = batch(sampler, 0).inputs
+    var counts = [Int](repeating: 0, count: 8)
+    for row in 0..<8000 { counts[Int(inputs[row * 4])] += 1 }
     #expect(counts.allSatisfy { abs($0 - 1000) < 150 })
   }
 
   @Test("exactly one window is enough")
   func oneWindow() {
     let sampler = WindowSampler(tokens: [5, 6, 7], blockSize: 2, batchSize: 3, seed: 1, purpose: .dataOrder)
-    #expect(batch(sampler, step: 0) == ([5, 6, 5, 6, 5, 6], [6, 7, 6, 7, 6, 7]))
+    #expect(batch(sampler, 0) == ([5, 6, 5, 6, 5, 6], [6, 7, 6, 7, 6, 7]))
   }
 
   @Test("too few tokens stop with a sentence")
