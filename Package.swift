@@ -9,11 +9,7 @@ let optimized: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]
 let package = Package(
   name: "swift-autograd",
   products: [
-    .library(name: "Autograd", targets: ["Autograd", "NeuralNetwork", "Text", "LanguageModel", "Training"]),
-    .executable(name: "autograd", targets: ["AutogradCommand"]),
-  ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .library(name: "Autograd", targets: ["Autograd", "Text", "ModelFormats"]),
   ],
   targets: [
     // One pipeline, imports only upwards (docs/architecture.md).
@@ -22,31 +18,15 @@ let package = Package(
     .target(name: "Base", swiftSettings: strict),
     .target(name: "Kernels", dependencies: ["CKernels", "CSystem", "Base"], swiftSettings: strict),
     .target(name: "Autograd", dependencies: ["Kernels", "Base"], swiftSettings: strict),
-    .target(name: "NeuralNetwork", dependencies: ["Autograd"], swiftSettings: strict),
     .target(name: "Text", dependencies: ["Base"], swiftSettings: strict),
     .target(name: "ModelFormats", dependencies: ["Base"], swiftSettings: strict),
-    .target(
-      name: "LanguageModel", dependencies: ["NeuralNetwork", "Text", "ModelFormats"], swiftSettings: strict),
-    .target(name: "Training", dependencies: ["LanguageModel"], swiftSettings: strict),
-    .executableTarget(
-      name: "AutogradCommand",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      swiftSettings: strict),
 
     // Tests. Folders mirror Sources.
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
-      name: "TestSupport", dependencies: ["Autograd", "ModelFormats"], path: "Tests/TestSupport",
-      swiftSettings: strict),
-    .testTarget(name: "BaseTests", dependencies: ["Base"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
-    .testTarget(name: "AutogradTests", dependencies: ["Autograd", "CTestSupport", "TestSupport"]),
-    .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"]),
-    .testTarget(name: "TextTests", dependencies: ["Text"]),
-    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"]),
-    .testTarget(name: "LanguageModelTests", dependencies: ["LanguageModel", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "CTestSupport", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport"]),
+      name: "TestSupport", dependencies: ["Autograd", "Base", "Kernels", "ModelFormats"], path: "Tests/TestSupport"),
+    .testTarget(name: "KernelsTests", dependencies: ["Base", "CSystem", "Kernels", "TestSupport"]),
+    .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Base", "CTestSupport", "Kernels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
