@@ -53,6 +53,11 @@ extension TapeCore {
     unsafe runElements(ck_fill(y: y, value: value), count: count)
   }
 
+  /// Writes zeros where a contribution is the first and nothing else will write it.
+  @unsafe func clear(_ contribution: Contribution?, count: Int) {
+    if let contribution, !contribution.adds { unsafe fill(contribution.target, count: count, with: 0) }
+  }
+
   /// An element as a number; NaN while planning.
   @unsafe func element(_ pointer: UnsafeRawPointer, _ index: Int = 0) -> Double {
     if isPlanning { return .nan }

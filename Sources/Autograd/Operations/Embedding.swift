@@ -23,7 +23,7 @@ extension TapeCore {
   func embeddingBackward(_ record: Record) throws(Misuse) {
     let table = record.inputs[0], tokens = record.inputs[1], shape = nodes[table].shape
     guard let target = unsafe try contribution(to: table, "embedding") else { return }
-    if !target.adds { unsafe fill(target.target, count: shape.count, with: 0) }
+    unsafe clear(target, count: shape.count)
     let arguments = unsafe ck_embedding_backward(
       dtable: target.target, dy: gradient(of: record.output), tokens: tokenData(tokens),
       rows: nodes[tokens].shape.count, columns: shape[1])

@@ -94,6 +94,7 @@ extension TapeCore {
       ? unsafe try allocateGradient(logitsShape, operation)
       : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
     let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
+    if rows == 0 { unsafe clear(dW, count: V * C) }
     for first in stride(from: 0, to: rows, by: TapeCore.chunkRows) {
       let count = min(TapeCore.chunkRows, rows - first), offset = first * C * type.size
       let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)

@@ -80,6 +80,11 @@ extension TapeCore {
     let product = try Product(nodes[a].shape, nodes[b].shape, record.integers[0] == 1, record.integers[1] == 1)
     let (m, n, k) = (product.m, product.n, product.k), dy = unsafe gradient(of: record.output)
     let da = unsafe try contribution(to: a, "matmul"), db = unsafe try contribution(to: b, "matmul")
+    if product.batch.count == 0 {
+      // No product writes to an operand that was to repeat along an empty axis.
+      unsafe clear(da, count: nodes[a].shape.count)
+      unsafe clear(db, count: nodes[b].shape.count)
+    }
     for index in 0..<product.batch.count {
       let dC = unsafe MatrixView(dy + index * m * n * type.size, rowStride: n, columnStride: 1)
       let (aOffset, aSeen) = product.matrix(index, product.aStrides)

@@ -1,0 +1,50 @@
+#include "CTestSupport.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define HAS_OWN_ALLOCATOR 1
+#endif
+#endif
+
+#if defined(__GLIBC__) && !defined(HAS_OWN_ALLOCATOR)
+
+// Strong definitions take the place of the C library's, and forward to it. Counting must not allocate: plain
+// thread-local storage of the executable does not.
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+
+static _Thread_local long thread_count;
+static atomic_long all_count;
+
+static void count(void) {
+  thread_count++;
+  atomic_fetch_add_explicit(&all_count, 1, memory_order_relaxed);
+}
+
+void *malloc(size_t size) { count(); return __libc_malloc(size); }
+void *calloc(size_t items, size_t size) { count(); return __libc_calloc(items, size); }
+void *realloc(void *block, size_t size) { count(); return __libc_realloc(block, size); }
+void *memalign(size_t alignment, size_t size) { count(); return __libc_memalign(alignment, size); }
+void *aligned_alloc(size_t alignment, size_t size) { count(); return __libc_memalign(alignment, size); }
+
+int posix_memalign(void **block, size_t alignment, size_t size) {
+  count();
+  *block = __libc_memalign(alignment, size);
+  return *block ? 0 : ENOMEM;
+}
+
+int ctest_counts_allocations(void) { return 1; }
+long ctest_thread_allocations(void) { return thread_count; }
+long ctest_all_allocations(void) { return atomic_load_explicit(&all_count, memory_order_relaxed); }
+
+#else
+
+int ctest_counts_allocations(void) { return 0; }
+long ctest_thread_allocations(void) { return 0; }
+long ctest_all_allocations(void) { return 0; }
+
+#endif
