@@ -80,7 +80,7 @@ import Testing
       try Data([0x61, 0xFF]).write(to: URL(fileURLWithPath: path + "/binary.txt"))
       let cases = [
         ("/missing.txt", "cannot read \(path)/missing.txt: it does not exist"), ("/empty.txt", "\(path)/empty.txt"),
-        ("/short.txt", "tokens"), ("/binary.txt", "\(path)/binary.txt"), ("", "directory"),
+        ("/short.txt", "tokens"), ("/binary.txt", "\(path)/binary.txt"), ("", "cannot read \(path): it is a folder"),
       ]
       for (name, sentence) in cases {
         let outcome = try run("train", "--data", path + name, "--out", path + "/model")
@@ -94,9 +94,9 @@ import Testing
 
   @Test("usage errors name the option, exit code 64")
   func usage() throws {
-    let unknown = try run("train", "--dta", "x", "--out", "y")
+    let unknown = try run("train", "--data", "x", "--out", "y", "--max-iter", "5")
     #expect(unknown.status == 64)
-    #expect(unknown.errors.contains("--dta"))
+    #expect(unknown.errors.contains("Unknown option '--max-iter'. Did you mean '--max-iters'?"))
     let missing = try run("train", "--out", "y")
     #expect(missing.status == 64)
     #expect(missing.errors.contains("Missing expected argument '--data <file>'"))
