@@ -70,5 +70,5 @@ const ck_table TABLE = {
   .layer_norm_parameters = layer_norm_parameters,
   .embedding = embedding, .embedding_backward = embedding_backward, .cross_entropy = cross_entropy,
   .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
-  .norm = norm, .adamw = adamw,
+  .norm = norm, .adam = adam, .sgd = sgd,
 };

@@ -17,7 +17,7 @@ public final class Trainer {
   public private(set) var stepCount = 0
 
   private let tape: Tape<Float>
-  private let optimizer: AdamW<Float>
+  private let optimizer: any Optimizer<Float>
   private let dataset: TokenDataset
   private let trainingSampler: WindowSampler
   private let evaluationSamplers: [WindowSampler]
@@ -42,9 +42,7 @@ public final class Trainer {
     self.dataset = dataset
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
-    optimizer = AdamW(
-      model.parameters, beta1: configuration.beta1, beta2: configuration.beta2,
-      weightDecay: configuration.weightDecay, backend: backend)
+    optimizer = configuration.makeOptimizer(for: model.parameters, backend: backend)
     func sampler(_ tokens: [Int32], _ purpose: RandomPurpose) -> WindowSampler {
       WindowSampler(tokens: tokens, blockSize: T, batchSize: B, seed: configuration.seed, purpose: purpose)
     }
@@ -114,7 +112,7 @@ public final class Trainer {
     }
     let rate = configuration.schedule.rate(at: stepCount)
     optimizer.step(
-      learningRate: rate, gradientScale: AdamW<Float>.clipFactor(norm: norm, limit: configuration.gradientClip))
+      learningRate: rate, gradientScale: GradientClipping.factor(norm: norm, limit: configuration.gradientClip))
     stepCount += 1
     return (loss, norm, rate)
   }

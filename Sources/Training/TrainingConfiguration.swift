@@ -1,3 +1,5 @@
+import Autograd
+import Kernels
 public import NeuralNetwork
 
 /// How a model is trained: everything that decides the result, and nothing else.
@@ -6,6 +8,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var batchSize = 12
   public var maximumSteps = 2000
   public var schedule = LearningRateSchedule(peak: 1e-3, minimum: 1e-4, warmupSteps: 100, decaySteps: 2000)
+  public var optimizer = OptimizerKind.adamw
   public var beta1 = 0.9
   public var beta2 = 0.99
   /// On matrices only.
@@ -22,6 +25,15 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var seed: UInt64 = 1337
 
   public init() {}
+
+  func makeOptimizer(for parameters: [NamedParameter<Float>], backend: Backend) -> any Optimizer<Float> {
+    let groups = ParameterGroup.decayingMatrices(parameters, weightDecay: weightDecay)
+    return switch optimizer {
+    case .adamw, .adam:
+      Adam(groups, beta1: beta1, beta2: beta2, decoupledDecay: optimizer == .adamw, backend: backend)
+    case .sgd: SGD(groups, momentum: beta1, backend: backend)
+    }
+  }
 
   /// What is wrong with the values, in words.
   var problem: String? {
@@ -44,4 +56,14 @@ public struct TrainingConfiguration: Sendable, Equatable {
     }
     return nil
   }
+}
+
+/// The optimisers that a run can choose.
+public enum OptimizerKind: String, Sendable, CaseIterable {
+  /// Adam with decoupled weight decay.
+  case adamw
+  /// Adam with weight decay inside the gradient.
+  case adam
+  /// Gradient descent; `beta1` is its momentum.
+  case sgd
 }

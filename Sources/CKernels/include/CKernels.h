@@ -169,17 +169,26 @@ typedef struct ck_attention_backward {
 // ---------------------------------------------------------------------------------------------------------
 // Optimiser. Parameters are cut into pieces, in order; a unit is one piece.
 
+/// `rate_factor` multiplies the learning rate. SGD keeps its momentum in moment1.
 typedef struct ck_piece {
-  void *value; void *gradient; void *moment1; void *moment2; ck_index count; double weight_decay;
+  void *value; void *gradient; void *moment1; void *moment2; ck_index count;
+  double weight_decay; double rate_factor;
 } ck_piece;
 
 /// sums[piece] = Σ gradient², in double.
 typedef struct ck_norm { const ck_piece *pieces; double *sums; } ck_norm;
 
-/// Decoupled weight decay, then Adam with bias corrections; the gradient is multiplied by `gradient_scale` first.
-typedef struct ck_adamw {
+/// Adam with bias corrections; the gradient is multiplied by `gradient_scale` first. Weight decay shrinks the
+/// weights beside it, or is added to the gradient where `coupled_decay`.
+typedef struct ck_adam {
   const ck_piece *pieces; double learning_rate, beta1, beta2, epsilon, correction1, correction2, gradient_scale;
-} ck_adamw;
+  int coupled_decay;
+} ck_adam;
+
+/// Gradient descent with momentum, Nesterov's where `nesterov`; the first step fills the momentum.
+typedef struct ck_sgd {
+  const ck_piece *pieces; double learning_rate, momentum, gradient_scale; int nesterov; int first_step;
+} ck_sgd;
 
 // ---------------------------------------------------------------------------------------------------------
 
@@ -189,7 +198,7 @@ typedef struct ck_table {
   ck_function unary, unary_backward, affine, fill, dropout, binary, strided_copy, sum;
   ck_function softmax, softmax_backward, layer_norm, layer_norm_backward, layer_norm_parameters;
   ck_function embedding, embedding_backward, cross_entropy;
-  ck_function gemm_pack, gemm, attention, attention_backward, norm, adamw;
+  ck_function gemm_pack, gemm, attention, attention_backward, norm, adam, sgd;
 } ck_table;
 
 typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;
