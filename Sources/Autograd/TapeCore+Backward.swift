@@ -46,7 +46,7 @@ extension TapeCore {
       try propagate(record)
       giveBackGradient(of: record.output)
     }
-    if !isPlanning { TapeTable.complete(generation, self.index) }
+    if !isPlanning { clock.complete(generation) }
   }
 
   private func checkBackward(_ root: Slot) throws(Misuse) {
@@ -94,7 +94,7 @@ extension TapeCore {
     guard slot >= 0, nodes[slot].requiresGradient else { return nil }
     if let parameter = unsafe nodes[slot].parameter?.takeUnretainedValue() {
       if isPlanning { return unsafe Contribution(target: parameter.allocatedGradient().start, adds: false) }
-      let (target, adds) = unsafe parameter.contribution(generation: generation, tape: index)
+      let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock)
       return unsafe Contribution(target: target, adds: adds)
     }
     if let gradient = unsafe nodes[slot].gradient { return unsafe Contribution(target: gradient, adds: true) }

@@ -35,6 +35,8 @@ final class TapeCore {
   private var plannedOver: Planned?
   /// The generation that gradients written now belong to.
   private(set) var generation: UInt64 = 0
+  /// Tells parameters which generation is complete.
+  let clock = GradientClock()
 
   /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
   var seed: UInt64 = 0
@@ -71,7 +73,7 @@ final class TapeCore {
     isRecording = true
     randomOrdinal = 0
     starts.append(step: step, serial: nextSerial)
-    if !accumulating || generation == 0 { generation = TapeTable.nextGeneration() }
+    if !accumulating || generation == 0 { generation = GradientClock.nextGeneration() }
   }
 
   /// Ends the step: every variable made in it is void, the arena is empty.

@@ -199,11 +199,14 @@ import Synchronization
     return thread
   }
 
-  /// Ends the workers and frees what they shared.
-  func stop() {
-    unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
-    ring()
-    for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+  /// Ends the workers and frees what they shared. Not `joining` where none was started by this process: a child
+  /// after a fork has nobody to wait for.
+  func stop(joining: Bool) {
+    if joining {
+      unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
+      ring()
+      for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+    }
     unsafe shared.deinitialize(count: 1)
     unsafe UnsafeMutableRawPointer(shared).deallocate()
     unsafe bell.deinitialize(count: 1)
