@@ -115,7 +115,6 @@ struct OperationTests {
     for misuse in OperationRecord.record(of: kind).misuses {
       let core = TapeCore(type: .float64, backend: Backend(pool: singleThread), byteLimit: nil)
       try core.beginStep()
-      defer { core.endStep() }
       var slots: [Slot] = []
       for shape in misuse.shapes { slots.append(try core.temporary(Shape(shape), "test", requiresGradient: true)) }
       if let tokens = misuse.tokens {
@@ -125,6 +124,7 @@ struct OperationTests {
       let error = #expect(throws: Misuse.self) { try misuse.call(core, slots) }
       let sentence = error?.description ?? ""
       #expect(sentence.contains(misuse.sentence), "\"\(sentence)\" should contain \"\(misuse.sentence)\"")
+      try core.endStep()
     }
   }
 }
