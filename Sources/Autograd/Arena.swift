@@ -26,6 +26,8 @@ import CSystem
   }
 
   private static let firstChunkBytes = 1 << 20
+  /// More than any address space holds, and far enough from overflow.
+  private static let largestBlock = 1 << 60
   private static let hugePageBytes = 8 << 20
 
   /// Bytes in use, in blocks.
@@ -59,6 +61,7 @@ import CSystem
 
   /// Returns `bytes` bytes of undefined content, or nil where limit or system refuse.
   @unsafe func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    guard bytes <= Arena.largestBlock - used else { return nil }
     let size = Arena.blockSize(bytes)
     if let byteLimit, used + size > byteLimit { return nil }
     let block: UnsafeMutableRawPointer?

@@ -17,8 +17,6 @@ enum TapeTable {
     let owner = Atomic<UInt>(0)
     /// The first serial of the tape that lives here now.
     let firstSerial = Atomic<UInt64>(0)
-    /// The generation of gradients that the last backward on this tape completed.
-    let completedGeneration = Atomic<UInt64>(0)
     /// INVARIANT: an unretained `TapeCore` while the tape lives; 0 afterwards.
     let core = Atomic<UInt>(0)
   }
@@ -33,10 +31,6 @@ enum TapeTable {
   /// INVARIANT: never freed; the first `Free.used` entries are initialised.
   nonisolated(unsafe) private static let entries = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
   private static let free = Mutex(Free())
-  private static let generations = Atomic<UInt64>(0)
-
-  /// A number that no parameter's gradient has had before.
-  static func nextGeneration() -> UInt64 { generations.wrappingAdd(1, ordering: .relaxed).newValue }
 
   /// Enters a tape; returns its index and its first serial.
   static func enter(_ core: TapeCore) -> (index: UInt32, serial: UInt64) {
@@ -49,7 +43,6 @@ enum TapeTable {
       return (UInt32(free.used - 1), 1)
     }
     unsafe entries[Int(index)].firstSerial.store(serial, ordering: .relaxed)
-    unsafe entries[Int(index)].completedGeneration.store(0, ordering: .relaxed)
     unsafe entries[Int(index)].core.store(
       UInt(bitPattern: Unmanaged.passUnretained(core).toOpaque()), ordering: .relaxed)
     own(index)
@@ -69,14 +62,6 @@ enum TapeTable {
   /// Makes the calling thread the tape's owner.
   static func own(_ index: UInt32) {
     unsafe entries[Int(index)].owner.store(csystem_thread(), ordering: .relaxed)
-  }
-
-  static func complete(_ generation: UInt64, _ index: UInt32) {
-    unsafe entries[Int(index)].completedGeneration.store(generation, ordering: .relaxed)
-  }
-
-  static func completedGeneration(_ index: UInt32) -> UInt64 {
-    unsafe entries[Int(index)].completedGeneration.load(ordering: .relaxed)
   }
 
   /// The tape of a handle. Whether the handle itself is still good is the tape's to say.

@@ -10,9 +10,9 @@ import Kernels
   var version: UInt64 = 0
 
   private var gradientBlock: PersistentBlock?
-  /// The generation of gradients that the buffer belongs to, and the tape that wrote it.
+  /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
   private var generation: UInt64 = 0
-  private var tape: UInt32 = 0
+  private var clock: GradientClock?
 
   init(shape: Shape, type: ElementType) {
     self.shape = shape
@@ -21,11 +21,13 @@ import Kernels
   }
 
   /// Where a contribution goes and whether it adds: the first one of a generation overwrites.
-  @unsafe func contribution(generation: UInt64, tape: UInt32) -> (target: UnsafeMutableRawPointer, adds: Bool) {
+  @unsafe func contribution(
+    generation: UInt64, clock: GradientClock
+  ) -> (target: UnsafeMutableRawPointer, adds: Bool) {
     let block = allocatedGradient()
     let adds = self.generation == generation
     self.generation = generation
-    self.tape = tape
+    self.clock = clock
     return unsafe (block.start, adds)
   }
 
@@ -41,7 +43,7 @@ import Kernels
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
   @unsafe func currentGradient() -> UnsafeMutableRawPointer {
     let block = allocatedGradient()
-    if generation == 0 || generation != TapeTable.completedGeneration(tape) {
+    if generation == 0 || generation != clock?.completedGeneration {
       unsafe block.start.initializeMemory(as: UInt8.self, repeating: 0, count: block.byteCount)
     }
     return unsafe block.start

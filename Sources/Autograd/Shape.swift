@@ -27,7 +27,7 @@ public struct Shape: Equatable, Sendable, BitwiseCopyable, CustomStringConvertib
 
   /// Adds an innermost axis.
   mutating func append(_ length: Int) {
-    precondition(rank < Shape.maximumRank)
+    guard rank < Shape.maximumRank else { fatalError("shape: more than \(Shape.maximumRank) axes") }
     lengths[rank] = length
     rank += 1
   }

@@ -41,7 +41,7 @@ public final class Tape<Scalar: TensorScalar> {
     accumulating: Bool = false, _ body: (Tape) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     stopping { () throws(Misuse) in try core.beginStep(accumulating: accumulating) }
-    defer { core.endStep() }
+    defer { stopping { () throws(Misuse) in try core.endStep() } }
     return try body(self)
   }
 
@@ -56,10 +56,10 @@ public final class Tape<Scalar: TensorScalar> {
     do {
       try body(self)
     } catch {
-      _ = core.endPlan()
+      _ = stopping { () throws(Misuse) in try core.endPlan() }
       throw error
     }
-    return MemoryPlan(arenaBytes: core.endPlan())
+    return MemoryPlan(arenaBytes: stopping { () throws(Misuse) in try core.endPlan() })
   }
 
   /// Maps the arena for a plan at once, so that the first step, too, finds one piece. Call it between steps.

@@ -31,10 +31,15 @@ final class TapeCore {
   private struct Planned {
     let arena: Arena
     let step, generation: UInt64
+    let openLosses: Int
   }
   private var plannedOver: Planned?
   /// The generation that gradients written now belong to.
   private(set) var generation: UInt64 = 0
+  /// Losses of this generation that wrote to a gradient when they were computed and have not had their backward.
+  var openLosses = 0
+  /// Tells parameters which generation is complete.
+  let clock = GradientClock()
 
   /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
   var seed: UInt64 = 0
@@ -71,31 +76,41 @@ final class TapeCore {
     isRecording = true
     randomOrdinal = 0
     starts.append(step: step, serial: nextSerial)
-    if !accumulating || generation == 0 { generation = TapeTable.nextGeneration() }
+    if !accumulating || generation == 0 {
+      generation = GradientClock.nextGeneration()
+      openLosses = 0
+    }
   }
 
   /// Ends the step: every variable made in it is void, the arena is empty.
-  func endStep() {
+  func endStep() throws(Misuse) {
     truncate(nodes: 0, records: 0)
     freeBlocks.removeLast(downTo: 0)
     arena.reset()
     isStepping = false
+    guard !isPlanning, openLosses > 0, clock.completedGeneration == generation else { return }
+    throw Misuse(
+      "linearCrossEntropy", "a loss was recorded that no backward reached, and gradients already contain it",
+      hint: "compute what is not to be learnt from inside tape.inference { … }")
   }
 
   /// Begins a step that computes nothing and changes nothing: it counts memory in a simulated arena.
   func beginPlan(accumulating: Bool) throws(Misuse) {
     guard !isStepping else { throw Misuse("plan", "a step is running", hint: "plan before it or after it") }
-    plannedOver = Planned(arena: arena, step: step, generation: generation)
+    plannedOver = Planned(arena: arena, step: step, generation: generation, openLosses: openLosses)
     arena = Arena(simulated: true, byteLimit: arena.byteLimit)
     isPlanning = true
     try beginStep(accumulating: accumulating)
   }
 
   /// Ends the plan; returns the arena's peak.
-  func endPlan() -> Int {
+  func endPlan() throws(Misuse) -> Int {
     let peak = arena.statistics.peak
-    endStep()
-    if let before = plannedOver { (arena, step, generation) = (before.arena, before.step, before.generation) }
+    try endStep()
+    if let before = plannedOver {
+      (arena, step, generation) = (before.arena, before.step, before.generation)
+      openLosses = before.openLosses
+    }
     plannedOver = nil
     isPlanning = false
     return peak
@@ -238,11 +253,18 @@ final class TapeCore {
       return result
     }
     let node = nodes[result], bytes = node.shape.count * type.size
-    truncate(nodes: nodeCount, records: records.count)
     arena.rewind(to: mark)
-    let data = unsafe try allocate(bytes, node.shape, "scope")
-    // The result's old place is mapped until the next reset; the two may overlap.
+    let data: UnsafeMutableRawPointer
+    do {
+      unsafe data = try allocate(bytes, node.shape, "scope")
+    } catch {
+      truncate(nodes: nodeCount, records: records.count)
+      throw error
+    }
+    // The result's old place is mapped until the next reset; the two may overlap. A parameter that only this
+    // scope used is released after it was copied.
     if !isPlanning { unsafe data.copyMemory(from: node.data, byteCount: bytes) }
+    truncate(nodes: nodeCount, records: records.count)
     return unsafe append(node.shape, data: data, requiresGradient: false)
   }
 

@@ -49,7 +49,7 @@ import CSystem
     _ arguments: Arguments, _ type: ElementType, count: Int, cost: Int = 1
   ) {
     let share = (count / (pool.threadCount * 4) + 63) / 64 * 64
-    unsafe run(arguments, type, count: count, grain: max(share, 16384 / cost))
+    unsafe run(arguments, type, count: count, grain: max(share, (16384 / cost + 63) / 64 * 64))
   }
 
   /// Runs a row kernel over `count` rows of `columns` elements.

@@ -199,11 +199,12 @@ import Synchronization
     return thread
   }
 
-  /// Ends the workers and frees what they shared.
+  /// Ends the workers and frees what they shared. Not `joining` where none was started by this process: a child
+  /// after a fork has nobody to wait for.
   func stop(joining: Bool) {
-    unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
-    ring()
     if joining {
+      unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
+      ring()
       for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
     }
     unsafe shared.deinitialize(count: 1)

@@ -35,6 +35,8 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     "\(call) \(shapes.map { Shape($0).description }.joined(separator: " "))\(tokens == nil ? "" : " \(tokenShape)")"
   }
 
+  var elementCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
+
   /// A kink lies where the operands' distribution cannot keep away from it.
   var hasKink: Bool { if case .linear(_, .relu?, _) = call { true } else { false } }
 

@@ -16,7 +16,7 @@ struct OperationGradientTests {
         let run = OperationRun<Double>(operation, temporaries: temporaries, accumulating: accumulating)
         var spoilt = false
         let report = checkGradients(
-          of: run.parameters, step: operation.hasKink ? 1e-4 : 1e-3, sampleCount: temporaries || accumulating ? 12 : 60,
+          of: run.parameters, step: operation.hasKink ? 1e-4 : 1e-3, sampleCount: temporaries || accumulating ? 6 : 30,
           backend: Backend(pool: singleThread)
         ) { tape in
           // The first step leaves garbage where the second, which runs backward, takes its buffers.

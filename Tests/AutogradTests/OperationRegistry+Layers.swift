@@ -170,6 +170,7 @@ extension OperationRecord {
         refuses([2, 9, 25], 2, "a multiple of 2 heads; got [2, 9, 25]"),
         refuses([9, 24], 2, "got [9, 24]"), refuses([2, 9, 24], 0, "a multiple of 0 heads"),
         refuses([2, 9, 24], -2, "a multiple of -2 heads"), refuses([2, 9, 24], .max, "heads"),
+        refuses([2, 9, 0], .max, "more elements than any memory holds"),
         refuses([2, 9, 24], 2, dropout: 1, "causalAttention: a dropout rate of 1.0"),
       ])
   }

@@ -9,6 +9,9 @@ import Kernels
 //
 // The contributions are those of a seed gradient of 1, which is what a loss gets. For another seed s backward
 // scales dx and adds (s − 1) times the contributions to dW, by going over the chunks again.
+//
+// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end of
+// the step says so.
 
 extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
@@ -38,6 +41,7 @@ extension TapeCore {
       var dx: UnsafeMutableRawPointer? = nil
       if requiresGradient(x) { unsafe dx = try allocateGradient(shape, operation) }
       let dW = unsafe try contribution(to: weight, operation)
+      if dW != nil { openLosses += 1 }
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: 1 / Double(counted))
       unsafe try run(chunks, dx: dx, dW: dW, operation)
@@ -57,16 +61,22 @@ extension TapeCore {
     let operation: StaticString = "linearCrossEntropy"
     let x = record.inputs[0], weight = record.inputs[1], shape = nodes[x].shape
     let seed = unsafe element(gradient(of: record.output))
-    if seed != 1, !isPlanning, requiresGradient(weight), let dW = unsafe try contribution(to: weight, operation),
-      let losses = unsafe record.saved[1]
-    {
+    if let dW = unsafe try contribution(to: weight, operation), let losses = unsafe record.saved[1] {
+      openLosses -= 1
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
         losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - 1) / Double(record.integers[1]))
-      unsafe try run(chunks, dx: nil, dW: dW, operation)
+      if seed == 1 {
+        // A plan cannot know the seed: it counts the memory of the other way, so this way takes it too.
+        let logits = logitsShape(chunks)
+        unsafe free(try allocateGradient(logits, operation), logits)
+      } else {
+        unsafe try run(chunks, dx: nil, dW: dW, operation)
+      }
     }
     guard let dx = unsafe record.saved[0] else { return }
     if unsafe nodes[x].gradient == nil && nodes[x].parameter == nil {
+      try checkUnwalked(x)
       unsafe nodes[x].gradient = unsafe dx
       if seed != 1 { unsafe copy(dx, to: dx, count: shape.count, scale: seed, accumulate: false) }
     } else if let target = unsafe try contribution(to: x, operation) {
@@ -83,11 +93,16 @@ extension TapeCore {
     let scale: Double?
   }
 
+  private func logitsShape(_ chunks: Chunks) -> Shape {
+    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows)
+    return Shape([rows, nodes[chunks.weight].shape[0]] as InlineArray<2, Int>)
+  }
+
   @unsafe private func run(
     _ chunks: Chunks, dx: UnsafeMutableRawPointer?, dW: Contribution?, _ operation: StaticString
   ) throws(Misuse) {
     let rows = nodes[chunks.x].shape.rows, C = nodes[chunks.x].shape.last, V = nodes[chunks.weight].shape[0]
-    let logitsShape = Shape([min(rows, TapeCore.chunkRows), V] as InlineArray<2, Int>)
+    let logitsShape = logitsShape(chunks)
     // Without recording the caller rewinds the arena: a block of it must not go to the step's free ones.
     let logits =
       isRecording
@@ -121,8 +136,10 @@ extension TapeCore {
 extension Variable {
   /// The mean negative log-likelihood of `targets` under softmax of x·Wᵀ, in nats, without ever making the logits.
   ///
-  /// While recording, the gradients with respect to x and W are computed at once; `backward` hands them on. Use
-  /// `linear` and `crossEntropy` where the logits themselves are wanted.
+  /// While recording, the gradients with respect to x and W are computed at once; `backward` hands them on. So a
+  /// loss that is not to be learnt from belongs inside `tape.inference`: a step in which another loss has its
+  /// backward and this one has not stops at its end. Use `linear` and `crossEntropy` where the logits themselves
+  /// are wanted.
   ///
   /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [].
   ///
