@@ -15,6 +15,13 @@ enum Console {
 
   static func writeError(_ line: String) { write(line + "\n", to: 2) }
 
+  /// Everything on standard input.
+  static func readAll() -> [UInt8] {
+    var bytes: [UInt8] = []
+    while let line = readLine(strippingNewline: false) { bytes += line.utf8 }
+    return bytes
+  }
+
   private static func write(_ text: String, to descriptor: Int32) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {

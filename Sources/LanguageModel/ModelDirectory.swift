@@ -65,13 +65,13 @@ public struct ModelDirectory: Sendable {
         let transposed = GPTWeightNames.isTransposed(named.path)
         if transposed { shape.reverse() }
         try writer.add(
-          GPTWeightNames.prefix + named.path, shape: shape,
+          GPTWeightNames.stored(named.path), shape: shape,
           floats: transposed ? transpose(floats, rows: shape[1], columns: shape[0]) : floats)
       }
       if !model.configuration.hasBias {
         for bias in GPTWeightNames.biases(model.configuration) {
           try writer.add(
-            GPTWeightNames.prefix + bias.path, shape: [bias.count], floats: [Float](repeating: 0, count: bias.count))
+            GPTWeightNames.stored(bias.path), shape: [bias.count], floats: [Float](repeating: 0, count: bias.count))
         }
       }
       return try writer.serialized()
@@ -137,7 +137,7 @@ public struct ModelDirectory: Sendable {
 
   /// A parameter's tensor, with or without the prefix.
   private func entry(_ path: String, _ contents: SafetensorsFile) -> SafetensorsHeader.Entry? {
-    contents.entry(GPTWeightNames.prefix + path) ?? contents.entry(path)
+    contents.entry(GPTWeightNames.stored(path)) ?? contents.entry(path)
   }
 
   /// Every tensor that is missing, unexpected or of another shape, in words.

@@ -68,7 +68,7 @@ public final class Trainer {
     var meter = Meter()
     while stepCount < configuration.maximumSteps {
       let metrics = try step()
-      meter.count(configuration.batchSize * T)
+      meter.count(configuration.batchSize * configuration.accumulation * T)
       let isLast = stepCount == configuration.maximumSteps
       if isLast || stepCount % configuration.logInterval == 0 {
         try report(.step(line(metrics, meter.rate())))
@@ -102,10 +102,14 @@ public final class Trainer {
   ///
   /// - Throws: `nonFinite` before the weights are touched.
   public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
-    let index = UInt64(stepCount)
-    fill(trainingSampler, batch: index)
-    tape.randomStep = index
-    let loss = tape.step { _ in lossAndBackward() }
+    var loss = 0.0
+    for microBatch in 0..<configuration.accumulation {
+      let batch = UInt64(stepCount * configuration.accumulation + microBatch)
+      fill(trainingSampler, batch: batch)
+      tape.randomStep = batch
+      loss += tape.step(accumulating: microBatch > 0) { _ in lossAndBackward() }
+    }
+    loss /= Double(configuration.accumulation)
     let norm = optimizer.gradientNorm()
     guard loss.isFinite, norm.isFinite else {
       throw .nonFinite(step: stepCount + 1, loss: loss, gradientNorm: norm)
@@ -128,14 +132,16 @@ public final class Trainer {
 
   /// Inside a step: the loss of the current batch, its gradients left in the parameters.
   private func lossAndBackward() -> Double {
-    let loss = lossVariable()
-    loss.backward()
+    let seed = 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed)
+    loss.backward(seed: seed)
     return Double(loss.value)
   }
 
-  private func lossVariable() -> Variable<Float> {
+  private func lossVariable(expectedSeed: Float = 1) -> Variable<Float> {
     let shape: InlineArray<2, Int> = [configuration.batchSize, T], inputs = inputs, targets = targets
-    return model.loss(tape.tokens(inputs.span, shape: shape), targets: tape.tokens(targets.span, shape: shape))
+    return model.loss(
+      tape.tokens(inputs.span, shape: shape), targets: tape.tokens(targets.span, shape: shape),
+      expectedSeed: expectedSeed)
   }
 
   // MARK: Evaluation

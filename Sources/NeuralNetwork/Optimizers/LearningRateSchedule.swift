@@ -6,8 +6,18 @@
   import Darwin
 #endif
 
-/// Linear warm-up, then half a cosine down to a minimum, which stays. As in nanoGPT.
+/// Linear warm-up, then a way down to a minimum, which stays. The cosine is nanoGPT's.
 public struct LearningRateSchedule: Sendable, Equatable {
+  /// The way from peak to minimum.
+  public enum Decay: String, Sendable, CaseIterable {
+    /// Half a cosine.
+    case cosine
+    /// A straight line.
+    case linear
+    /// None: the peak stays.
+    case constant
+  }
+
   /// The rate after warm-up.
   public var peak: Double
   /// The rate from `decaySteps` on.
@@ -15,22 +25,26 @@ public struct LearningRateSchedule: Sendable, Equatable {
   public var warmupSteps: Int
   /// The step at which the minimum is reached, warm-up included.
   public var decaySteps: Int
+  public var decay: Decay
 
-  public init(peak: Double, minimum: Double, warmupSteps: Int, decaySteps: Int) {
+  public init(peak: Double, minimum: Double, warmupSteps: Int, decaySteps: Int, decay: Decay = .cosine) {
     self.peak = peak
     self.minimum = minimum
     self.warmupSteps = warmupSteps
     self.decaySteps = decaySteps
+    self.decay = decay
   }
 
   /// The rate of a step; the first step is 0.
   ///
-  /// Formula: peak · (step + 1)/(warmup + 1) during warm-up; then
-  /// minimum + (peak − minimum) · (1 + cos(π · (step − warmup)/(decay − warmup)))/2.
+  /// Formula: peak · (step + 1)/(warmup + 1) during warm-up; then with p = (step − warmup)/(decay − warmup)
+  /// minimum + (peak − minimum) · s, where s = (1 + cos(π·p))/2 for the cosine, 1 − p for the line.
   public func rate(at step: Int) -> Double {
     if step < warmupSteps { return peak * Double(step + 1) / Double(warmupSteps + 1) }
+    if decay == .constant { return peak }
     if step >= decaySteps { return minimum }
     let progress = Double(step - warmupSteps) / Double(max(1, decaySteps - warmupSteps))
-    return minimum + (peak - minimum) * 0.5 * (1 + cos(Double.pi * progress))
+    let share = decay == .linear ? 1 - progress : 0.5 * (1 + cos(Double.pi * progress))
+    return minimum + (peak - minimum) * share
   }
 }
