@@ -15,8 +15,8 @@ struct Handle: BitwiseCopyable, Equatable {
 enum TapeTable {
   private struct Entry: ~Copyable {
     let owner = Atomic<UInt>(0)
-    /// The first serial of the tape that lives here now.
-    let firstSerial = Atomic<UInt64>(0)
+    /// The last serial that was given out before the tape that lives here now.
+    let lastSerialBefore = Atomic<UInt64>(0)
     /// INVARIANT: an unretained `TapeCore` while the tape lives; 0 afterwards.
     let core = Atomic<UInt>(0)
   }
@@ -32,7 +32,7 @@ enum TapeTable {
   nonisolated(unsafe) private static let entries = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
   private static let free = Mutex(Free())
 
-  /// Enters a tape; returns its index and its first serial.
+  /// Enters a tape; returns its index and the last serial that was given out there.
   static func enter(_ core: TapeCore) -> (index: UInt32, serial: UInt64) {
     let (index, serial) = free.withLock { free in
       if let index = free.indices.popLast() { return (index, free.nextSerial[Int(index)]) }
@@ -42,7 +42,7 @@ enum TapeTable {
       free.used += 1
       return (UInt32(free.used - 1), 1)
     }
-    unsafe entries[Int(index)].firstSerial.store(serial, ordering: .relaxed)
+    unsafe entries[Int(index)].lastSerialBefore.store(serial, ordering: .relaxed)
     unsafe entries[Int(index)].core.store(
       UInt(bitPattern: Unmanaged.passUnretained(core).toOpaque()), ordering: .relaxed)
     own(index)
@@ -70,7 +70,7 @@ enum TapeTable {
     guard unsafe entries[index].owner.load(ordering: .relaxed) == csystem_thread() else {
       throw notOurs(handle, operation)
     }
-    guard handle.serial >= (unsafe entries[index].firstSerial.load(ordering: .relaxed)),
+    guard handle.serial > (unsafe entries[index].lastSerialBefore.load(ordering: .relaxed)),
       let pointer = unsafe UnsafeRawPointer(bitPattern: entries[index].core.load(ordering: .relaxed))
     else { throw dead(operation) }
     return unsafe Unmanaged<TapeCore>.fromOpaque(pointer).takeUnretainedValue()
@@ -79,7 +79,7 @@ enum TapeTable {
   private static func notOurs(_ handle: Handle, _ operation: StaticString) -> Misuse {
     let index = Int(handle.tape)
     let alive = unsafe entries[index].core.load(ordering: .relaxed) != 0
-    guard alive, handle.serial >= (unsafe entries[index].firstSerial.load(ordering: .relaxed)) else {
+    guard alive, handle.serial > (unsafe entries[index].lastSerialBefore.load(ordering: .relaxed)) else {
       return dead(operation)
     }
     return Misuse(
