@@ -23,7 +23,8 @@ let package = Package(
     .target(name: "Kernels", dependencies: ["CKernels", "CSystem", "Base"], swiftSettings: strict),
     .target(name: "Autograd", dependencies: ["Kernels", "CKernels", "CSystem", "Base"], swiftSettings: strict),
     .target(name: "NeuralNetwork", dependencies: ["Autograd", "Kernels", "CKernels", "Base"], swiftSettings: strict),
-    .target(name: "Text", dependencies: ["Base"], swiftSettings: strict),
+    .target(
+      name: "Text", dependencies: ["Base"], resources: [.embedInCode("Corpus/grammar.txt")], swiftSettings: strict),
     .target(name: "ModelFormats", dependencies: ["Base"], swiftSettings: strict),
     .target(
       name: "LanguageModel", dependencies: ["NeuralNetwork", "Autograd", "Text", "ModelFormats", "Base"],

@@ -24,14 +24,12 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  mutating func run() throws {
-    let evaluation: Evaluation
-    do throws(LanguageModelError) {
-      let (network, tokenizer) = try ModelDirectory(model).load()
-      evaluation = try evaluate(network, tokenizer)
-    } catch {
-      throw fail(error)
-    }
+  mutating func run() throws { try reportingErrors { try evaluate() } }
+
+  private func evaluate() throws {
+    let (network, tokenizer) = try ModelDirectory(model).load()
+    let text = try loadText(path: data, fileSystem: POSIXFileSystem())
+    let evaluation = try Evaluator(model: network).evaluate(text, tokenizer)
     let rows: [(String, String, JSON)] = [
       ("loss", "\(evaluation.loss.fixed(4)) nats per token", .number(evaluation.loss)),
       ("perplexity", evaluation.perplexity.fixed(3), .number(evaluation.perplexity)),
@@ -46,17 +44,6 @@ struct EvaluateCommand: ParsableCommand {
         let label = name == "bits_per_byte" ? "bits per byte" : name
         Console.showLine(label + String(repeating: " ", count: 15 - label.count) + value)
       }
-    }
-  }
-
-  private func evaluate(
-    _ network: GPT<Float>, _ tokenizer: CharacterTokenizer
-  ) throws(LanguageModelError) -> Evaluation {
-    do throws(TextError) {
-      let text = try loadText(path: data, fileSystem: POSIXFileSystem())
-      return try Evaluator(model: network).evaluate(text, tokenizer)
-    } catch {
-      throw .text(error)
     }
   }
 }

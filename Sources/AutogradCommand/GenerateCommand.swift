@@ -42,8 +42,10 @@ struct GenerateCommand: ParsableCommand {
     if prompt != nil, file != nil { throw ValidationError("--prompt and --file both give the prompt; leave one out") }
   }
 
-  mutating func run() throws {
-    let (network, tokenizer) = try load()
+  mutating func run() throws { try reportingErrors { try generate() } }
+
+  private func generate() throws {
+    let (network, tokenizer) = try ModelDirectory(model).load()
     let generator = Generator(model: network, sampler: sampling.sampler)
     if interactive {
       var conversation = Conversation(generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stop)
@@ -51,7 +53,8 @@ struct GenerateCommand: ParsableCommand {
       return
     }
     let text = try promptText()
-    let tokens = try encode(text, tokenizer)
+    guard !text.isEmpty else { throw InputError(sentence: "the prompt is empty; give at least one character") }
+    let tokens = try tokenizer.encode(text)
     for sample in 0..<numSamples {
       if sample > 0 { Console.showLine("---") }
       Console.show(text)
@@ -65,34 +68,11 @@ struct GenerateCommand: ParsableCommand {
     }
   }
 
-  private func load() throws -> (GPT<Float>, CharacterTokenizer) {
-    do throws(LanguageModelError) {
-      let loaded = try ModelDirectory(model).load()
-      return (loaded.model, loaded.tokenizer)
-    } catch {
-      throw fail(error)
-    }
-  }
-
   private func promptText() throws -> String {
     guard let file else { return prompt ?? "\n" }
-    do throws(TextError) {
-      let bytes =
-        file == "-"
-        ? Console.readAll() : try loadText(path: file, fileSystem: POSIXFileSystem(), byteLimit: 1 << 24)
-      return String(decoding: bytes, as: UTF8.self)
-    } catch {
-      throw fail(error)
-    }
-  }
-
-  private func encode(_ text: String, _ tokenizer: CharacterTokenizer) throws -> [Int32] {
-    guard !text.isEmpty else { throw fail("the prompt is empty; give at least one character", .badInput) }
-    do throws(TextError) {
-      return try tokenizer.encode(text)
-    } catch {
-      throw fail(error)
-    }
+    let bytes =
+      file == "-" ? Console.readAll() : try loadText(path: file, fileSystem: POSIXFileSystem(), byteLimit: 1 << 24)
+    return String(decoding: bytes, as: UTF8.self)
   }
 }
 

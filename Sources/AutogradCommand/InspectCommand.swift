@@ -18,15 +18,13 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A model directory or a .safetensors file.", valueName: "path"))
   var path: String
 
-  mutating func run() throws {
+  mutating func run() throws { try reportingErrors { try inspect() } }
+
+  private func inspect() throws {
     let files = POSIXFileSystem()
     let isDirectory = !path.hasSuffix(".safetensors") && files.exists(path + "/model.safetensors")
-    do throws(LanguageModelError) {
-      if isDirectory { show(try ModelDirectory(path).configuration()) }
-      show(try SafetensorsSummary(path: isDirectory ? path + "/model.safetensors" : path, fileSystem: files))
-    } catch {
-      throw fail(error)
-    }
+    if isDirectory { show(try ModelDirectory(path).configuration()) }
+    show(try SafetensorsSummary(path: isDirectory ? path + "/model.safetensors" : path, fileSystem: files))
   }
 
   private func show(_ configuration: GPTConfiguration) {

@@ -9,10 +9,8 @@ struct Progress {
 
   mutating func show(_ event: TrainingEvent) {
     switch event {
-    case .started(let parameters, let arena, let training, let validation):
-      Console.showLine(
-        "\(parameters.grouped) parameters; \(training.grouped) training and \(validation.grouped) validation tokens; "
-          + "arena \(arena.bytes)")
+    case .started(let parameters, let arena, let data):
+      Console.showLine("\(parameters.grouped) parameters; \(data); arena \(arena.bytes)")
     case .step(let metrics):
       Console.showLine(
         "step \(metrics.step)/\(maximumSteps)  loss \(metrics.loss.fixed(4))  lr \(metrics.learningRate.scientific)  "

@@ -3,7 +3,7 @@ import Base
 public import Kernels
 public import LanguageModel
 import NeuralNetwork
-public import Text
+import Text
 
 /// Trains a GPT on windows of a text.
 ///
@@ -18,37 +18,30 @@ public final class Trainer {
 
   private let tape: Tape<Float>
   private let optimizer: any Optimizer<Float>
-  private let dataset: TokenDataset
-  private let trainingSampler: WindowSampler
-  private let evaluationSamplers: [WindowSampler]
+  private let data: TrainingData
   private var inputs: [Int32]
   private var targets: [Int32]
 
-  private var T: Int { model.configuration.contextLength }
+  private var T: Int { data.training.blockSize }
+  private var B: Int { data.training.batchSize }
 
-  /// - Throws: `invalidConfiguration`, or `text` where a part of the data is shorter than one window.
+  /// - Throws: `invalidConfiguration` where settings, or windows and model, do not fit.
   public init(
-    model: GPT<Float>, dataset: TokenDataset, configuration: TrainingConfiguration, backend: Backend = Backend()
+    model: GPT<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend = Backend()
   ) throws(TrainingError) {
     if let problem = configuration.problem { throw .invalidConfiguration(problem) }
-    let T = model.configuration.contextLength, B = configuration.batchSize
-    do throws(TextError) {
-      try dataset.requireWindows(blockSize: T)
-    } catch {
-      throw .text(error)
+    guard data.training.blockSize <= model.configuration.contextLength else {
+      throw .invalidConfiguration(
+        "windows of \(data.training.blockSize) tokens do not fit a model with a context of "
+          + "\(model.configuration.contextLength)")
     }
     self.model = model
     self.configuration = configuration
-    self.dataset = dataset
+    self.data = data
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
     optimizer = configuration.makeOptimizer(for: model.parameters, backend: backend)
-    func sampler(_ tokens: [Int32], _ purpose: RandomPurpose) -> WindowSampler {
-      WindowSampler(tokens: tokens, blockSize: T, batchSize: B, seed: configuration.seed, purpose: purpose)
-    }
-    trainingSampler = sampler(dataset.training, .dataOrder)
-    evaluationSamplers = [sampler(dataset.training, .evaluation), sampler(dataset.validation, .evaluation)]
-    inputs = [Int32](repeating: 0, count: B * T)
+    inputs = [Int32](repeating: 0, count: data.training.batchSize * data.training.blockSize)
     targets = inputs
   }
 
@@ -62,13 +55,11 @@ public final class Trainer {
     let plan = plan()
     guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
     try report(
-      .started(
-        parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes,
-        trainingTokens: dataset.training.count, validationTokens: dataset.validation.count))
+      .started(parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes, data: data.summary))
     var meter = Meter()
     while stepCount < configuration.maximumSteps {
       let metrics = try step()
-      meter.count(configuration.batchSize * configuration.accumulation * T)
+      meter.count(B * configuration.accumulation * T)
       let isLast = stepCount == configuration.maximumSteps
       if isLast || stepCount % configuration.logInterval == 0 {
         try report(.step(line(metrics, meter.rate())))
@@ -105,7 +96,7 @@ public final class Trainer {
     var loss = 0.0
     for microBatch in 0..<configuration.accumulation {
       let batch = UInt64(stepCount * configuration.accumulation + microBatch)
-      fill(trainingSampler, batch: batch)
+      fill(data.training, batch: batch)
       tape.randomStep = batch
       loss += tape.step(accumulating: microBatch > 0) { _ in lossAndBackward() }
     }
@@ -121,7 +112,7 @@ public final class Trainer {
     return (loss, norm, rate)
   }
 
-  private func fill(_ sampler: WindowSampler, batch: UInt64) {
+  private func fill(_ sampler: any BatchSampler, batch: UInt64) {
     unsafe inputs.withUnsafeMutableBufferPointer { inputs in
       unsafe targets.withUnsafeMutableBufferPointer { targets in
         // INVARIANT: both hold B·T ids, which the sampler checks.
@@ -138,7 +129,7 @@ public final class Trainer {
   }
 
   private func lossVariable(expectedSeed: Float = 1) -> Variable<Float> {
-    let shape: InlineArray<2, Int> = [configuration.batchSize, T], inputs = inputs, targets = targets
+    let shape: InlineArray<2, Int> = [B, T], inputs = inputs, targets = targets
     return model.loss(
       tape.tokens(inputs.span, shape: shape), targets: tape.tokens(targets.span, shape: shape),
       expectedSeed: expectedSeed)
@@ -150,7 +141,7 @@ public final class Trainer {
   /// run differ by the weights alone.
   public func evaluate() -> EvaluationMetrics {
     var losses: [Double] = []
-    for sampler in evaluationSamplers {
+    for sampler in [data.trainingCheck, data.validationCheck] {
       var sum = 0.0
       for batch in 0..<configuration.evaluationBatches {
         fill(sampler, batch: UInt64(batch))

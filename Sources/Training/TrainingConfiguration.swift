@@ -4,8 +4,6 @@ public import NeuralNetwork
 
 /// How a model is trained: everything that decides the result, and nothing else.
 public struct TrainingConfiguration: Sendable, Equatable {
-  /// B: sequences per batch.
-  public var batchSize = 12
   /// Batches per step, whose gradients are averaged.
   public var accumulation = 1
   public var maximumSteps = 2000
@@ -40,7 +38,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   /// What is wrong with the values, in words.
   var problem: String? {
     let counts = [
-      ("batch size", batchSize, 1), ("number of accumulated batches", accumulation, 1), ("number of steps", maximumSteps, 0),
+      ("number of accumulated batches", accumulation, 1), ("number of steps", maximumSteps, 0),
       ("evaluation interval", evaluationInterval, 1), ("number of evaluation batches", evaluationBatches, 1),
       ("log interval", logInterval, 1), ("number of warm-up steps", schedule.warmupSteps, 0),
       ("number of decay steps", schedule.decaySteps, 0),

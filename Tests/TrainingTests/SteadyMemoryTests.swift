@@ -58,12 +58,14 @@ private func makeTrainer(threads: Int, dropout: Double) throws -> (Trainer, Char
       vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 16,
       dropout: dropout), seed: 1)
   var configuration = TrainingConfiguration()
-  configuration.batchSize = 2
   configuration.maximumSteps = 20
   configuration.evaluationInterval = 10
   configuration.evaluationBatches = 2
   let trainer = try Trainer(
-    model: model, dataset: try TokenDataset(tokens: try tokenizer.encode(text)), configuration: configuration,
+    model: model,
+    data: try .windows(
+      of: try TokenDataset(tokens: try tokenizer.encode(text)), blockSize: model.configuration.contextLength,
+      batchSize: 2, seed: configuration.seed), configuration: configuration,
     backend: Backend(pool: ThreadPool(threads: threads)))
   return (trainer, tokenizer)
 }
