@@ -25,7 +25,7 @@ let package = Package(
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
       name: "TestSupport", dependencies: ["Autograd", "Base", "Kernels", "ModelFormats"], path: "Tests/TestSupport"),
-    .testTarget(name: "KernelsTests", dependencies: ["Base", "CSystem", "Kernels", "TestSupport"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Base", "CKernels", "CSystem", "Kernels", "TestSupport"]),
     .testTarget(name: "AutogradTests", dependencies: ["Autograd", "Base", "CTestSupport", "Kernels", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
