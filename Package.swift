@@ -46,7 +46,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "Base", "TestSupport"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "CSystem", "Base", "TestSupport"]),
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
     .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "Autograd", "Kernels"]),

@@ -24,7 +24,7 @@ enum TapeTable {
   private struct Free {
     var used = 0
     var indices: [UInt32] = []
-    var nextSerial: [UInt64] = []
+    var lastSerial: [UInt64] = []
   }
 
   private static let capacity = 65536
@@ -35,10 +35,10 @@ enum TapeTable {
   /// Enters a tape; returns its index and the last serial that was given out there.
   static func enter(_ core: TapeCore) -> (index: UInt32, serial: UInt64) {
     let (index, serial) = free.withLock { free in
-      if let index = free.indices.popLast() { return (index, free.nextSerial[Int(index)]) }
+      if let index = free.indices.popLast() { return (index, free.lastSerial[Int(index)]) }
       guard free.used < capacity else { fatalError("Tape: more than \(capacity) tapes at once") }
       unsafe (entries + free.used).initialize(to: Entry())
-      free.nextSerial.append(1)
+      free.lastSerial.append(1)
       free.used += 1
       return (UInt32(free.used - 1), 1)
     }
@@ -50,11 +50,11 @@ enum TapeTable {
   }
 
   /// Takes a dead tape out; its index may serve again, its serials never.
-  static func leave(_ index: UInt32, nextSerial: UInt64) {
+  static func leave(_ index: UInt32, lastSerial: UInt64) {
     unsafe entries[Int(index)].owner.store(0, ordering: .relaxed)
     unsafe entries[Int(index)].core.store(0, ordering: .relaxed)
     free.withLock { free in
-      free.nextSerial[Int(index)] = nextSerial
+      free.lastSerial[Int(index)] = lastSerial
       free.indices.append(index)
     }
   }

@@ -17,7 +17,7 @@ final class TapeCore {
   private var parameterSlots = GrowingTable<Slot>(capacity: 256)
   /// Gradient buffers that are free again within this step.
   private var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
-  private var nextSerial: UInt64 = 0
+  private var lastSerial: UInt64 = 0
   private var starts = StepStarts()
 
   /// The number of the running step, or of the last one; the first is 1.
@@ -55,12 +55,12 @@ final class TapeCore {
     self.type = type
     self.backend = backend
     arena = Arena(byteLimit: byteLimit)
-    (index, nextSerial) = TapeTable.enter(self)
+    (index, lastSerial) = TapeTable.enter(self)
   }
 
   deinit {
     releaseParameters(from: 0)
-    TapeTable.leave(index, nextSerial: nextSerial)
+    TapeTable.leave(index, lastSerial: lastSerial)
   }
 
   // MARK: Steps
@@ -75,7 +75,7 @@ final class TapeCore {
     isStepping = true
     isRecording = true
     randomOrdinal = 0
-    starts.append(step: step, serial: nextSerial)
+    starts.append(step: step, serial: lastSerial)
     if !accumulating || generation == 0 {
       generation = GradientClock.nextGeneration()
       openLosses = 0
@@ -168,10 +168,10 @@ final class TapeCore {
     _ shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
     requiresGradient: Bool, isTokens: Bool = false
   ) -> Slot {
-    nextSerial += 1
+    lastSerial += 1
     nodes.append(
       unsafe Node(
-        serial: nextSerial, shape: shape, data: data, parameter: parameter,
+        serial: lastSerial, shape: shape, data: data, parameter: parameter,
         requiresGradient: requiresGradient && isRecording, isTokens: isTokens))
     return nodes.count - 1
   }

@@ -23,12 +23,26 @@ INLINE vec reduced_exp(vec x, vec *power) {
   return r * polynomial(r, series, sizeof series / sizeof *series);
 }
 
-// e^x; below the smallest normal number 0, NaN stays NaN.
+// e^x where no result from 2^127 (2^1023) on is wanted: ∞ from there, 0 below the smallest normal number. NaN stays
+// NaN. Softmax and its kin never leave x ≤ 0.
 INLINE vec exp_(vec x) {
   const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_HIGH);
   vec power, clamped = select(x < low, low, select(x > high, high, x));
   vec p = reduced_exp(clamped, &power);
   vec y = fma_(p, power, power);
+  y = select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
+  return select(x != x, x, y);
+}
+
+// e^x over the whole range: the last power of two does not fit an exponent field and is split off.
+INLINE vec exp_full(vec x) {
+  const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_MAX);
+  vec power, clamped = select(x < low, low, select(x > high, high, x));
+  vec p = reduced_exp(clamped, &power);
+  const ivec top = clamped > splat((REAL)EXP_HIGH);
+  power = (vec)((ivec)power - (top & ((INTEGER)1 << MANTISSA_BITS)));
+  vec y = fma_(p, power, power);
+  y = select(top, y + y, y);
   y = select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
   return select(x != x, x, y);
 }
@@ -100,7 +114,7 @@ INLINE vec activation(int op, vec x) {
     return (REAL)0.5 * x * (1 + tanh_(inner));
   }
   case CK_GELU_ERF: return (REAL)0.5 * x * (1 + erf_(x * (REAL)0.70710678118654752440));
-  case CK_EXP: return exp_(x);
+  case CK_EXP: return exp_full(x);
   case CK_LOG: return log_(x);
   case CK_TANH: return tanh_(x);
   default: return x;

@@ -14,6 +14,7 @@
 #define LN2_LOW 0x1.7f7d1cf79abcap-20
 #define EXP_LOW -87.3365447505531
 #define EXP_HIGH 88.0296919311130
+#define EXP_MAX 88.7228390520684
 #define LOWEST -3.402823466e38f
 #define SQRT(x) __builtin_sqrtf(x)
 #define ERF_SERIES ERF_SERIES_F32
@@ -32,6 +33,7 @@
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define EXP_LOW -708.396418532264
 #define EXP_HIGH 709.08956571282
+#define EXP_MAX 709.782712893384
 #define LOWEST -1.7976931348623157e308
 #define SQRT(x) __builtin_sqrt(x)
 #define ERF_SERIES ERF_SERIES_F64
