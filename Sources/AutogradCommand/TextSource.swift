@@ -9,8 +9,8 @@ struct TextSource {
   let prompt: String
   /// What the stories are made by; nil for a file.
   let grammar: Grammar?
-  /// Tokens of a sample that shows what was learnt.
-  var sampleLength: Int { 400 }
+  /// A sample shows what was learnt: stories one by one, each from its beginning; of another text one piece.
+  var samples: (count: Int, length: Int, stop: [String]) { grammar == nil ? (1, 400, []) : (40, 200, ["\n"]) }
   private let tokens: [Int32]
 
   /// - Parameter tokenizer: Where training goes on from a model: its own; nil makes one from the text.

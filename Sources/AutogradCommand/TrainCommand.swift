@@ -31,7 +31,8 @@ struct TrainCommand: ParsableCommand {
 
   private func train() throws {
     let out = out ?? "runs/" + (data.map(TrainCommand.baseName) ?? "stories")
-    let preset = try model.resolvedPreset(), configuration = training.configuration(preset)
+    let preset = try model.resolvedPreset(forStories: data == nil)
+    let configuration = training.configuration(preset)
     let start = try training.initFrom.map { try ModelDirectory($0).load() }
     let source = try TextSource(path: data, tokenizer: start?.tokenizer)
     let network = try start?.model ?? model.network(preset, vocabularySize: source.tokenizer.vocabularySize,
@@ -56,8 +57,8 @@ struct TrainCommand: ParsableCommand {
 }
 
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Sizes that go together: tiny small medium large baby char gpt2.", valueName: "name"))
-  var preset = TrainingPreset.standard.name
+  @Option(help: ArgumentHelp("Settings that go together: tiny small medium large baby char gpt2.", valueName: "name"))
+  var preset: String?
 
   @Option(name: .customLong("n-layer"), help: ArgumentHelp("Layers (preset small: 4).", valueName: "n"))
   var nLayer: Int?
@@ -77,7 +78,8 @@ struct ModelOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Biases in linear layers and norms (no).")
   var bias: Bool?
 
-  func resolvedPreset() throws -> TrainingPreset {
+  func resolvedPreset(forStories: Bool) throws -> TrainingPreset {
+    guard let preset else { return forStories ? .stories : .standard }
     guard let found = TrainingPreset.named(preset) else {
       let names = TrainingPreset.all.map(\.name).joined(separator: ", ")
       throw ValidationError("there is no preset '\(preset)'; choose one of \(names)")

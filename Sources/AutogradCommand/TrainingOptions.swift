@@ -78,7 +78,7 @@ struct TrainingOptions: ParsableArguments {
     result.maximumSteps = maxIters ?? preset.steps
     result.optimizer = optimizer
     result.schedule = LearningRateSchedule(
-      peak: rate, minimum: minLr ?? rate / 10, warmupSteps: warmupIters ?? preset.warmupSteps,
+      peak: rate, minimum: minLr ?? rate * preset.finalRateShare, warmupSteps: warmupIters ?? preset.warmupSteps,
       decaySteps: lrDecayIters ?? result.maximumSteps, decay: schedule)
     result.beta1 = beta1
     result.beta2 = beta2

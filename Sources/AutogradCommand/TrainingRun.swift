@@ -55,14 +55,21 @@ struct TrainingRun {
 
   private func showSamples() {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
-    var text = ""
-    let generator = Generator(model: model, sampler: Sampler())
-    generator.generate(after: start, count: source.sampleLength, tokenizer: source.tokenizer) { piece in
-      text += piece
-      return true
+    let generator = Generator(model: model, sampler: Sampler()), (count, length, stop) = source.samples
+    let texts = (0..<count).map { number in
+      var text = ""
+      generator.generate(
+        after: start, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
+      ) { piece in
+        text += piece
+        return true
+      }
+      return text
     }
-    Console.showLine("\nsample:\n" + text)
+    Console.showLine("\nsamples:")
+    for text in texts.prefix(5) { Console.showLine("  " + text) }
     guard let grammar = source.grammar else { return }
-    Console.showLine("\n\(GrammarReport(of: Array(text.utf8), by: grammar))")
+    let report = GrammarReport(of: Array(texts.map { "\n" + $0 }.joined().utf8), by: grammar)
+    Console.showLine("\nof \(count) stories:\n\(report)")
   }
 }

@@ -91,19 +91,19 @@ private struct Beliefs {
     return all.count - 1
   }
 
-  /// For each character that may come next: its probability, and where it leads, with what probability.
+  /// For each character that may come next, ascending: its probability, and where it leads, with what
+  /// probability.
   func successors(of state: Int) -> [(UInt8, mass: Double, [(probability: Double, next: Int)])] {
-    var masses = [Double](repeating: 0, count: 256)
-    var targets = [[(probability: Double, next: Int)]](repeating: [], count: 256)
+    var moves: [(character: UInt8, probability: Double, next: Int)] = []
     for (node, probability) in all[state] {
       guard case .character(let byte, let next) = network.nodes[node] else { continue }
-      masses[Int(byte)] += probability
-      targets[Int(byte)].append((probability, next))
+      moves.append((byte, probability, next))
     }
-    let total = masses.reduce(0, +)
-    return (0...UInt8.max).filter { masses[Int($0)] > 0 }.map { byte in
-      let mass = masses[Int(byte)]
-      return (byte, mass / total, targets[Int(byte)].map { ($0.probability / mass, $0.next) })
+    moves.sort { ($0.character, $0.next) < ($1.character, $1.next) }
+    let total = moves.reduce(0) { $0 + $1.probability }
+    return moves.chunks { $0.character == $1.character }.map { group in
+      let mass = group.reduce(0) { $0 + $1.probability }
+      return (group.first!.character, mass / total, group.map { ($0.probability / mass, $0.next) })
     }
   }
 
@@ -116,5 +116,19 @@ private struct Beliefs {
       step = origins[state]
     }
     return String(decoding: bytes.reversed().drop { $0 == UInt8(ascii: "\n") }, as: UTF8.self)
+  }
+}
+
+extension Array {
+  /// Cuts the array between neighbours that do not belong together.
+  fileprivate func chunks(_ belong: (Element, Element) -> Bool) -> [ArraySlice<Element>] {
+    var result: [ArraySlice<Element>] = []
+    var start = 0
+    for end in indices.dropFirst() where !belong(self[end - 1], self[end]) {
+      result.append(self[start..<end])
+      start = end
+    }
+    if start < count { result.append(self[start...]) }
+    return result
   }
 }
