@@ -57,7 +57,9 @@ struct TrainCommand: ParsableCommand {
 }
 
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Settings that go together: tiny small medium large baby char gpt2.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "Settings that go together: \(TrainingPreset.all.map(\.name).joined(separator: " ")).", valueName: "name"))
   var preset: String?
 
   @Option(name: .customLong("n-layer"), help: ArgumentHelp("Layers (preset small: 4).", valueName: "n"))

@@ -84,15 +84,20 @@ public struct ModelDirectory: Sendable {
 
   /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
   public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
-    let configuration = try configuration()
-    let model = GPT<Float>(configuration)
-    try load(into: model)
+    let model = try loadModel()
     let path = file("tokenizer.json"), bytes = try read("tokenizer.json", byteLimit: 100_000_000)
     do throws(TextError) {
       return (model, try CharacterTokenizer(tokenizerJSON: bytes))
     } catch {
       throw .tokenizer(path: path, error)
     }
+  }
+
+  /// Reads configuration and weights, where the tokenizer is another's business.
+  public func loadModel() throws(LanguageModelError) -> GPT<Float> {
+    let model = GPT<Float>(try configuration())
+    try load(into: model)
+    return model
   }
 
   public func configuration() throws(LanguageModelError) -> GPTConfiguration {
