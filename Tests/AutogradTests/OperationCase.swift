@@ -69,8 +69,9 @@ struct OperationRun<S: TensorScalar> {
   /// Runs the operation in a step and returns its result.
   func output(_ tape: Tape<S>) -> Variable<S> {
     var x = Operands<S>()
-    for parameter in parameters {
-      let variable = tape.variable(parameter)
+    // By index: iterating over an array allocates in debug builds.
+    for index in 0..<parameters.count {
+      let variable = tape.variable(parameters[index])
       x.append(temporaries ? variable * 1 : variable)
     }
     let tokens = operation.tokens.map { self.tokens(tape, $0) }

@@ -130,11 +130,13 @@ struct TapeTests {
         }
       }
       for _ in 0..<3 { _ = step() }
-      let before = (ctest_all_allocations(), tape.statistics)
-      for _ in 0..<10_000 { precondition(step().isFinite) }
-      let after = (ctest_all_allocations(), tape.statistics)
-      precondition(after.0 == before.0, "\(after.0 - before.0) allocations")
-      precondition(after.1.chunks == 1 && after.1.reserved == before.1.reserved && after.1.peak == before.1.peak)
+      let before = tape.statistics, allocations = ctest_all_allocations()
+      for _ in 0..<10_000 { _ = step() }
+      let made = ctest_all_allocations() - allocations, after = tape.statistics
+      guard made == 0 else { fatalError("\(made) allocations") }
+      guard after.chunks == 1, after.reserved == before.reserved, after.peak == before.peak else {
+        fatalError("\(before) became \(after)")
+      }
     }
   }
 
