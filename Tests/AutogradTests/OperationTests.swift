@@ -54,7 +54,7 @@ struct OperationTests {
             Tolerance(relative: 0, absolute: 4 * record.roundings * unit * largest)
           }
           expectClose(wide.gradients[index], gradient, tolerance(.ulpOfOne), "\(what), Double, operand \(index)")
-          // The random cotangent is rounded to Float: one more rounding, which is in the tolerance.
+          // The cotangent is rounded to Float: one more rounding, which is in the tolerance.
           expectClose(
             run.gradients[index], gradient, tolerance(Double(Float.ulpOfOne)), "\(what), Float, operand \(index)")
         }
