@@ -58,13 +58,16 @@ struct ArenaTests {
         block.fill()
         live.append(block)
       }
-      #expect(arena.statistics.used == counting.statistics.used && arena.statistics.peak == counting.statistics.peak)
+      #expect(
+        arena.statistics.used == counting.statistics.used && arena.statistics.peak == counting.statistics.peak
+      )
       #expect(arena.statistics.reserved >= arena.statistics.used)
     }
     #expect(live.allSatisfy { $0.isIntact })
   }
 
-  @Test("what overflowed into several chunks is one chunk from the next reset on, large enough for the same step")
+  @Test(
+    "what overflowed into several chunks is one chunk from the next reset on, large enough for the same step")
   func consolidation() {
     let arena = Arena()
     func step() { for size in 1...60 { _ = unsafe arena.allocate(size * 5000) } }
@@ -98,7 +101,9 @@ struct ArenaTests {
     #expect(after.resets == before.resets + 100_000)
   }
 
-  @Test("sizes around powers of two neither overflow nor succeed beyond memory", arguments: [31, 32, 59, 60, 61, 62])
+  @Test(
+    "sizes around powers of two neither overflow nor succeed beyond memory",
+    arguments: [31, 32, 59, 60, 61, 62])
   func sizes(power: Int) {
     for size in [(1 << power) - 1, 1 << power, (1 << power) + 1, (1 << power) + 65] {
       let arena = Arena(simulated: true)

@@ -32,7 +32,8 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   }
 
   var testDescription: String {
-    "\(call) \(shapes.map { Shape($0).description }.joined(separator: " "))\(tokens == nil ? "" : " \(tokenShape)")"
+    let operands = shapes.map { Shape($0).description }.joined(separator: " ")
+    return "\(call) \(operands)\(tokens == nil ? "" : " \(tokenShape)")"
   }
 
   var elementCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
@@ -55,7 +56,10 @@ struct OperationRun<S: TensorScalar> {
   /// Every operand is used again after the operation, so that the operation adds to its gradient.
   var accumulating = false
 
-  init(_ operation: OperationCase, _ inputs: [Tensor<S>]? = nil, temporaries: Bool = false, accumulating: Bool = false) {
+  init(
+    _ operation: OperationCase, _ inputs: [Tensor<S>]? = nil, temporaries: Bool = false,
+    accumulating: Bool = false
+  ) {
     self.operation = operation
     parameters = (inputs ?? operation.inputs()).map { Parameter($0) }
     self.temporaries = temporaries
@@ -64,7 +68,9 @@ struct OperationRun<S: TensorScalar> {
   }
 
   /// Leaves garbage in the gradients: whoever does not write what it should is found out.
-  func poison() { for parameter in parameters { unsafe parameter.gradientValues.update(repeating: 12345.678) } }
+  func poison() {
+    for parameter in parameters { unsafe parameter.gradientValues.update(repeating: 12345.678) }
+  }
 
   /// Runs the operation in a step and returns its result.
   func output(_ tape: Tape<S>) -> Variable<S> {
@@ -103,7 +109,8 @@ struct OperationRun<S: TensorScalar> {
     let result: Tensor<S> = tape.step { tape in
       let y = self.output(tape)
       // Irregular, and quick to make in debug builds.
-      let cotangent = Tensor(shape: y.shape, (0..<y.shapeValue.count).map { S($0 &* 7919 % 2003 - 1001) / 700 })
+      let cotangent = Tensor(
+        shape: y.shape, (0..<y.shapeValue.count).map { S($0 &* 7919 % 2003 - 1001) / 700 })
       (y * tape.input(cotangent)).sum().backward()
       return y.tensor
     }

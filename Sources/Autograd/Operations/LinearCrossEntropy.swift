@@ -10,8 +10,8 @@ import Kernels
 // The contributions are those of a seed gradient of 1, which is what a loss gets. For another seed s backward
 // scales dx and adds (s − 1) times the contributions to dW, by going over the chunks again.
 //
-// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end of
-// the step says so.
+// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
+// of the step says so.
 
 extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
