@@ -113,10 +113,11 @@ extension Shape {
   /// Distances between neighbours along each axis of a contiguous tensor, in elements.
   var strides: InlineArray<8, Int> {
     var strides = InlineArray<8, Int>(repeating: 0)
-    var stride = 1
-    for axis in (0..<rank).reversed() {
-      strides[axis] = stride
-      stride *= lengths[axis]
+    var distance = 1
+    // Not `reversed()`, whose generic code allocates in debug builds.
+    for axis in stride(from: rank - 1, through: 0, by: -1) {
+      strides[axis] = distance
+      distance *= lengths[axis]
     }
     return strides
   }

@@ -63,7 +63,9 @@ public final class ThreadPool: Sendable {
   /// Takes the pool unless another caller holds it, and starts the workers where this process has none yet.
   private func enter() -> Bool {
     let free = ownProcess * 2, seen = state.load(ordering: .relaxed)
-    if seen == free { return state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged }
+    if seen == free {
+      return state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged
+    }
     // Held; or first use, or first use after a fork, in which case whoever held the pool does not exist here.
     guard seen / 2 != ownProcess,
       state.compareExchange(expected: seen, desired: free + 1, ordering: .acquiring).exchanged

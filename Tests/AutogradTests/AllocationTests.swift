@@ -18,7 +18,8 @@ struct AllocationTests {
   }
 
   @Test(
-    "a step of any operation allocates nothing after the second", .enabled(if: ctest_counts_allocations() != 0),
+    "a step of any operation allocates nothing after the second",
+    .enabled(if: ctest_counts_allocations() != 0),
     arguments: OperationKind.allCases)
   func steps(kind: OperationKind) {
     let pool = ThreadPool(threads: 2)

@@ -9,7 +9,8 @@ import Testing
 struct PyTorchTests {
   static let cases: [(String, OperationKind, OperationCall)] =
     [
-      ("relu", .relu, .relu), ("gelu_tanh", .geluTanh, .gelu(exact: false)), ("gelu_erf", .geluErf, .gelu(exact: true)),
+      ("relu", .relu, .relu), ("gelu_tanh", .geluTanh, .gelu(exact: false)),
+      ("gelu_erf", .geluErf, .gelu(exact: true)),
       ("exp", .exp, .exp), ("log", .log, .log), ("tanh", .tanh, .tanh),
       ("softmax_3x5", .softmax, .softmax), ("softmax_2x3x17", .softmax, .softmax),
       ("softmax_large", .softmax, .softmax), ("layer_norm", .layerNorm, .layerNorm(scale: true, shift: true)),
@@ -60,7 +61,9 @@ struct PyTorchTests {
     compare(operation, inputs, cotangent, output, gradients, 1e-12)
     // Logits around 1000 are rounded to Float by up to 3e-5 before anything is computed.
     let large = name.hasSuffix("_large")
-    compare(operation, inputs.map { $0.converted(to: Float.self) }, cotangent, output, gradients, large ? 2e-4 : 1e-5)
+    compare(
+      operation, inputs.map { $0.converted(to: Float.self) }, cotangent, output, gradients,
+      large ? 2e-4 : 1e-5)
   }
 
   private func compare<S: TensorScalar>(

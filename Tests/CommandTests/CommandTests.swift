@@ -43,7 +43,7 @@ import Testing
 
   @Test("trains, reports, saves, and generates the same text for the same seed")
   func trainAndGenerate() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try write(String(repeating: "she sells sea shells on the sea shore. ", count: 60), path + "/text.txt")
       let trained = try run(
         "train", "--data", path + "/text.txt", "--out", path + "/model", "--n-layer", "1", "--n-head", "2", "--n-embd",
@@ -73,7 +73,7 @@ import Testing
 
   @Test("bad data: one sentence with the path, exit code 3")
   func badData() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try write("", path + "/empty.txt")
       try write("too short", path + "/short.txt")
       try Data([0x61, 0xFF]).write(to: URL(fileURLWithPath: path + "/binary.txt"))
@@ -112,7 +112,7 @@ import Testing
 
   @Test("impossible sizes: a sentence and exit code 3")
   func sizes() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try write(String(repeating: "some text to learn. ", count: 100), path + "/text.txt")
       let outcome = try run("train", "--data", path + "/text.txt", "--out", path + "/m", "--n-embd", "10", "--n-head", "3")
       #expect(outcome.status == 3)

@@ -14,7 +14,7 @@ struct TransformersTests {
   private func ask(_ arguments: [String], _ input: JSON = .null) throws -> JSON {
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("Scripts/transformers_peer.py").path
-    return try withTemporaryDirectory { folder in
+    return try temporaryDirectory { folder in
       try Data(input.serialized()).write(to: URL(fileURLWithPath: folder + "/input"))
       let process = Process(), output = Pipe()
       process.executableURL = URL(fileURLWithPath: try #require(python))
@@ -41,7 +41,7 @@ struct TransformersTests {
         vocabularySize: tokenizer.vocabularySize, contextLength: 32, layerCount: 2, headCount: 2, channelCount: 32,
         hasBias: bias), seed: 5)
     for named in model.parameters { named.parameter.set(named.parameter.array.map { $0 * 3 + 0.01 }) }
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       try ModelDirectory(folder).save(model, tokenizer: tokenizer)
       let sequences = [1, 7, 32].map { length in (0..<length).map { Int32(($0 * 7 + length) % model.configuration.vocabularySize) } }
       let answer = try ask(
@@ -83,7 +83,7 @@ struct TransformersTests {
       ["50", "16", "1", "1", "8"], ["70", "24", "2", "4", "48"], ["61", "40", "3", "3", "33"],
     ], [["tied", "float32"], ["untied", "float32"], ["tied", "bfloat16"], ["untied", "bfloat16"]])
   func made(sizes: [String], kind: [String]) throws {
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       _ = try ask(["make", folder] + sizes + kind)
       let vocabulary = try #require(Int(sizes[0]))
       let tokens = (0..<203).map { Int32(($0 * $0 * 31 + $0 * 7) % vocabulary) }

@@ -27,7 +27,7 @@ import Training
 private func checkLongRun(threads: Int, dropout: Double, steps: Int) throws {
   let (trainer, tokenizer) = try makeTrainer(threads: threads, dropout: dropout)
   let plan = trainer.plan()
-  try withTemporaryDirectory { path in
+  try temporaryDirectory { path in
     let log = try TrainingLog(path: path + "/log.jsonl")
     try trainer.run { event throws(TrainingError) in
       log.write(event)

@@ -40,7 +40,7 @@ import Training
     for threads in [1, 2, 3, 8, 2] {
       let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout)
       try trainer.run { _ throws(TrainingError) in }
-      try withTemporaryDirectory { path in
+      try temporaryDirectory { path in
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)
         files.append(try POSIXFileSystem().read(path + "/model.safetensors", byteLimit: 1 << 24))
       }
@@ -107,7 +107,7 @@ import Training
 
   @Test("the log has one JSON object per line, with the documented keys")
   func log() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let (trainer, _) = try trainer(steps: 20), log = try TrainingLog(path: path + "/log.jsonl")
       try trainer.run { event throws(TrainingError) in log.write(event) }
       let bytes = try POSIXFileSystem().read(path + "/log.jsonl", byteLimit: 1 << 20)

@@ -6,6 +6,18 @@ import CKernels
 // Backward: dx = scale · dy, repeated along the reduced axes.
 // Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
 
+/// The kept or the reduced axes of a sum.
+private struct AxisGroup {
+  var shape = Shape()
+  var strides = InlineArray<8, Int>(repeating: 0)
+
+  /// Adds an axis, as part of the last one where it `joins` that.
+  mutating func add(_ length: Int, _ stride: Int, joins: Bool) {
+    if joins { shape[shape.rank - 1] *= length } else { shape.append(length) }
+    strides[shape.rank - 1] = stride
+  }
+}
+
 extension TapeCore {
   /// Sums over the axes whose bits are set; keeps them with length 1 where `keeping`.
   func sum(
@@ -32,10 +44,10 @@ extension TapeCore {
     let x = record.inputs[0], shape = nodes[x].shape, axes = UInt8(record.integers[0])
     guard let target = unsafe try contribution(to: x, "sum"), shape.count > 0 else { return }
     // The strides of dy over x's axes: 0 along the reduced ones.
-    var strides = InlineArray<8, Int>(repeating: 0), stride = 1
-    for axis in (0..<shape.rank).reversed() where axes & 1 << UInt8(axis) == 0 {
-      strides[axis] = stride
-      stride *= shape.lengths[axis]
+    var strides = InlineArray<8, Int>(repeating: 0), distance = 1
+    for axis in stride(from: shape.rank - 1, through: 0, by: -1) where axes & 1 << UInt8(axis) == 0 {
+      strides[axis] = distance
+      distance *= shape.lengths[axis]
     }
     unsafe stridedCopy(
       gradient(of: record.output), shape, strides, scale: record.scalars[0], into: target.target, adds: target.adds)
@@ -48,15 +60,15 @@ extension TapeCore {
   ) {
     let strides = shape.strides
     // Neighbouring axes of the same kind become one; axes of length 1 vanish.
-    var kept = (shape: Shape(), strides: InlineArray<8, Int>(repeating: 0)), reduced = kept
+    var kept = AxisGroup(), reduced = AxisGroup()
     var lastKind: Bool?
     for axis in 0..<shape.rank where shape.lengths[axis] != 1 {
-      let isReduced = axes & 1 << UInt8(axis) != 0
-      func extend(_ part: inout (shape: Shape, strides: InlineArray<8, Int>)) {
-        if lastKind == isReduced { part.shape[part.shape.rank - 1] *= shape.lengths[axis] } else { part.shape.append(shape.lengths[axis]) }
-        part.strides[part.shape.rank - 1] = strides[axis]
+      let isReduced = axes & 1 << UInt8(axis) != 0, joins = lastKind == isReduced
+      if isReduced {
+        reduced.add(shape.lengths[axis], strides[axis], joins: joins)
+      } else {
+        kept.add(shape.lengths[axis], strides[axis], joins: joins)
       }
-      if isReduced { extend(&reduced) } else { extend(&kept) }
       lastKind = isReduced
     }
     if reduced.shape.rank == 0 {
@@ -83,7 +95,9 @@ extension TapeCore {
     let rank = nodes[x].shape.rank
     if axes.isEmpty { return UInt8((1 << rank) - 1) }
     var bits: UInt8 = 0
-    for axis in axes {
+    // By index: iterating over the array allocates in debug builds.
+    for position in 0..<axes.count {
+      let axis = axes[position]
       let index = axis < 0 ? axis + rank : axis
       guard index >= 0, index < rank else {
         throw Misuse(operation, "shape \(nodes[x].shape) has no axis \(axis)")

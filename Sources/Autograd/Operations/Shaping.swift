@@ -52,7 +52,7 @@ extension TapeCore {
     unsafe stridedCopy(data(x), permuted, from, scale: 1, into: data(y), adds: false)
     // Backward reads dy in x's order: the distance along x's axis order[i] is y's distance along i.
     var back = 0
-    for axis in (0..<order.rank).reversed() {
+    for axis in stride(from: order.rank - 1, through: 0, by: -1) {
       let source = order.lengths[axis] < 0 ? order.lengths[axis] + shape.rank : order.lengths[axis]
       back |= axis << (source * 4)
     }
