@@ -108,8 +108,7 @@ final class TapeCore {
     let peak = arena.statistics.peak
     try endStep()
     if let before = plannedOver {
-      (arena, step, generation) = (before.arena, before.step, before.generation)
-      openLosses = before.openLosses
+      (arena, step, generation, openLosses) = (before.arena, before.step, before.generation, before.openLosses)
     }
     plannedOver = nil
     isPlanning = false
