@@ -35,7 +35,7 @@ let package = Package(
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [
-        "Training", "LanguageModel", "NeuralNetwork", "Kernels", "Text", "Base",
+        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -39,6 +39,9 @@ import CSystem
   /// Growth beyond this fails.
   var byteLimit: Int?
 
+  /// How often memory was mapped.
+  private(set) var mappings = 0
+
   private let simulated: Bool
   private var chunks: [Chunk] = []
   private var current = 0
@@ -136,6 +139,7 @@ import CSystem
   private func map(_ bytes: Int) -> Bool {
     let capacity = (max(bytes, 64) + 4095) & ~4095
     guard let base = unsafe csystem_map(capacity, capacity >= Arena.hugePageBytes ? 1 : 0) else { return false }
+    mappings += 1
     unsafe chunks.append(Chunk(base: base, capacity: capacity))
     return true
   }

@@ -6,6 +6,8 @@ import Kernels
   let type: ElementType
   let value: PersistentBlock
   var isTrainable = true
+  /// Where it stands in its module, for messages.
+  var name: String?
   /// Rises whenever the values change from outside a tape.
   var version: UInt64 = 0
 
@@ -13,6 +15,8 @@ import Kernels
   /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
   private var generation: UInt64 = 0
   private var clock: GradientClock?
+  /// The last step that used it, and that step's tape.
+  private var lastUse: (step: UInt64, clock: ObjectIdentifier)?
 
   init(shape: Shape, type: ElementType) {
     self.shape = shape
@@ -30,6 +34,15 @@ import Kernels
     self.clock = clock
     return unsafe (block.start, adds)
   }
+
+  func noteUse(in step: UInt64, of clock: GradientClock) { lastUse = (step, ObjectIdentifier(clock)) }
+
+  func wasUsed(in step: UInt64, of clock: GradientClock) -> Bool {
+    lastUse?.step == step && lastUse?.clock == ObjectIdentifier(clock)
+  }
+
+  /// Whether a backward of this generation wrote to the gradient.
+  func isReached(_ generation: UInt64) -> Bool { self.generation == generation }
 
   /// Allocates the gradient buffer, so that a step does not have to.
   @discardableResult

@@ -43,7 +43,7 @@ extension TapeCore {
       // A consumed record's output may hold a gradient that an earlier backward was told to retain.
       guard unsafe nodes[record.output].gradient != nil, !record.consumed else { continue }
       records[index].consumed = true
-      try propagate(record)
+      if observer == nil { try propagate(record) } else { try observedBackward(record) }
       giveBackGradient(of: record.output)
     }
     if !isPlanning { clock.complete(generation) }

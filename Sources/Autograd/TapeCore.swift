@@ -41,6 +41,11 @@ final class TapeCore {
   /// Tells parameters which generation is complete.
   let clock = GradientClock()
 
+  /// Watches operations; nil watches nothing and costs nothing.
+  var observer: Observer?
+  /// When the arena last had to map memory.
+  private(set) var lastGrowth: ArenaGrowth?
+
   /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
   var seed: UInt64 = 0
   var randomStep: UInt64?
@@ -76,6 +81,7 @@ final class TapeCore {
     isRecording = true
     randomOrdinal = 0
     starts.append(step: step, serial: lastSerial)
+    observer?.beginStep()
     if !accumulating || generation == 0 {
       generation = GradientClock.nextGeneration()
       openLosses = 0
@@ -86,6 +92,7 @@ final class TapeCore {
   func endStep() throws(Misuse) {
     truncate(nodes: 0, records: 0)
     freeBlocks.removeLast(downTo: 0)
+    if !isPlanning { observer?.endStep(step) }
     arena.reset()
     isStepping = false
     guard !isPlanning, openLosses > 0, clock.completedGeneration == generation else { return }
@@ -203,6 +210,7 @@ final class TapeCore {
       parameter.shape, data: parameter.value.start, parameter: Unmanaged.passRetained(parameter),
       requiresGradient: parameter.isTrainable)
     parameterSlots.append(slot)
+    if !isPlanning { parameter.noteUse(in: step, of: clock) }
     return slot
   }
 
@@ -214,7 +222,13 @@ final class TapeCore {
   @unsafe func allocate(_ bytes: Int, _ shape: Shape, _ operation: StaticString) throws(Misuse)
     -> UnsafeMutableRawPointer
   {
-    if let block = unsafe arena.allocate(bytes) { return unsafe block }
+    let mappings = arena.mappings
+    if let block = unsafe arena.allocate(bytes) {
+      if arena.mappings != mappings {
+        lastGrowth = ArenaGrowth(operation: "\(operation)", step: step, reserved: arena.statistics.reserved)
+      }
+      return unsafe block
+    }
     let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
     throw Misuse(
       operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "

@@ -12,5 +12,5 @@ struct AutogradCommand: ParsableCommand {
         autograd generate --model runs/book --prompt "Once upon a time"
       """,
     version: "autograd 0.1.0 (\(InstructionSet.preferred.rawValue))",
-    subcommands: [TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InspectCommand.self])
+    subcommands: [TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InspectCommand.self, BenchCommand.self])
 }
