@@ -31,13 +31,21 @@ import CSystem
     }
   }
 
+  /// The kernel of an argument type, without copying the table.
+  func function<Arguments: KernelArguments>(of _: Arguments.Type, _ type: ElementType) -> ck_function {
+    switch type {
+    case .float32: unsafe Arguments.function(in: float32)
+    case .float64: unsafe Arguments.function(in: float64)
+    }
+  }
+
   // MARK: Running kernels
 
   /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.
   @unsafe public func run<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0
   ) {
-    let function = unsafe Arguments.function(in: table(type))
+    let function = unsafe function(of: Arguments.self, type)
     let memory = scratch > 0 ? unsafe workspace.perThread(bytes: scratch, threads: pool.threadCount) : unsafe none
     unsafe withUnsafePointer(to: arguments) { pointer in
       unsafe pool.run(function, UnsafeRawPointer(pointer), count: count, grain: max(1, grain), scratch: memory)

@@ -27,14 +27,14 @@ extension Tape {
       let reason: GradientExplanation.Reason =
         if !parameter.isTrainable {
           .frozen
+        } else if core.clock.completedGeneration != core.generation {
+          .noBackward
         } else if values.contains(where: { !$0.isFinite }) {
           .notFinite
         } else if largest > 0 {
           .flows
         } else if !parameter.core.wasUsed(in: core.step, of: core.clock) {
           .neverUsed
-        } else if core.clock.completedGeneration != core.generation {
-          .noBackward
         } else {
           parameter.core.isReached(core.generation) ? .exactlyZero : .notReached
         }
