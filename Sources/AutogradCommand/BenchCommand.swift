@@ -2,16 +2,17 @@ import ArgumentParser
 import Autograd
 import Kernels
 
-struct BenchCommand: ParsableCommand {
+struct BenchCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measures this machine with the library's own kernels.",
-    discussion: """
-      EXAMPLES:
-        autograd bench record
-        autograd bench record --repeats 500
-      """,
     subcommands: [BenchRecord.self])
+
+  static let examples = [
+    "autograd bench record",
+    "autograd bench record --repeats 500",
+  ]
+
 }
 
 /// What recording costs when there is next to nothing to compute.
