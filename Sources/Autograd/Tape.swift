@@ -203,6 +203,17 @@ extension Tokens {
 }
 
 extension Variable {
+  /// Runs `body` on this variable and puts the result in its place: a chain of layers needs no more memory than one
+  /// of them. While recording both stay, since backward needs them.
+  ///
+  /// - Precondition: Not recording, the result has this variable's shape; this variable is not used afterwards, which
+  ///   would stop with a sentence.
+  public func updated(_ body: (Variable) -> Variable) -> Variable {
+    apply("updated") { core, x throws(Misuse) in
+      try core.replace(x) { () throws(Misuse) in try core.slot(body(self).handle, "updated") }
+    }
+  }
+
   /// Runs `body` on this variable and frees everything made in it but its result; see `Tape.scope`.
   public func scoped(_ body: (Variable) -> Variable) -> Variable {
     apply("scope") { core, _ throws(Misuse) in

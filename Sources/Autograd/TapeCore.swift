@@ -281,6 +281,27 @@ final class TapeCore {
     return unsafe append(node.shape, data: data, requiresGradient: false)
   }
 
+  /// Runs `body` on x; its result takes x's memory and x itself is void. While recording, x stays.
+  func replace(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
+    guard !isRecording else { return try body() }
+    let mark = arena.mark(), nodeCount = nodes.count
+    let result = try body(), old = nodes[x]
+    guard result >= nodeCount, nodes[result].shape == old.shape, unsafe old.parameter == nil else {
+      throw Misuse(
+        "updated", "the result has shape \(nodes[result].shape), which cannot take the place of \(old.shape)",
+        hint: "return a new variable of the same shape")
+    }
+    // The result was made after x: the two do not overlap.
+    if !isPlanning {
+      unsafe old.data.copyMemory(from: nodes[result].data, byteCount: old.shape.count * type.size)
+    }
+    truncate(nodes: nodeCount, records: records.count)
+    arena.rewind(to: mark)
+    lastSerial += 1
+    unsafe nodes[x] = Node(serial: lastSerial, shape: old.shape, data: old.data, requiresGradient: false)
+    return x
+  }
+
   private func truncate(nodes count: Int, records recordCount: Int) {
     releaseParameters(from: count)
     nodes.removeLast(downTo: count)
