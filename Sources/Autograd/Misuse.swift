@@ -12,7 +12,11 @@ public struct Misuse: Error, Sendable, CustomStringConvertible {
   public let hint: String
 
   public init(_ operation: StaticString, _ problem: String, hint: String = "") {
-    self.operation = "\(operation)"
+    self.init(named: "\(operation)", problem, hint: hint)
+  }
+
+  init(named operation: String, _ problem: String, hint: String = "") {
+    self.operation = operation
     self.problem = problem
     self.hint = hint
   }

@@ -4,9 +4,13 @@ enum OperationKind: UInt8, CaseIterable, Sendable {
   case add, subtract, multiply, divide, affine
   case matmul, linear
   case reshape, permute
-  case relu, geluTanh, geluErf, exp, log, tanh
+  case slice, concatenate, gather
+  case relu, geluTanh, geluErf, exp, log, tanh, sigmoid, silu, squareRoot, absolute
+  case power, clip, select
+  case extremum, variance, logSoftmax, logSumExp
   case sum, softmax, layerNorm, embedding, attention, dropout
-  case crossEntropy, linearCrossEntropy
+  case crossEntropy, linearCrossEntropy, squaredError, binaryCrossEntropy
+  case userDefined
 }
 
 extension TapeCore {
@@ -22,7 +26,19 @@ extension TapeCore {
     case .linear: try linearBackward(record)
     case .reshape: try passGradient(from: record.output, to: record.inputs[0], "reshape")
     case .permute: try permuteBackward(record)
-    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh: try unaryBackward(record)
+    case .slice: try sliceBackward(record)
+    case .concatenate: try concatenateBackward(record)
+    case .gather: try gatherBackward(record)
+    case .power: try powerBackward(record)
+    case .clip: try clipBackward(record)
+    case .select: try selectBackward(record)
+    case .extremum: try extremumBackward(record)
+    case .variance: try varianceBackward(record)
+    case .logSoftmax: try logSoftmaxBackward(record)
+    case .logSumExp: try logSumExpBackward(record)
+    case .userDefined: try userDefinedBackward(record)
+    case .squaredError, .binaryCrossEntropy: try pairLossBackward(record)
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute: try unaryBackward(record)
     case .sum: try sumBackward(record)
     case .softmax: try softmaxBackward(record)
     case .layerNorm: try layerNormBackward(record)

@@ -13,6 +13,10 @@ final class TapeCore {
 
   var nodes = GrowingTable<Node>(capacity: 1024)
   var records = GrowingTable<Record>(capacity: 1024)
+  /// The inputs of records that have more than four: see `listInputs`.
+  var inputLists = GrowingTable<Slot>(capacity: 256)
+  /// The backward of each use of a `CustomOperation` in this step.
+  var userDefinedBackwards: [any UserDefinedBackward] = []
   /// Uses of parameters, which the tape retains until its reset.
   private var parameterSlots = GrowingTable<Slot>(capacity: 256)
   /// Gradient buffers that are free again within this step.
@@ -91,6 +95,8 @@ final class TapeCore {
   /// Ends the step: every variable made in it is void, the arena is empty.
   func endStep() throws(Misuse) {
     truncate(nodes: 0, records: 0)
+    inputLists.removeLast(downTo: 0)
+    userDefinedBackwards.removeAll(keepingCapacity: true)
     freeBlocks.removeLast(downTo: 0)
     if !isPlanning { observer?.endStep(step) }
     arena.reset()

@@ -62,6 +62,11 @@ INLINE vec select(ivec mask, vec a, vec b) { return (vec)(((ivec)a & mask) | ((i
 // The larger one; where x is NaN, m.
 INLINE vec larger(vec x, vec m) { return select(x > m, x, m); }
 
+INLINE vec square_root(vec x) {
+  for (int i = 0; i < LANES; i++) x[i] = SQRT(x[i]);
+  return x;
+}
+
 INLINE vec absolute(vec x) { return (vec)((ivec)x & INTEGER_MAX); }
 
 // All lanes before n true.

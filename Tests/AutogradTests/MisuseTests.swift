@@ -203,6 +203,26 @@ struct MisuseTests {
       })
   }
 
+  @Test("pieces that do not make up their axis, more ranges than axes, and nothing to join")
+  func cutting() async throws {
+    try expect(
+      "split: lengths [1, 3] do not make up axis -1 of shape [2, 3]",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        let x = Parameter<Float>(zeros: [2, 3])
+        Tape<Float>().step { tape in _ = tape.variable(x).split([1, 3], axis: -1) }
+      })
+    try expect(
+      "slice: 2 ranges for the 1 axes of shape [2]",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        Tape<Float>().step { tape in _ = tape.input([1, 2]).slice([0..<1, 0..<1]) }
+      })
+    try expect(
+      "stack: there are no parts to join",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        Tape<Float>().step { _ in _ = Variable<Float>.stack([]) }
+      })
+  }
+
   @Test("a token outside the vocabulary, with its position")
   func token() async throws {
     try expect(

@@ -25,6 +25,32 @@ extension OperationCall {
     case .reshape(let shape): Reference.reshaped(x[0], shape)
     case .permute(let order): Reference.permuted(x[0], order.array.map { $0 < 0 ? $0 + order.rank : $0 })
     case .transpose: Reference.transposed(x[0])
+    case .slice(let ranges): Reference.slice(x[0], ranges)
+    case .concatenate(let axis): Reference.concatenate(x, axis)
+    case .stack(let axis): Reference.stack(x, axis)
+    case .gather(let axis): Reference.gather(x[0], tokens, tokenShape, axis)
+    case .sigmoid: map(x[0], Reference.sigmoid)
+    case .silu: map(x[0]) { $0 * Reference.sigmoid($0) }
+    case .sqrt: map(x[0]) { $0.squareRoot() }
+    case .abs: map(x[0]) { Swift.abs($0) }
+    case .power: broadcast(x[0], x[1], Reference.power)
+    case .powerOf(let exponent): map(x[0]) { Reference.power($0, exponent) }
+    case .clip(let low, let high): map(x[0]) { $0.isNaN ? $0 : Swift.min(Swift.max($0, low), high) }
+    case .replacing: Reference.choose(x[0], x[1], x[2], broadcast)
+    case .replacingByNumber(let number): Reference.choose(x[0], x[1], Tensor(number), broadcast)
+    case .max(let axes, let keeping): Reference.extremum(x[0], axes, keeping: keeping) { $0 > $1 }
+    case .min(let axes, let keeping): Reference.extremum(x[0], axes, keeping: keeping) { $0 < $1 }
+    case .variance(let axes, let keeping, let correction):
+      Reference.variance(x[0], axes, keeping: keeping, correction, broadcast)
+    case .logSoftmax: Reference.rows(x[0]) { row in row.map { $0 - Reference.logSumExp(row) } }
+    case .logSumExp(let keeping): Reference.logSumExp(x[0], keeping: keeping)
+    case .squaredError: Reference.mean(broadcast(x[0], x[1]) { ($0 - $1) * ($0 - $1) })
+    case .binaryCrossEntropy: Reference.mean(broadcast(x[0], x[1], Reference.binaryCrossEntropy))
+    case .hypotenuse:
+      Tensor(
+        shape: x[0].shape.array,
+        (0..<x[0].count).map { i in (x.reduce(1) { $0 + $1.elements[i] * $1.elements[i] }).squareRoot() })
+    case .rowSums: Reference.sum(x[0], [-1], keeping: false, mean: false)
     case .relu: map(x[0], Reference.relu)
     case .gelu(let exact): map(x[0], exact ? Reference.geluErf : Reference.geluTanh)
     case .exp: map(x[0], Reference.exp)
@@ -52,7 +78,7 @@ extension OperationCall {
   private func broadcast(
     _ a: Tensor<Double>, _ b: Tensor<Double>, _ function: (Double, Double) -> Double
   ) -> Tensor<Double> {
-    let rank = max(a.shape.rank, b.shape.rank)
+    let rank = Swift.max(a.shape.rank, b.shape.rank)
     func length(_ x: Tensor<Double>, _ axis: Int) -> Int {
       let own = axis - (rank - x.shape.rank)
       return own < 0 ? 1 : x.shape[own]

@@ -28,6 +28,13 @@ struct MisuseCase: Sendable {
     _ shapes: [Int]..., tokens: [Int32]? = nil, tokenShape: [Int]? = nil, says sentence: String,
     _ call: @escaping @Sendable (TapeCore, [Slot]) throws(Misuse) -> Slot
   ) {
+    self.init(shapes: shapes, tokens: tokens, tokenShape: tokenShape, says: sentence, call)
+  }
+
+  init(
+    shapes: [[Int]], tokens: [Int32]? = nil, tokenShape: [Int]? = nil, says sentence: String,
+    _ call: @escaping @Sendable (TapeCore, [Slot]) throws(Misuse) -> Slot
+  ) {
     self.shapes = shapes
     self.tokens = tokens
     self.tokenShape = tokenShape
@@ -49,6 +56,23 @@ extension OperationRecord {
     case .linear: linear
     case .reshape: reshape
     case .permute: permute
+    case .slice: slice
+    case .concatenate: concatenate
+    case .gather: gather
+    case .sigmoid: unary(.sigmoid, .sigmoid)
+    case .silu: unary(.silu, .silu)
+    case .squareRoot: unary(.squareRoot, .sqrt, .uniform(0.3, 3))
+    case .absolute: unary(.absolute, .abs, .awayFromZero)
+    case .power: power
+    case .clip: clip
+    case .select: select
+    case .extremum: extremum
+    case .variance: variance
+    case .logSoftmax: logSoftmax
+    case .logSumExp: logSumExp
+    case .squaredError: pairLoss(.squaredError, .squaredError)
+    case .binaryCrossEntropy: pairLoss(.binaryCrossEntropy, .binaryCrossEntropy)
+    case .userDefined: userDefined
     case .relu: unary(.relu, .relu, .awayFromZero)
     case .geluTanh: unary(.geluTanh, .gelu(exact: false))
     case .geluErf: unary(.geluErf, .gelu(exact: true))

@@ -34,6 +34,8 @@ enum Reference {
     case .geluTanh: geluTanh(x)
     case .geluErf: geluErf(x)
     case .tanh: tanh(x)
+    case .sigmoid: sigmoid(x)
+    case .silu: x * sigmoid(x)
     }
   }
 

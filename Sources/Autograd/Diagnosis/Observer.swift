@@ -19,10 +19,10 @@ final class Observer {
     if profiles { lastProfile = StepProfile(step: step, events: events) }
   }
 
-  func add(_ name: StaticString, isBackward: Bool, start: UInt64, bytes: Int) {
+  func add(_ name: String, isBackward: Bool, start: UInt64, bytes: Int) {
     events.append(
       StepProfile.Event(
-        name: "\(name)", isBackward: isBackward, start: start - stepStart, duration: csystem_nanoseconds() - start,
+        name: name, isBackward: isBackward, start: start - stepStart, duration: csystem_nanoseconds() - start,
         bytes: bytes))
   }
 }
@@ -34,7 +34,7 @@ extension TapeCore {
     let start = csystem_nanoseconds(), used = arena.used, nodeCount = nodes.count
     let result = try body()
     if observer.profiles {
-      observer.add(operation, isBackward: false, start: start, bytes: max(0, arena.used - used))
+      observer.add("\(operation)", isBackward: false, start: start, bytes: max(0, arena.used - used))
     }
     if observer.findsNonFinite, result >= nodeCount { try checkFinite(result, operation) }
     return result
@@ -63,14 +63,14 @@ extension TapeCore {
       hint: "its inputs were finite; look for a division by zero, a logarithm of 0 or numbers that exploded")
   }
 
-  private func checkFiniteGradient(of slot: Slot, _ operation: StaticString, _ record: Record) throws(Misuse) {
+  private func checkFiniteGradient(of slot: Slot, _ operation: String, _ record: Record) throws(Misuse) {
     let node = nodes[slot]
     guard node.requiresGradient, !node.isTokens else { return }
     let gradient = unsafe node.parameter?.takeUnretainedValue().allocatedGradient().start ?? node.gradient
     guard let gradient = unsafe gradient, let index = unsafe firstNonFinite(gradient, node.shape.count) else { return }
     let whose = unsafe node.parameter?.takeUnretainedValue().name.map { "parameter \($0)" } ?? "input"
     throw Misuse(
-      operation, "the first gradient that is not finite: \(unsafe element(gradient, index)) at index \(index) of the "
+      named: operation, "the first gradient that is not finite: \(unsafe element(gradient, index)) at index \(index) of the "
         + "gradient of its \(whose) \(node.shape), in step \(step)\(place(of: nodes[record.output].record))",
       hint: "look at the values that enter this operation, or lower the learning rate")
   }
@@ -93,27 +93,16 @@ extension TapeCore {
 }
 
 extension OperationKind {
-  /// As the public operation is called.
-  var name: StaticString {
+  /// As the public operation is called, where that differs from the case.
+  var name: String {
     switch self {
-    case .add: "add"
-    case .subtract: "subtract"
-    case .multiply: "multiply"
-    case .divide: "divide"
-    case .affine: "affine"
-    case .matmul: "matmul"
-    case .linear: "linear"
-    case .reshape: "reshape"
-    case .permute: "permute"
-    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh: unary.name
-    case .sum: "sum"
-    case .softmax: "softmax"
-    case .layerNorm: "layerNorm"
-    case .embedding: "embedding"
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute: "\(unary.name)"
     case .attention: "causalAttention"
-    case .dropout: "dropout"
-    case .crossEntropy: "crossEntropy"
-    case .linearCrossEntropy: "linearCrossEntropy"
+    case .power: "power"
+    case .select: "replacing"
+    case .extremum: "max"
+    case .userDefined: "custom"
+    default: "\(self)"
     }
   }
 }

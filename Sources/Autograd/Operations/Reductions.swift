@@ -1,4 +1,5 @@
 import CKernels
+import Kernels
 
 // Sums and means over axes.
 //
@@ -6,34 +7,13 @@ import CKernels
 // Backward: dx = scale · dy, repeated along the reduced axes.
 // Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
 
-/// The kept or the reduced axes of a sum.
-private struct AxisGroup {
-  var shape = Shape()
-  var strides = InlineArray<8, Int>(repeating: 0)
-
-  /// Adds an axis, as part of the last one where it `joins` that.
-  mutating func add(_ length: Int, _ stride: Int, joins: Bool) {
-    if joins { shape[shape.rank - 1] *= length } else { shape.append(length) }
-    strides[shape.rank - 1] = stride
-  }
-}
-
 extension TapeCore {
   /// Sums over the axes whose bits are set; keeps them with length 1 where `keeping`.
   func sum(
     _ x: Slot, over axes: UInt8, keeping: Bool, mean: Bool, _ operation: StaticString
   ) throws(Misuse) -> Slot {
-    let shape = nodes[x].shape
-    var kept = Shape(), terms = 1
-    for axis in 0..<shape.rank {
-      if axes & 1 << UInt8(axis) == 0 {
-        kept.append(shape.lengths[axis])
-      } else {
-        terms *= shape.lengths[axis]
-        if keeping { kept.append(1) }
-      }
-    }
-    let scale = mean ? 1 / Double(terms) : 1
+    let shape = nodes[x].shape, kept = shape.reduced(over: axes, keeping: keeping)
+    let scale = mean ? 1 / Double(Reduction(shape, over: axes).terms) : 1
     let y = try result(kept, operation, of: x)
     unsafe sum(data(x), shape, over: axes, scale: scale, into: data(y), adds: false)
     unsafe record(.sum, x, output: y, integers: [Int(axes), 0, 0, 0], scalars: [scale, 0])
@@ -58,35 +38,20 @@ extension TapeCore {
     _ x: UnsafeMutableRawPointer, _ shape: Shape, over axes: UInt8, scale: Double, into y: UnsafeMutableRawPointer,
     adds: Bool
   ) {
-    let strides = shape.strides
-    // Neighbouring axes of the same kind become one; axes of length 1 vanish.
-    var kept = AxisGroup(), reduced = AxisGroup()
-    var lastKind: Bool?
-    for axis in 0..<shape.rank where shape.lengths[axis] != 1 {
-      let isReduced = axes & 1 << UInt8(axis) != 0, joins = lastKind == isReduced
-      if isReduced {
-        reduced.add(shape.lengths[axis], strides[axis], joins: joins)
-      } else {
-        kept.add(shape.lengths[axis], strides[axis], joins: joins)
-      }
-      lastKind = isReduced
-    }
-    if reduced.shape.rank == 0 {
-      unsafe copy(x, to: y, count: shape.count, scale: scale, accumulate: adds)
-      return
-    }
-    let outputs = kept.shape.count
-    var inner = 1
-    if lastKind == false {
-      inner = kept.shape.last
-      kept.shape = kept.shape.droppingLast()
-    }
-    guard outputs > 0 else { return }
+    let r = Reduction(shape, over: axes)
+    if r.isCopy { return unsafe copy(x, to: y, count: shape.count, scale: scale, accumulate: adds) }
+    guard r.outputs > 0 else { return }
     let arguments = unsafe ck_sum(
-      kept_rank: Int32(kept.shape.rank), reduced_rank: Int32(reduced.shape.rank), accumulate: adds ? 1 : 0,
-      scale: scale, inner: inner, y: y, x: x, kept_shape: kept.shape.lengths.tuple, kept_strides: kept.strides.tuple,
-      reduced_shape: reduced.shape.lengths.tuple, reduced_strides: reduced.strides.tuple)
-    let units = outputs / inner * ((inner + 63) / 64), work = reduced.shape.count * min(inner, 64)
+      kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank), accumulate: adds ? 1 : 0,
+      scale: scale, inner: r.inner, y: y, x: x, kept_shape: r.kept.shape.lengths.tuple,
+      kept_strides: r.kept.strides.tuple, reduced_shape: r.reduced.shape.lengths.tuple,
+      reduced_strides: r.reduced.strides.tuple)
+    unsafe run(arguments, r)
+  }
+
+  /// Runs a kernel over blocks of 64 outputs of a reduction.
+  @unsafe func run<Arguments: KernelArguments>(_ arguments: Arguments, _ r: Reduction) {
+    let units = r.outputs / r.inner * ((r.inner + 63) / 64), work = r.terms * min(r.inner, 64)
     unsafe run(arguments, count: units, grain: max(units / (backend.pool.threadCount * 4), 8192 / max(1, work)))
   }
 

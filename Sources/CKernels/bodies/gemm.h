@@ -178,6 +178,8 @@ INLINE void finish(const ck_epilogue *e, REAL *c, ck_index c_stride, ck_index ro
     case CK_GELU_TANH: LOOP(CK_GELU_TANH) break;
     case CK_GELU_ERF: LOOP(CK_GELU_ERF) break;
     case CK_TANH: LOOP(CK_TANH) break;
+    case CK_SIGMOID: LOOP(CK_SIGMOID) break;
+    case CK_SILU: LOOP(CK_SILU) break;
     }
 #undef LOOP
   }

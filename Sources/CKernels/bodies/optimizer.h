@@ -20,11 +20,6 @@ static void norm(const void *arguments, ck_index begin, ck_index end, void *scra
   }
 }
 
-INLINE vec square_root(vec x) {
-  for (int i = 0; i < LANES; i++) x[i] = SQRT(x[i]);
-  return x;
-}
-
 static void adam(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_adam g = *(const ck_adam *)arguments;
   const vec beta1 = splat((REAL)g.beta1), beta2 = splat((REAL)g.beta2), epsilon = splat((REAL)g.epsilon);

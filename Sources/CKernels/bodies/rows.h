@@ -30,7 +30,8 @@ static void softmax(const void *arguments, ck_index begin, ck_index end, void *s
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *x = (const REAL *)g.x + row * g.columns;
     const REAL total = exp_row(y, x, g.columns, max_row(x, g.columns));
-    const vec inverse = splat(1 / total);
+    // A row of −∞, everything masked, becomes zeros; NaN stays NaN.
+    const vec inverse = splat(total == 0 ? 0 : 1 / total);
     EACH_VECTOR(i, n, 0, g.columns) store_n(y + i, load_n(y + i, n) * inverse, n);
   }
 }
