@@ -22,7 +22,9 @@ let package = Package(
     .target(name: "Base", swiftSettings: strict),
     .target(name: "Kernels", dependencies: ["CKernels", "CSystem", "Base"], swiftSettings: strict),
     .target(name: "Autograd", dependencies: ["Kernels", "CKernels", "CSystem", "Base"], swiftSettings: strict),
-    .target(name: "NeuralNetwork", dependencies: ["Autograd", "Kernels", "CKernels", "Base"], swiftSettings: strict),
+    .target(
+      name: "NeuralNetwork", dependencies: ["Autograd", "Kernels", "CKernels", "ModelFormats", "Base"],
+      swiftSettings: strict),
     .target(
       name: "Text", dependencies: ["Base"], resources: [.embedInCode("Corpus/grammar.txt")], swiftSettings: strict),
     .target(name: "ModelFormats", dependencies: ["Base"], swiftSettings: strict),
@@ -48,7 +50,9 @@ let package = Package(
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "CSystem", "Base", "TestSupport"]),
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
-    .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "Autograd", "Kernels"]),
+    .testTarget(
+      name: "NeuralNetworkTests",
+      dependencies: ["NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Base", "TestSupport"]),
     .testTarget(name: "TextTests", dependencies: ["Text", "Base"]),
     .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "Base"]),
     .testTarget(

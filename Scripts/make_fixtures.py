@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Makes the PyTorch reference numbers that the tests compare with.
 
-Writes two files into Tests/Fixtures:
+Writes three files into Tests/Fixtures:
 
 gpt-tiny.safetensors    weights, logits, loss and every gradient of a small
                         GPT, and 20 AdamW steps on one batch
 operations.safetensors  inputs, output, cotangent u and the gradients of
                         <u, output> of single operations
+training.safetensors    50 steps each of an MLP, of an encoder layer with
+                        padding, and of the small GPT with four optimisers
 
 Numbers are float64, but float32 below `float32/`; tokens are int64. Matrices
 are stored [output, input]. Random input comes from a generator whose stream
@@ -26,7 +28,7 @@ import safetensors
 import torch
 from safetensors.torch import save
 
-from fixtures import gpt_tiny, operations
+from fixtures import gpt_tiny, operations, training
 from fixtures.reference import SEED
 
 FOLDER = Path(__file__).resolve().parents[1] / "Tests" / "Fixtures"
@@ -70,12 +72,13 @@ def write(name, tensors):
 
 
 def main():
-    """Writes both files."""
+    """Writes all files."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     write("gpt-tiny.safetensors", gpt_tiny.tensors())
     write("operations.safetensors", operations.tensors())
+    write("training.safetensors", training.tensors())
 
 
 if __name__ == "__main__":

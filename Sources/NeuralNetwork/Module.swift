@@ -62,4 +62,24 @@ extension Module {
 
   /// The number of trained numbers.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.count } }
+
+  /// The parameter at a path such as `h.0.attn.c_proj.weight`; nil where there is none.
+  public subscript(path: String) -> Parameter<Scalar>? { parameters.first { $0.path == path }?.parameter }
+
+  /// Stops training of every parameter: backward passes them over, values stay.
+  ///
+  /// An optimiser made before goes on with what it has: freeze first, then make the optimiser.
+  public func freeze() { setTrainable(false) }
+
+  /// Takes back `freeze()`, for every parameter.
+  public func unfreeze() { setTrainable(true) }
+
+  private func setTrainable(_ isTrainable: Bool) {
+    for named in parameters { named.parameter.isTrainable = isTrainable }
+  }
+}
+
+/// A module that makes one variable out of one: what `Sequential` is made of.
+public protocol Layer<Scalar>: Module {
+  func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar>
 }

@@ -7,10 +7,22 @@ import Testing
 /// Values and gradients of single operations as PyTorch computes them in float64 (Scripts/make_fixtures.py).
 @Suite("Operations against PyTorch")
 struct PyTorchTests {
+  static let choosing: [(String, OperationKind, OperationCall)] = [
+    ("sigmoid", .sigmoid, .sigmoid), ("silu", .silu, .silu), ("sqrt", .squareRoot, .sqrt), ("abs", .absolute, .abs),
+    ("power", .power, .power), ("power_3", .power, .powerOf(3)), ("clip", .clip, .clip(-0.5, 0.8)),
+    ("where", .select, .replacing), ("slice", .slice, .slice([nil, 1..<3])),
+    ("concatenate", .concatenate, .concatenate(axis: 1)), ("stack", .concatenate, .stack(axis: 1)),
+    ("gather", .gather, .gather(axis: 1)), ("max", .extremum, .max([1])), ("min", .extremum, .min([0])),
+    ("variance", .variance, .variance([1])), ("variance_1", .variance, .variance([0, 2], correction: 1)),
+    ("log_softmax", .logSoftmax, .logSoftmax), ("log_sum_exp", .logSumExp, .logSumExp()),
+    ("squared_error", .squaredError, .squaredError),
+    ("binary_cross_entropy", .binaryCrossEntropy, .binaryCrossEntropy),
+  ]
+
   static let cases: [(String, OperationKind, OperationCall)] =
-    [
-      ("relu", .relu, .relu), ("gelu_tanh", .geluTanh, .gelu(exact: false)),
-      ("gelu_erf", .geluErf, .gelu(exact: true)),
+    choosing
+    + [
+      ("relu", .relu, .relu), ("gelu_tanh", .geluTanh, .gelu(exact: false)), ("gelu_erf", .geluErf, .gelu(exact: true)),
       ("exp", .exp, .exp), ("log", .log, .log), ("tanh", .tanh, .tanh),
       ("softmax_3x5", .softmax, .softmax), ("softmax_2x3x17", .softmax, .softmax),
       ("softmax_large", .softmax, .softmax), ("layer_norm", .layerNorm, .layerNorm(scale: true, shift: true)),
@@ -61,9 +73,7 @@ struct PyTorchTests {
     compare(operation, inputs, cotangent, output, gradients, 1e-12)
     // Logits around 1000 are rounded to Float by up to 3e-5 before anything is computed.
     let large = name.hasSuffix("_large")
-    compare(
-      operation, inputs.map { $0.converted(to: Float.self) }, cotangent, output, gradients,
-      large ? 2e-4 : 1e-5)
+    compare(operation, inputs.map { $0.converted(to: Float.self) }, cotangent, output, gradients, large ? 2e-4 : 1e-5)
   }
 
   private func compare<S: TensorScalar>(

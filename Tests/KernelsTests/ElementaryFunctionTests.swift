@@ -46,6 +46,14 @@ import Testing
       }
     }
 
+    @Test("sigmoid and SiLU stay within 3 ulps, sqrt within a half")
+    func sigmoid() {
+      let x = sample(-87, 89) + sample(-4, 4), wide = sample(-708, 710) + sample(-4, 4)
+      expectUlps(3, CK_SIGMOID, floats: x, doubles: wide) { 1 / (1 + expl(-$0)) }
+      expectUlps(3, CK_SILU, floats: sample(-80, 89), doubles: sample(-700, 710)) { $0 / (1 + expl(-$0)) }
+      expectUlps(0.5, CK_SQRT, floats: powers(-80, 80), doubles: powers(-700, 700)) { $0.squareRoot() }
+    }
+
     @Test("special values", arguments: [1, 3, 17])
     func special(count: Int) {
       forEachInstructionSet { backend in
@@ -60,7 +68,7 @@ import Testing
           backend.unary(op, [S](repeating: x, count: count)), [S](repeating: y, count: count),
           "\(op) of \(x), \(S.self), \(backend.instructionSet)")
       }
-      for op in [CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH] {
+      for op in [CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS] {
         expect(op, .nan, .nan)
         expect(op, -.nan, .nan)
       }
@@ -87,6 +95,14 @@ import Testing
         expect(op, infinity, infinity)
         expect(op, 100, 100)
       }
+      expect(CK_SIGMOID, infinity, 1)
+      expect(CK_SIGMOID, -infinity, 0)
+      expect(CK_SIGMOID, 0, 0.5)
+      expect(CK_SILU, infinity, infinity)
+      expect(CK_SQRT, -1, .nan)
+      expect(CK_SQRT, infinity, infinity)
+      expect(CK_ABS, -infinity, infinity)
+      expect(CK_ABS, -0.0, 0)
       expect(CK_RELU, -3, 0)
       expect(CK_RELU, -infinity, 0)
     }

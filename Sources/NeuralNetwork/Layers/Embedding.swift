@@ -5,7 +5,7 @@ public struct Embedding<Scalar: TensorScalar>: Module {
   /// [rows, channels]
   public let weight: Parameter<Scalar>
 
-  /// All zeros: initialise with `weight.fillNormal` or load values.
+  /// All zeros: initialise with `fillWeights(seed:)` or load values.
   public init(rows: Int, channels: Int) { weight = Parameter(zeros: [rows, channels]) }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) { parts.add("weight", weight) }

@@ -1,7 +1,7 @@
 public import Autograd
 
 /// Normalises the last axis to zero mean and unit variance, then scales and shifts.
-public struct LayerNorm<Scalar: TensorScalar>: Module {
+public struct LayerNorm<Scalar: TensorScalar>: Layer {
   /// [channels], ones at first
   public let weight: Parameter<Scalar>
   /// [channels], zeros at first

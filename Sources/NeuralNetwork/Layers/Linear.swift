@@ -1,13 +1,13 @@
 public import Autograd
 
 /// A linear map of the last axis: y = x·Wᵀ + b. The weight is stored [output, input].
-public struct Linear<Scalar: TensorScalar>: Module {
+public struct Linear<Scalar: TensorScalar>: Layer {
   /// [outputs, inputs]
   public let weight: Parameter<Scalar>
   /// [outputs]
   public let bias: Parameter<Scalar>?
 
-  /// All zeros: initialise with `weight.fillNormal` or load values.
+  /// All zeros: initialise with `fillWeights(seed:)` or load values.
   public init(inputs: Int, outputs: Int, bias: Bool = true) {
     weight = Parameter(zeros: [outputs, inputs])
     self.bias = bias ? Parameter(zeros: [outputs]) : nil
@@ -26,4 +26,7 @@ public struct Linear<Scalar: TensorScalar>: Module {
   ) -> Variable<Scalar> {
     x.linear(weight, bias: bias, activation: activation, adding: residual)
   }
+
+  /// Shapes: x [..., inputs] → [..., outputs].
+  public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> { x.linear(weight, bias: bias) }
 }
