@@ -48,7 +48,7 @@ struct TrainCommand: ParsableCommand, HasExamples {
     let run = TrainingRun(
       out: out, source: source, model: network, configuration: configuration,
       data: try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed),
-      threads: training.threads)
+      threads: training.threads, trace: training.trace)
     try run.execute()
   }
 

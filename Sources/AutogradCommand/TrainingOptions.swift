@@ -62,6 +62,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(name: [.long, .short], help: ArgumentHelp("Decides weights, data order and dropout.", valueName: "n"))
   var seed: UInt64 = 1337
 
+  @Option(help: ArgumentHelp("Write a Chrome trace of step 10 here.", valueName: "file"))
+  var trace: String?
+
   @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
   var threads: Int?
 

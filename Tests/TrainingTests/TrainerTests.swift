@@ -80,6 +80,29 @@ import Training
     #expect(finite)
   }
 
+  @Test("a cancelled task ends the run after a whole step; another run goes on from there")
+  func cancellation() async throws {
+    nonisolated(unsafe) let trainer = try trainer(steps: 40).0
+    let task = Task {
+      try trainer.run { event throws(TrainingError) in
+        if case .step(let metrics) = event, metrics.step == 20 { withUnsafeCurrentTask { $0?.cancel() } }
+      }
+    }
+    await #expect(throws: TrainingError.self) { try await task.value }
+    #expect(trainer.stepCount == 20)
+    try trainer.run { _ throws(TrainingError) in }
+    #expect(trainer.stepCount == 40)
+  }
+
+  @Test("a profiled step has every operation, the steps after it cost nothing")
+  func profile() throws {
+    let (trainer, _) = try trainer(steps: 5)
+    trainer.profiledStep = 3
+    try trainer.run { _ throws(TrainingError) in }
+    let profile = try #require(trainer.lastProfile)
+    #expect(Set(profile.totals.map(\.name)).isSuperset(of: ["linear", "layerNorm", "causalAttention", "embedding"]))
+  }
+
   @Test("data shorter than a window is refused with both numbers")
   func tooShort() throws {
     let tokenizer = try CharacterTokenizer(training: Array("abc".utf8))

@@ -52,16 +52,19 @@ extension Tape {
   /// Records time and memory of every operation; see `lastProfile`. Costs nothing when off.
   public var isProfiling: Bool {
     get { core.observer?.profiles ?? false }
-    set { observe { $0.profiles = newValue } }
+    set { if newValue != isProfiling { observe { $0.profiles = newValue } } }
   }
 
   /// Time and memory of the last step that was profiled.
-  public var lastProfile: StepProfile? { core.observer?.lastProfile }
+  public var lastProfile: StepProfile? { idleObserver?.lastProfile }
 
   private func observe(_ change: (Observer) -> Void) {
-    let observer = core.observer ?? Observer()
+    let observer = core.observer ?? idleObserver ?? Observer()
     change(observer)
-    core.observer = observer
+    // An observer that watches nothing is put aside with what it has seen.
+    let isIdle = !observer.findsNonFinite && !observer.profiles
+    core.observer = isIdle ? nil : observer
+    idleObserver = observer
   }
 
   /// When the arena last had to map memory: the operation and the step. A run in steady state never does again; one

@@ -60,7 +60,11 @@ extension Tokens {
   public func embedding<Scalar>(_ table: some Operand<Scalar>) -> Variable<Scalar> {
     stopping { () throws(Misuse) in
       let core = try TapeTable.core(of: handle, "embedding")
-      return Variable(core.handle(try core.embedding(try table.place(core, "embedding"), try core.slot(handle, "embedding"))))
+      let tokens = try core.slot(handle, "embedding")
+      let result = try core.observed("embedding") { () throws(Misuse) in
+        try core.embedding(try table.place(core, "embedding"), tokens)
+      }
+      return Variable(core.handle(result))
     }
   }
 }
