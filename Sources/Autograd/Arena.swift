@@ -11,9 +11,9 @@ import CSystem
 ///
 /// Every block starts at a multiple of 64 bytes and occupies a multiple of 64; a block of 0 bytes occupies 64, so
 /// that no two blocks share an address.
-@safe final class Arena {
+@safe package final class Arena {
   /// A place to rewind to.
-  @safe struct Mark {
+  @safe package struct Mark {
     fileprivate let chunk: Int
     fileprivate let chunkUsed: Int
     fileprivate let used: Int
@@ -29,13 +29,13 @@ import CSystem
   private static let hugePageBytes = 8 << 20
 
   /// Bytes in use, in blocks.
-  private(set) var used = 0
+  package private(set) var used = 0
   /// The most that was ever in use.
-  private(set) var peak = 0
+  package private(set) var peak = 0
   /// How often the arena was emptied.
-  private(set) var resets = 0
+  package private(set) var resets = 0
   /// Growth beyond this fails.
-  var byteLimit: Int?
+  package var byteLimit: Int?
 
   private let simulated: Bool
   private var chunks: [Chunk] = []
@@ -43,7 +43,7 @@ import CSystem
   /// The most in use since the arena last became one chunk.
   private var highWater = 0
 
-  init(simulated: Bool = false, byteLimit: Int? = nil) {
+  package init(simulated: Bool = false, byteLimit: Int? = nil) {
     self.simulated = simulated
     self.byteLimit = byteLimit
     chunks.reserveCapacity(64)
@@ -51,14 +51,14 @@ import CSystem
 
   deinit { unmapAll() }
 
-  var statistics: ArenaStatistics {
+  package var statistics: ArenaStatistics {
     ArenaStatistics(
       used: used, peak: peak, reserved: chunks.reduce(0) { $0 + $1.capacity },
       chunks: chunks.count, resets: resets)
   }
 
   /// Returns `bytes` bytes of undefined content, or nil where limit or system refuse.
-  @unsafe func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+  @unsafe package func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
     let size = Arena.blockSize(bytes)
     if let byteLimit, used + size > byteLimit { return nil }
     let block: UnsafeMutableRawPointer?
@@ -75,17 +75,17 @@ import CSystem
   }
 
   /// What a block of `bytes` bytes occupies.
-  static func blockSize(_ bytes: Int) -> Int { max(64, (bytes + 63) & ~63) }
+  package static func blockSize(_ bytes: Int) -> Int { max(64, (bytes + 63) & ~63) }
 
   /// Maps enough for `bytes` bytes of blocks at once, so that a step of that size finds one chunk.
-  func reserve(_ bytes: Int) -> Bool {
+  package func reserve(_ bytes: Int) -> Bool {
     guard used == 0, !simulated else { return false }
     if chunks.count == 1 && chunks[0].capacity >= bytes { return true }
     unmapAll()
     return map(bytes)
   }
 
-  func reset() {
+  package func reset() {
     resets += 1
     used = 0
     current = 0
@@ -98,12 +98,12 @@ import CSystem
     }
   }
 
-  func mark() -> Mark {
+  package func mark() -> Mark {
     Mark(chunk: current, chunkUsed: chunks.isEmpty ? 0 : chunks[current].used, used: used)
   }
 
   /// Gives back every block since `mark`. Marks nest: later marks become void.
-  func rewind(to mark: Mark) {
+  package func rewind(to mark: Mark) {
     used = mark.used
     guard !chunks.isEmpty else { return }
     for index in chunks.indices where index > mark.chunk { chunks[index].used = 0 }

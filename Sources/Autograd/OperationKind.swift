@@ -1,15 +1,17 @@
 /// Every operation that can be recorded. A new operation gets one line here, one in `propagate`, and one in the
 /// tests' registry (Tests/AutogradTests/OperationRegistry.swift), which the compiler asks for.
-enum OperationKind: UInt8, CaseIterable, Sendable {
+package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case add, subtract, multiply, divide, affine
   case matmul, linear
   case reshape, permute
   case relu, geluTanh, geluErf, exp, log, tanh
   case sum, softmax, layerNorm, embedding, attention, dropout
   case crossEntropy, linearCrossEntropy
+  /// A caller's own operation; `TapeCore.customBackward` runs its backward.
+  case custom
 }
 
-extension TapeCore {
+package extension TapeCore {
   /// Runs the backward of one record: adds to the gradients of its inputs.
   func propagate(_ record: Record) throws(Misuse) {
     switch record.kind {
@@ -31,6 +33,7 @@ extension TapeCore {
     case .dropout: try dropoutBackward(record)
     case .crossEntropy: try crossEntropyBackward(record)
     case .linearCrossEntropy: try linearCrossEntropyBackward(record)
+    case .custom: try customBackward?(record)
     }
   }
 }

@@ -1,27 +1,35 @@
 import Kernels
 
 /// A parameter without its scalar type: values, gradient, and when that gradient was last written.
-@safe final class ParameterCore {
-  let shape: Shape
-  let type: ElementType
-  let value: PersistentBlock
-  var isTrainable = true
+@safe package final class ParameterCore {
+  package let shape: Shape
+  package let type: ElementType
+  package let value: PersistentBlock
+  package var isTrainable = true
   /// Rises whenever the values change from outside a tape.
-  var version: UInt64 = 0
+  package var version: UInt64 = 0
 
   private var gradientBlock: PersistentBlock?
   /// The generation of gradients that the buffer belongs to, and the tape that wrote it.
-  private var generation: UInt64 = 0
+  package private(set) var generation: UInt64 = 0
   private var tape: UInt32 = 0
 
-  init(shape: Shape, type: ElementType) {
+  package init(shape: Shape, type: ElementType) {
     self.shape = shape
     self.type = type
     value = PersistentBlock(byteCount: shape.count * type.size)
   }
 
+  /// Takes over values, and a gradient, that somebody else keeps too.
+  package init(shape: Shape, type: ElementType, value: PersistentBlock, gradient: PersistentBlock?) {
+    self.shape = shape
+    self.type = type
+    self.value = value
+    gradientBlock = gradient
+  }
+
   /// Where a contribution goes and whether it adds: the first one of a generation overwrites.
-  @unsafe func contribution(generation: UInt64, tape: UInt32) -> (target: UnsafeMutableRawPointer, adds: Bool) {
+  @unsafe package func contribution(generation: UInt64, tape: UInt32) -> (target: UnsafeMutableRawPointer, adds: Bool) {
     let block = allocatedGradient()
     let adds = self.generation == generation
     self.generation = generation
@@ -31,7 +39,7 @@ import Kernels
 
   /// Allocates the gradient buffer, so that a step does not have to.
   @discardableResult
-  func allocatedGradient() -> PersistentBlock {
+  package func allocatedGradient() -> PersistentBlock {
     if let block = gradientBlock { return block }
     let block = PersistentBlock(byteCount: shape.count * type.size)
     gradientBlock = block
@@ -39,7 +47,7 @@ import Kernels
   }
 
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
-  @unsafe func currentGradient() -> UnsafeMutableRawPointer {
+  @unsafe package func currentGradient() -> UnsafeMutableRawPointer {
     let block = allocatedGradient()
     if generation == 0 || generation != TapeTable.completedGeneration(tape) {
       unsafe block.start.initializeMemory(as: UInt8.self, repeating: 0, count: block.byteCount)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,6 +94,14 @@ void *csystem_map(size_t bytes, int huge) {
 }
 
 void csystem_unmap(void *address, size_t bytes) { munmap(address, bytes); }
+
+void *csystem_allocate(size_t bytes, size_t alignment) {
+  void *address = NULL;
+  if (alignment < sizeof(void *)) alignment = sizeof(void *);
+  return posix_memalign(&address, alignment, bytes > 0 ? bytes : 1) == 0 ? address : NULL;
+}
+
+void csystem_free(void *address) { free(address); }
 
 uint32_t csystem_enter_float_state(void) {
 #if defined(__x86_64__)

@@ -10,7 +10,7 @@ import Kernels
 // The contributions are those of a seed gradient of 1, which is what a loss gets. For another seed s backward
 // scales dx and adds (s − 1) times the contributions to dW, by going over the chunks again.
 
-extension TapeCore {
+package extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
   private static let chunkRows = 256
 

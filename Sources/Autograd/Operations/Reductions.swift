@@ -6,7 +6,7 @@ import CKernels
 // Backward: dx = scale · dy, repeated along the reduced axes.
 // Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
 
-extension TapeCore {
+package extension TapeCore {
   /// Sums over the axes whose bits are set; keeps them with length 1 where `keeping`.
   func sum(
     _ x: Slot, over axes: UInt8, keeping: Bool, mean: Bool, _ operation: StaticString
