@@ -37,6 +37,17 @@ import CSystem
   /// Growth beyond this fails.
   package var byteLimit: Int?
 
+  /// What happens to memory that is given back, for those who keep raw pointers into it.
+  package enum Poisoning {
+    case none
+    /// AddressSanitizer, where the program runs under it, reports whoever touches it.
+    case sanitizer
+    /// The same, and it reads as signalling NaNs.
+    case signallingNaN
+  }
+
+  package var poisoning = Poisoning.none
+
   private let simulated: Bool
   private var chunks: [Chunk] = []
   private var current = 0
@@ -68,6 +79,7 @@ import CSystem
       unsafe block = take(size)
     }
     guard let block = unsafe block else { return nil }
+    if poisoning != .none { unsafe csystem_unpoison(block, size) }
     used += size
     if used > peak { peak = used }
     if used > highWater { highWater = used }
@@ -87,6 +99,7 @@ import CSystem
 
   package func reset() {
     resets += 1
+    if poisoning != .none { for chunk in chunks { poison(chunk, from: 0) } }
     used = 0
     current = 0
     if chunks.count > 1 {
@@ -106,9 +119,29 @@ import CSystem
   package func rewind(to mark: Mark) {
     used = mark.used
     guard !chunks.isEmpty else { return }
-    for index in chunks.indices where index > mark.chunk { chunks[index].used = 0 }
+    for index in chunks.indices where index > mark.chunk {
+      if poisoning != .none { poison(chunks[index], from: 0) }
+      chunks[index].used = 0
+    }
+    if poisoning != .none { poison(chunks[mark.chunk], from: mark.chunkUsed) }
     chunks[mark.chunk].used = mark.chunkUsed
     current = mark.chunk
+  }
+
+  /// Gives all memory back to the system.
+  package func release() {
+    reset()
+    unmapAll()
+    highWater = 0
+  }
+
+  private func poison(_ chunk: Chunk, from start: Int) {
+    if poisoning == .signallingNaN {
+      for offset in stride(from: start, to: chunk.used, by: 8) {
+        unsafe chunk.base.storeBytes(of: 0x7FF4_DEAD_DEAD_DEAD, toByteOffset: offset, as: UInt64.self)
+      }
+    }
+    unsafe csystem_poison(chunk.base + start, chunk.capacity - start)
   }
 
   /// Takes a block from the current chunk, a later one, or a new one.
@@ -138,7 +171,10 @@ import CSystem
   }
 
   private func unmapAll() {
-    for chunk in chunks { unsafe csystem_unmap(chunk.base, chunk.capacity) }
+    for chunk in chunks {
+      if poisoning != .none { unsafe csystem_unpoison(chunk.base, chunk.capacity) }
+      unsafe csystem_unmap(chunk.base, chunk.capacity)
+    }
     chunks.removeAll(keepingCapacity: true)
     current = 0
   }

@@ -18,6 +18,9 @@ import CSystem
 
   deinit { unsafe csystem_free(base) }
 
+  /// The elements in place. INVARIANT: valid until the next element is added.
+  @unsafe package var start: UnsafePointer<Element> { unsafe UnsafePointer(base) }
+
   package subscript(index: Int) -> Element {
     unsafeAddress {
       precondition(index >= 0 && index < count)

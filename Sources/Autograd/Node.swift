@@ -5,9 +5,9 @@ package typealias Slot = Int
 @safe package struct Node: BitwiseCopyable {
   /// Names the variable for good: no other variable of any tape at this index ever has it.
   package let serial: UInt64
-  package let shape: Shape
+  package var shape: Shape
   /// INVARIANT: points at `shape.count` elements (Int32 for tokens) that live as long as the node.
-  package let data: UnsafeMutableRawPointer
+  package var data: UnsafeMutableRawPointer
   /// The gradient of a temporary, while it is needed.
   package var gradient: UnsafeMutableRawPointer?
   /// The parameter that this is a use of. INVARIANT: retained by the tape until its reset.

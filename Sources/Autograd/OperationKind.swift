@@ -5,10 +5,16 @@ package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case matmul, linear
   case reshape, permute
   case relu, geluTanh, geluErf, exp, log, tanh
+  case slice, concatenate, power, maximum
   case sum, softmax, layerNorm, embedding, attention, dropout
   case crossEntropy, linearCrossEntropy
   /// A caller's own operation; `TapeCore.customBackward` runs its backward.
   case custom
+}
+
+extension OperationKind {
+  /// Records of this kind keep the slots of their integers[0] inputs in saved[0], whatever their number.
+  var listsInputs: Bool { self == .custom || self == .concatenate }
 }
 
 package extension TapeCore {
@@ -24,6 +30,10 @@ package extension TapeCore {
     case .linear: try linearBackward(record)
     case .reshape: try passGradient(from: record.output, to: record.inputs[0], "reshape")
     case .permute: try permuteBackward(record)
+    case .slice: try sliceBackward(record)
+    case .concatenate: try concatenateBackward(record)
+    case .power: try powerBackward(record)
+    case .maximum: try maximumBackward(record)
     case .relu, .geluTanh, .geluErf, .exp, .log, .tanh: try unaryBackward(record)
     case .sum: try sumBackward(record)
     case .softmax: try softmaxBackward(record)

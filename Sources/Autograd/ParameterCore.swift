@@ -8,6 +8,8 @@ import Kernels
   package var isTrainable = true
   /// Rises whenever the values change from outside a tape.
   package var version: UInt64 = 0
+  /// Its gradient stands on somebody's list of gradients to clear when a backward does not reach it.
+  package var isListed = false
 
   private var gradientBlock: PersistentBlock?
   /// The generation of gradients that the buffer belongs to, and the tape that wrote it.
@@ -45,6 +47,9 @@ import Kernels
     gradientBlock = block
     return block
   }
+
+  /// Where the gradient lies; nil before anybody needed one.
+  package var allocatedGradientStart: UnsafeMutableRawPointer? { unsafe gradientBlock?.start }
 
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
   @unsafe package func currentGradient() -> UnsafeMutableRawPointer {

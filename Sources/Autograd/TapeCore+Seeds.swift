@@ -43,8 +43,7 @@ package extension TapeCore {
 
   /// Calls `body` with the slot of each input.
   func forEachInput(of record: Record, _ body: (Slot) throws(Misuse) -> Void) throws(Misuse) {
-    if record.kind == .custom {
-      // INVARIANT: a custom record keeps the slots of its integers[0] inputs in saved[0].
+    if record.kind.listsInputs {
       guard let slots = unsafe record.saved[0]?.assumingMemoryBound(to: Slot.self) else { return }
       for index in 0..<record.integers[0] { try body(unsafe slots[index]) }
     } else {

@@ -103,6 +103,22 @@ void *csystem_allocate(size_t bytes, size_t alignment) {
 
 void csystem_free(void *address) { free(address); }
 
+#if defined(__linux__)
+__attribute__((weak)) void __asan_poison_memory_region(void const volatile *, size_t);
+__attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *, size_t);
+
+void csystem_poison(const void *start, size_t bytes) {
+  if (__asan_poison_memory_region) __asan_poison_memory_region(start, bytes);
+}
+
+void csystem_unpoison(const void *start, size_t bytes) {
+  if (__asan_unpoison_memory_region) __asan_unpoison_memory_region(start, bytes);
+}
+#else
+void csystem_poison(const void *start, size_t bytes) { (void)start; (void)bytes; }
+void csystem_unpoison(const void *start, size_t bytes) { (void)start; (void)bytes; }
+#endif
+
 uint32_t csystem_enter_float_state(void) {
 #if defined(__x86_64__)
   // Every exception masked, nearest, no flush to zero; the low six bits are flags, not modes. Writing is slow,

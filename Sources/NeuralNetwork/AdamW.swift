@@ -1,14 +1,6 @@
 public import Autograd
-import CKernels
+internal import CKernels
 public import Kernels
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019), over all trainable parameters at once.
 ///
@@ -34,9 +26,6 @@ public import Kernels
   /// INVARIANT: one for every piece.
   private let sums: UnsafeMutableBufferPointer<Double>
 
-  /// The longest piece, in elements: constant, so that the order of the norm's sum is.
-  private static var pieceLength: Int { 16384 }
-
   /// - Parameter parameters: Frozen ones are left out for good.
   public init(
     _ parameters: [NamedParameter<Scalar>], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
@@ -55,15 +44,11 @@ public import Kernels
     for (index, named) in self.parameters.enumerated() {
       named.parameter.prepareGradient()
       let decay = named.parameter.shape.count >= 2 ? weightDecay : 0
-      for first in stride(from: 0, to: named.parameter.count, by: AdamW.pieceLength) {
-        let count = min(AdamW.pieceLength, named.parameter.count - first)
-        unsafe list.append(
-          ck_piece(
-            value: named.parameter.values.baseAddress! + first,
-            gradient: named.parameter.gradientValues.baseAddress! + first,
-            moment1: moments[index].first.start + first * size, moment2: moments[index].second.start + first * size,
-            count: count, weight_decay: decay))
-      }
+      let whole = unsafe ck_piece(
+        value: named.parameter.values.baseAddress!, gradient: named.parameter.gradientValues.baseAddress!,
+        moment1: moments[index].first.start, moment2: moments[index].second.start, count: named.parameter.count,
+        weight_decay: decay)
+      unsafe whole.cut(elementSize: size) { unsafe list.append($0) }
     }
     unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
     unsafe _ = pieces.initialize(from: list)
@@ -95,11 +80,10 @@ public import Kernels
     refreshGradients()
     stepCount += 1
     guard unsafe !pieces.isEmpty else { return }
-    let arguments = unsafe ck_adamw(
-      pieces: pieces.baseAddress, learning_rate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
-      correction1: 1 - pow(beta1, Double(stepCount)), correction2: 1 - pow(beta2, Double(stepCount)),
-      gradient_scale: gradientScale)
-    unsafe run(arguments)
+    unsafe run(
+      ck_adamw(
+        pieces: pieces.baseAddress, step: stepCount, learningRate: learningRate, beta1: beta1, beta2: beta2,
+        epsilon: epsilon, gradientScale: gradientScale))
   }
 
   /// Gradients that the last backward did not reach become zero.
