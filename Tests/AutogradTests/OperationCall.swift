@@ -11,6 +11,8 @@ enum OperationCall: Sendable {
   case linear(bias: Bool = false, Activation? = nil, residual: Bool = false)
   case reshape(Shape), permute(Shape), transpose
   case relu, gelu(exact: Bool), exp, log, tanh
+  case slice(axis: Int, start: Int, length: Int), concatenate(axis: Int), power(Double)
+  case maximum(axis: Int, keeping: Bool = false)
   case sum([Int] = [], keeping: Bool = false), mean([Int] = [], keeping: Bool = false)
   case softmax
   case layerNorm(scale: Bool, shift: Bool)
@@ -56,6 +58,11 @@ extension OperationCall {
     case .linear(let bias, let activation, let residual):
       return x[0].linear(
         x[1], bias: bias ? x[2] : nil, activation: activation, adding: residual ? x[bias ? 3 : 2] : nil)
+    case .slice(let axis, let start, let length): return x[0].slice(axis: axis, start: start, length: length)
+    case .concatenate(let axis):
+      return x[0].concatenated(with: (1..<max(1, x.count)).map { x[$0] }, axis: axis)
+    case .power(let exponent): return x[0].power(exponent)
+    case .maximum(let axis, let keeping): return x[0].maximum(axis: axis, keepingAxis: keeping)
     // The public face takes inline arrays, whose length must be known when this is compiled.
     case .reshape(let shape): return x[0].apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: shape) }
     case .permute(let order): return x[0].apply("permute") { c, x throws(Misuse) in try c.permute(x, order, "permute") }
