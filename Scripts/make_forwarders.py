@@ -4,6 +4,7 @@
 Sources/CAutogradV2/forward_<header>.c: for every function a weak forwarder to autograd_v2_impl_<name>, one file and
 so one archive member per header. A program's own function of the same name wins, and pulls nothing in.
 Sources/CAutogradV2/include/autograd_v2_impl.h: the prototypes of those, which the Swift module implements.
+Scripts/c_library/exports.map: what the shared library exports.
 
     python3 Scripts/make_forwarders.py          write
     python3 Scripts/make_forwarders.py --check  fail where a file is not what it would write
@@ -65,9 +66,15 @@ def implementation():
     return "".join(lines + ["\n#endif\n"])
 
 
+def exports():
+    names = ["g_tape", "global_arena"] + [name for header in HEADERS for _, name, _ in functions(header)]
+    return NOTE + "{\n  global:\n" + "".join(f"    {name};\n" for name in names) + "  local:\n    *;\n};\n"
+
+
 def main():
     files = {ROOT / f"forward_{header}.c": forwarders(header) for header in HEADERS}
     files[ROOT / "include/autograd_v2_impl.h"] = implementation()
+    files[ROOT.parent.parent / "Scripts/c_library/exports.map"] = exports()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
