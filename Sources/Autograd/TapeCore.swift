@@ -120,6 +120,12 @@ package final class TapeCore {
 
   package func setByteLimit(_ limit: Int?) { arena.byteLimit = limit }
 
+  /// Draws from now on as in step `step` before its first dropout.
+  package func restartRandom(step: UInt64) {
+    randomStep = step
+    randomOrdinal = 0
+  }
+
   /// The next dropout's random counters.
   package func nextRandomCounters() -> (key: UInt64, step: UInt64, ordinal: UInt32) {
     randomOrdinal += 1

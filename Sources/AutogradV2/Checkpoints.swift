@@ -27,8 +27,10 @@ extension Context {
 
   /// Numbers by name, as a checkpoint has them.
   fileprivate func numbers(_ adam: AdamPointer?, _ iteration: Int32, _ loss: Double) -> [(String, String)] {
+    // Saved before the reset or after it: the resumed run begins with the iteration that comes next.
+    let nextStep = core.nodes.count > 0 ? draws.step + 1 : draws.step
     var numbers = [
-      ("iteration", "\(iteration)"), ("loss", "\(loss)"), ("seed", "\(seed)"),
+      ("iteration", "\(iteration)"), ("loss", "\(loss)"), ("seed", "\(seed)"), ("draws.step", "\(nextStep)"),
       ("draws.initialization", "\(draws.initialization)"), ("draws.batch", "\(draws.batch)"),
       ("draws.sampling", "\(draws.sampling)"),
     ]
@@ -126,7 +128,7 @@ extension Context {
     let count: Int32 = try context.number("iteration", file), last: Double = try context.number("loss", file)
     let seed: UInt64 = try context.number("seed", file)
     let draws = RandomDraws(
-      initialization: try context.number("draws.initialization", file), batch: try context.number("draws.batch", file),
+      step: try context.number("draws.step", file), initialization: try context.number("draws.initialization", file), batch: try context.number("draws.batch", file),
       sampling: try context.number("draws.sampling", file))
     let found = try context.loadModel(file)
     do throws(Misuse) {
@@ -139,6 +141,7 @@ extension Context {
     iteration?.pointee = count
     loss?.pointee = last
     (context.seed, context.core.seed, context.draws) = (seed, seed, draws)
+    context.core.restartRandom(step: draws.step)
     return 0
   }
 }

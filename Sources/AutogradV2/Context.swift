@@ -69,6 +69,7 @@ final class Context {
     tape.pointee.private_context = number
     lists.add(tape)
     core.customBackward = { [unowned self] record throws(Misuse) in try runCustomBackward(record) }
+    core.restartRandom(step: 0)
     try? core.beginStep()
   }
 
@@ -87,6 +88,8 @@ final class Context {
     lists.clearOperations()
     fingerprints.removeLast(downTo: 0)
     hasFailedBackward = false
+    draws.step += 1
+    core.restartRandom(step: draws.step)
     try core.beginStep(accumulating: accumulates)
   }
 
@@ -111,6 +114,8 @@ final class Context {
 
 /// Counts the draws of each purpose: a random stream is named by (seed, purpose, count).
 struct RandomDraws {
+  /// Iterations since the seed was set: what dropout draws for.
+  var step: UInt64 = 0
   var initialization: UInt64 = 0
   var batch: UInt64 = 0
   var sampling: UInt64 = 0

@@ -13,7 +13,7 @@ extension Context {
     switch tensor.pointee.private_kind {
     case HeaderKind.persistentTensor: break
     case HeaderKind.temporaryTensor:
-      try checkAge(tensor.pointee.private_context, tensor.pointee.private_step, what)
+      try checkAge(tensor.pointee.private_context, tensor.pointee.private_step, "tensor")
     case HeaderKind.freedTensor: throw Misuse("", "\(what) was freed before")
     default: throw Misuse("", "\(what) is not a tensor of this library", hint: "make it with tensor_create_…")
     }
@@ -28,21 +28,20 @@ extension Context {
     switch variable.pointee.private_kind {
     case HeaderKind.persistentVariable: break
     case HeaderKind.temporaryVariable:
-      try checkAge(variable.pointee.private_context, variable.pointee.private_step, "the variable")
+      try checkAge(variable.pointee.private_context, variable.pointee.private_step, "variable")
     case HeaderKind.freedVariable: throw Misuse("", "\(what()) was freed before")
     default: throw Misuse("", "\(what()) is not a variable of this library", hint: "make it with var_create_…")
     }
     return variable
   }
 
-  private func checkAge(_ context: UInt32, _ step: UInt64, _ what: StaticString) throws(Misuse) {
+  private func checkAge(_ context: UInt32, _ step: UInt64, _ word: StaticString) throws(Misuse) {
     guard context == number else {
       throw Contexts.isOpen(context)
-        ? Misuse("", "\(what) belongs to another context", hint: "copy its numbers, or make it persistent")
-        : Misuse("", "\(what) belongs to a context that was closed", hint: "make it anew after autograd_v2_init")
+        ? Misuse("", "the \(word) belongs to another context", hint: "copy its numbers, or make it persistent")
+        : Misuse("", "the \(word) belongs to a context that was closed", hint: "make it anew after autograd_v2_init")
     }
     guard step == core.step else {
-      let word = "\(what)".hasSuffix("tensor") ? "tensor" : "variable"
       throw Misuse(
         "", "\(word) of step \(step) used in step \(core.step)",
         hint: "temporaries end at autograd_reset_iteration(); copy the numbers out, or make it persistent")
@@ -117,7 +116,7 @@ extension Context {
   }
 
   private func hasShape(_ tensor: TensorPointer, _ shape: Shape) -> Bool {
-    guard Int(tensor.pointee.rank) == shape.rank else { return false }
+    guard Int(tensor.pointee.rank) == shape.rank, Int(tensor.pointee.size) == shape.count else { return false }
     for axis in 0..<shape.rank where Int(tensor.pointee.shape[axis]) != shape[axis] { return false }
     return true
   }

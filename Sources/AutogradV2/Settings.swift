@@ -18,6 +18,7 @@ import Kernels
     context.seed = seed
     context.core.seed = seed
     context.draws = RandomDraws()
+    context.core.restartRandom(step: 0)
   }
 }
 
