@@ -68,9 +68,13 @@ enum Contexts {
     if let own = autograd_v2_state_own_context(), own == Unmanaged.passUnretained(context).toOpaque() {
       autograd_v2_state_set_own_context(nil)
     }
+    let number = context.number, pool = context.core.backend.pool
     context.close()
-    let number = context.number
-    table.withLock { _ = $0.open.removeValue(forKey: number) }
+    let isLast = table.withLock { table in
+      table.open.removeValue(forKey: number)
+      return table.open.isEmpty
+    }
+    if isLast { pool.endWorkers() }
   }
 }
 

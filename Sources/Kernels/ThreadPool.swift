@@ -65,17 +65,38 @@ public final class ThreadPool: Sendable {
     busy.store(false, ordering: .releasing)
   }
 
+  /// Ends the workers until the next region needs them; does nothing while a region runs.
+  package func endWorkers() {
+    let current = forkCount.load(ordering: .relaxed)
+    guard runningSince.load(ordering: .acquiring) == current, !busy.exchange(true, ordering: .acquiring) else { return }
+    workers.end()
+    runningSince.store(-1, ordering: .releasing)
+    busy.store(false, ordering: .releasing)
+    startedFor.store(-1, ordering: .releasing)
+  }
+
   /// Takes the pool, and starts the workers where this process has none yet.
   private func enter() -> Bool {
     let current = forkCount.load(ordering: .relaxed)
-    if runningSince.load(ordering: .acquiring) == current { return !busy.exchange(true, ordering: .acquiring) }
-    // First use, or first use after a fork, when whoever held the pool does not exist in this process. One caller
+    if runningSince.load(ordering: .acquiring) == current {
+      guard !busy.exchange(true, ordering: .acquiring) else { return false }
+      if runningSince.load(ordering: .acquiring) == current { return true }
+      // The workers were ended in between.
+      busy.store(false, ordering: .releasing)
+      return false
+    }
+    // First use, use after the workers were ended, or first use after a fork, when whoever held the pool does not exist in this process. One caller
     // starts the workers; others meanwhile run alone.
-    let last = startedFor.load(ordering: .relaxed)
+    let last = startedFor.load(ordering: .acquiring)
     guard last != current,
       startedFor.compareExchange(expected: last, desired: current, ordering: .acquiringAndReleasing).exchanged
     else { return false }
-    busy.store(true, ordering: .relaxed)
+    if last == -1 {
+      // In this process: somebody who saw the workers before they were ended may be looking again.
+      while busy.exchange(true, ordering: .acquiring) { csystem_spin_hint() }
+    } else {
+      busy.store(true, ordering: .relaxed)
+    }
     workers.start(count: threadCount - 1, pinned: pinned)
     runningSince.store(current, ordering: .releasing)
     return true

@@ -199,13 +199,18 @@ import Synchronization
     return thread
   }
 
-  /// Ends the workers and frees what they shared.
-  func stop(joining: Bool) {
+  /// Ends the workers; `start` may follow.
+  func end() {
     unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
     ring()
-    if joining {
-      for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
-    }
+    for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+    threads.handles.withLock { $0 = [] }
+    unsafe shared.pointee.stopping.store(false, ordering: .sequentiallyConsistent)
+  }
+
+  /// Ends the workers and frees what they shared.
+  func stop(joining: Bool) {
+    if joining { end() }
     unsafe shared.deinitialize(count: 1)
     unsafe UnsafeMutableRawPointer(shared).deallocate()
     unsafe bell.deinitialize(count: 1)

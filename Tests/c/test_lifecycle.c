@@ -113,7 +113,10 @@ static void forked(void) {
   if (child == 0) {
     CHECK(half && autograd_reset_iteration() == 0);
     for (int i = 0; i < 10; i++) train(t.model, t.adam);
-    _exit(train(t.model, t.adam) == expected && twenty() == expected ? 0 : 3);
+    int same = train(t.model, t.adam) == expected && twenty() == expected;
+    end(t);
+    autograd_v2_cleanup();
+    _exit(same ? 0 : 3);
   }
   autograd_reset_iteration();
   for (int i = 0; i < 10; i++) train(t.model, t.adam);
