@@ -24,7 +24,8 @@ let package = Package(
     .target(name: "Kernels", dependencies: ["CKernels", "CSystem", "Base"], swiftSettings: strict),
     .target(name: "Autograd", dependencies: ["Kernels", "CKernels", "CSystem", "Base"], swiftSettings: strict),
     .target(name: "NeuralNetwork", dependencies: ["Autograd", "Kernels", "CKernels", "Base"], swiftSettings: strict),
-    .target(name: "Text", dependencies: ["Base"], swiftSettings: strict),
+    .target(
+      name: "Text", dependencies: ["Base"], resources: [.embedInCode("Corpus/grammar.txt")], swiftSettings: strict),
     .target(name: "ModelFormats", dependencies: ["Base"], swiftSettings: strict),
     .target(
       name: "LanguageModel", dependencies: ["NeuralNetwork", "Autograd", "Text", "ModelFormats", "Base"],
@@ -42,7 +43,7 @@ let package = Package(
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [
-        "Training", "LanguageModel", "NeuralNetwork", "Kernels", "Text", "Base",
+        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -50,10 +51,9 @@ let package = Package(
     // Tests. Folders mirror Sources.
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
-      name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport"),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "Base", "TestSupport"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "CSystem", "Base", "TestSupport"]),
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
     .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "Autograd", "Kernels"]),

@@ -26,6 +26,8 @@ import CSystem
   }
 
   private static let firstChunkBytes = 1 << 20
+  /// More than any address space holds, and far enough from overflow.
+  private static let largestBlock = 1 << 60
   private static let hugePageBytes = 8 << 20
 
   /// Bytes in use, in blocks.
@@ -47,6 +49,9 @@ import CSystem
   }
 
   package var poisoning = Poisoning.none
+
+  /// How often memory was mapped.
+  private(set) var mappings = 0
 
   private let simulated: Bool
   private var chunks: [Chunk] = []
@@ -70,6 +75,7 @@ import CSystem
 
   /// Returns `bytes` bytes of undefined content, or nil where limit or system refuse.
   @unsafe package func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    guard bytes <= Arena.largestBlock - used else { return nil }
     let size = Arena.blockSize(bytes)
     if let byteLimit, used + size > byteLimit { return nil }
     let block: UnsafeMutableRawPointer?
@@ -166,6 +172,7 @@ import CSystem
   private func map(_ bytes: Int) -> Bool {
     let capacity = (max(bytes, 64) + 4095) & ~4095
     guard let base = unsafe csystem_map(capacity, capacity >= Arena.hugePageBytes ? 1 : 0) else { return false }
+    mappings += 1
     unsafe chunks.append(Chunk(base: base, capacity: capacity))
     return true
   }

@@ -15,10 +15,8 @@ struct Handle: BitwiseCopyable, Equatable {
 enum TapeTable {
   private struct Entry: ~Copyable {
     let owner = Atomic<UInt>(0)
-    /// The first serial of the tape that lives here now.
-    let firstSerial = Atomic<UInt64>(0)
-    /// The generation of gradients that the last backward on this tape completed.
-    let completedGeneration = Atomic<UInt64>(0)
+    /// The last serial that was given out before the tape that lives here now.
+    let lastSerialBefore = Atomic<UInt64>(0)
     /// INVARIANT: an unretained `TapeCore` while the tape lives; 0 afterwards.
     let core = Atomic<UInt>(0)
   }
@@ -26,30 +24,25 @@ enum TapeTable {
   private struct Free {
     var used = 0
     var indices: [UInt32] = []
-    var nextSerial: [UInt64] = []
+    var lastSerial: [UInt64] = []
   }
 
   private static let capacity = 65536
   /// INVARIANT: never freed; the first `Free.used` entries are initialised.
   nonisolated(unsafe) private static let entries = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
   private static let free = Mutex(Free())
-  private static let generations = Atomic<UInt64>(0)
 
-  /// A number that no parameter's gradient has had before.
-  static func nextGeneration() -> UInt64 { generations.wrappingAdd(1, ordering: .relaxed).newValue }
-
-  /// Enters a tape; returns its index and its first serial.
+  /// Enters a tape; returns its index and the last serial that was given out there.
   static func enter(_ core: TapeCore) -> (index: UInt32, serial: UInt64) {
     let (index, serial) = free.withLock { free in
-      if let index = free.indices.popLast() { return (index, free.nextSerial[Int(index)]) }
+      if let index = free.indices.popLast() { return (index, free.lastSerial[Int(index)]) }
       guard free.used < capacity else { fatalError("Tape: more than \(capacity) tapes at once") }
       unsafe (entries + free.used).initialize(to: Entry())
-      free.nextSerial.append(1)
+      free.lastSerial.append(1)
       free.used += 1
       return (UInt32(free.used - 1), 1)
     }
-    unsafe entries[Int(index)].firstSerial.store(serial, ordering: .relaxed)
-    unsafe entries[Int(index)].completedGeneration.store(0, ordering: .relaxed)
+    unsafe entries[Int(index)].lastSerialBefore.store(serial, ordering: .relaxed)
     unsafe entries[Int(index)].core.store(
       UInt(bitPattern: Unmanaged.passUnretained(core).toOpaque()), ordering: .relaxed)
     own(index)
@@ -57,11 +50,11 @@ enum TapeTable {
   }
 
   /// Takes a dead tape out; its index may serve again, its serials never.
-  static func leave(_ index: UInt32, nextSerial: UInt64) {
+  static func leave(_ index: UInt32, lastSerial: UInt64) {
     unsafe entries[Int(index)].owner.store(0, ordering: .relaxed)
     unsafe entries[Int(index)].core.store(0, ordering: .relaxed)
     free.withLock { free in
-      free.nextSerial[Int(index)] = nextSerial
+      free.lastSerial[Int(index)] = lastSerial
       free.indices.append(index)
     }
   }
@@ -71,21 +64,13 @@ enum TapeTable {
     unsafe entries[Int(index)].owner.store(csystem_thread(), ordering: .relaxed)
   }
 
-  static func complete(_ generation: UInt64, _ index: UInt32) {
-    unsafe entries[Int(index)].completedGeneration.store(generation, ordering: .relaxed)
-  }
-
-  static func completedGeneration(_ index: UInt32) -> UInt64 {
-    unsafe entries[Int(index)].completedGeneration.load(ordering: .relaxed)
-  }
-
   /// The tape of a handle. Whether the handle itself is still good is the tape's to say.
   static func core(of handle: Handle, _ operation: StaticString) throws(Misuse) -> TapeCore {
     let index = Int(handle.tape)
     guard unsafe entries[index].owner.load(ordering: .relaxed) == csystem_thread() else {
       throw notOurs(handle, operation)
     }
-    guard handle.serial >= (unsafe entries[index].firstSerial.load(ordering: .relaxed)),
+    guard handle.serial > (unsafe entries[index].lastSerialBefore.load(ordering: .relaxed)),
       let pointer = unsafe UnsafeRawPointer(bitPattern: entries[index].core.load(ordering: .relaxed))
     else { throw dead(operation) }
     return unsafe Unmanaged<TapeCore>.fromOpaque(pointer).takeUnretainedValue()
@@ -94,7 +79,7 @@ enum TapeTable {
   private static func notOurs(_ handle: Handle, _ operation: StaticString) -> Misuse {
     let index = Int(handle.tape)
     let alive = unsafe entries[index].core.load(ordering: .relaxed) != 0
-    guard alive, handle.serial >= (unsafe entries[index].firstSerial.load(ordering: .relaxed)) else {
+    guard alive, handle.serial > (unsafe entries[index].lastSerialBefore.load(ordering: .relaxed)) else {
       return dead(operation)
     }
     return Misuse(

@@ -4,17 +4,20 @@ package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case add, subtract, multiply, divide, affine
   case matmul, linear
   case reshape, permute
-  case relu, geluTanh, geluErf, exp, log, tanh
-  case slice, concatenate, power, maximum
+  case slice, concatenate, gather
+  case relu, geluTanh, geluErf, exp, log, tanh, sigmoid, silu, squareRoot, absolute
+  case power, clip, select
+  case extremum, variance, logSoftmax, logSumExp
   case sum, softmax, layerNorm, embedding, attention, dropout
-  case crossEntropy, linearCrossEntropy
-  /// A caller's own operation; `TapeCore.customBackward` runs its backward.
+  case crossEntropy, linearCrossEntropy, squaredError, binaryCrossEntropy
+  case userDefined
+  /// An operation that C defines; `TapeCore.customBackward` runs its backward.
   case custom
 }
 
 extension OperationKind {
-  /// Records of this kind keep the slots of their integers[0] inputs in saved[0], whatever their number.
-  var listsInputs: Bool { self == .custom || self == .concatenate }
+  /// Records of this kind name integers[1] inputs, from integers[0] on in `TapeCore.inputLists`.
+  var listsInputs: Bool { self == .concatenate || self == .userDefined || self == .custom }
 }
 
 package extension TapeCore {
@@ -32,9 +35,17 @@ package extension TapeCore {
     case .permute: try permuteBackward(record)
     case .slice: try sliceBackward(record)
     case .concatenate: try concatenateBackward(record)
+    case .gather: try gatherBackward(record)
     case .power: try powerBackward(record)
-    case .maximum: try maximumBackward(record)
-    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh: try unaryBackward(record)
+    case .clip: try clipBackward(record)
+    case .select: try selectBackward(record)
+    case .extremum: try extremumBackward(record)
+    case .variance: try varianceBackward(record)
+    case .logSoftmax: try logSoftmaxBackward(record)
+    case .logSumExp: try logSumExpBackward(record)
+    case .userDefined: try userDefinedBackward(record)
+    case .squaredError, .binaryCrossEntropy: try pairLossBackward(record)
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute: try unaryBackward(record)
     case .sum: try sumBackward(record)
     case .softmax: try softmaxBackward(record)
     case .layerNorm: try layerNormBackward(record)

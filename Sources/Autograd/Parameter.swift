@@ -24,6 +24,13 @@
   /// The number of elements.
   public var count: Int { core.shape.count }
 
+  /// Where it stands in its module, such as `h.0.attn.c_attn.weight`: for messages. Listing a module's parameters
+  /// names those that have no name yet.
+  public var name: String? {
+    get { core.name }
+    set { core.name = newValue }
+  }
+
   /// Whether backward computes a gradient for it. Frozen parameters cost nothing in backward.
   public var isTrainable: Bool {
     get { core.isTrainable }

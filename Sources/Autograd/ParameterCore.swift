@@ -6,15 +6,19 @@ import Kernels
   package let type: ElementType
   package let value: PersistentBlock
   package var isTrainable = true
+  /// Where it stands in its module, for messages.
+  var name: String?
   /// Rises whenever the values change from outside a tape.
   package var version: UInt64 = 0
   /// Its gradient stands on somebody's list of gradients to clear when a backward does not reach it.
   package var isListed = false
 
   private var gradientBlock: PersistentBlock?
-  /// The generation of gradients that the buffer belongs to, and the tape that wrote it.
+  /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
   package private(set) var generation: UInt64 = 0
-  private var tape: UInt32 = 0
+  private var clock: GradientClock?
+  /// The last step that used it, and that step's tape.
+  private var lastUse: (step: UInt64, clock: ObjectIdentifier)?
 
   package init(shape: Shape, type: ElementType) {
     self.shape = shape
@@ -31,13 +35,24 @@ import Kernels
   }
 
   /// Where a contribution goes and whether it adds: the first one of a generation overwrites.
-  @unsafe package func contribution(generation: UInt64, tape: UInt32) -> (target: UnsafeMutableRawPointer, adds: Bool) {
+  @unsafe package func contribution(
+    generation: UInt64, clock: GradientClock
+  ) -> (target: UnsafeMutableRawPointer, adds: Bool) {
     let block = allocatedGradient()
     let adds = self.generation == generation
     self.generation = generation
-    self.tape = tape
+    self.clock = clock
     return unsafe (block.start, adds)
   }
+
+  func noteUse(in step: UInt64, of clock: GradientClock) { lastUse = (step, ObjectIdentifier(clock)) }
+
+  func wasUsed(in step: UInt64, of clock: GradientClock) -> Bool {
+    lastUse?.step == step && lastUse?.clock == ObjectIdentifier(clock)
+  }
+
+  /// Whether a backward of this generation wrote to the gradient.
+  func isReached(_ generation: UInt64) -> Bool { self.generation == generation }
 
   /// Allocates the gradient buffer, so that a step does not have to.
   @discardableResult
@@ -54,7 +69,7 @@ import Kernels
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
   @unsafe package func currentGradient() -> UnsafeMutableRawPointer {
     let block = allocatedGradient()
-    if generation == 0 || generation != TapeTable.completedGeneration(tape) {
+    if generation == 0 || generation != clock?.completedGeneration {
       unsafe block.start.initializeMemory(as: UInt8.self, repeating: 0, count: block.byteCount)
     }
     return unsafe block.start

@@ -27,7 +27,7 @@ public struct Shape: Equatable, Sendable, BitwiseCopyable, CustomStringConvertib
 
   /// Adds an innermost axis.
   package mutating func append(_ length: Int) {
-    precondition(rank < Shape.maximumRank)
+    guard rank < Shape.maximumRank else { fatalError("shape: more than \(Shape.maximumRank) axes") }
     lengths[rank] = length
     rank += 1
   }
@@ -113,10 +113,11 @@ package extension Shape {
   /// Distances between neighbours along each axis of a contiguous tensor, in elements.
   var strides: InlineArray<8, Int> {
     var strides = InlineArray<8, Int>(repeating: 0)
-    var stride = 1
-    for axis in (0..<rank).reversed() {
-      strides[axis] = stride
-      stride *= lengths[axis]
+    var distance = 1
+    // Not `reversed()`, whose generic code allocates in debug builds.
+    for axis in stride(from: rank - 1, through: 0, by: -1) {
+      strides[axis] = distance
+      distance *= lengths[axis]
     }
     return strides
   }

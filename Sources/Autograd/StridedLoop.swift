@@ -13,6 +13,14 @@ struct StridedLoop {
     self.second = second
   }
 
+  /// One contiguous run of both operands.
+  init(elements: Int) {
+    shape = Shape([elements] as InlineArray<1, Int>)
+    first = InlineArray(repeating: 0)
+    first[0] = 1
+    second = first
+  }
+
   /// Drops axes of length 1 and joins neighbours along which both operands run on, so that the inner loop is
   /// as long as can be. Leaves at least one axis.
   mutating func merge() {

@@ -41,7 +41,7 @@ public final class Tape<Scalar: TensorScalar> {
     accumulating: Bool = false, _ body: (Tape) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     stopping { () throws(Misuse) in try core.beginStep(accumulating: accumulating) }
-    defer { core.endStep() }
+    defer { stopping { () throws(Misuse) in try core.endStep() } }
     return try body(self)
   }
 
@@ -56,10 +56,10 @@ public final class Tape<Scalar: TensorScalar> {
     do {
       try body(self)
     } catch {
-      _ = core.endPlan()
+      _ = stopping { () throws(Misuse) in try core.endPlan() }
       throw error
     }
-    return MemoryPlan(arenaBytes: core.endPlan())
+    return MemoryPlan(arenaBytes: stopping { () throws(Misuse) in try core.endPlan() })
   }
 
   /// Maps the arena for a plan at once, so that the first step, too, finds one piece. Call it between steps.
@@ -203,6 +203,17 @@ extension Tokens {
 }
 
 extension Variable {
+  /// Runs `body` on this variable and puts the result in its place: a chain of layers needs no more memory than one
+  /// of them. While recording both stay, since backward needs them.
+  ///
+  /// - Precondition: Not recording, the result has this variable's shape; this variable is not used afterwards, which
+  ///   would stop with a sentence.
+  public func updated(_ body: (Variable) -> Variable) -> Variable {
+    apply("updated") { core, x throws(Misuse) in
+      try core.replace(x) { () throws(Misuse) in try core.slot(body(self).handle, "updated") }
+    }
+  }
+
   /// Runs `body` on this variable and frees everything made in it but its result; see `Tape.scope`.
   public func scoped(_ body: (Variable) -> Variable) -> Variable {
     apply("scope") { core, _ throws(Misuse) in

@@ -40,13 +40,13 @@ package extension TapeCore {
     if let target = target { unsafe setElement(target.target, to: seed) }
     for index in stride(from: nodes[root].record, through: 0, by: -1) {
       let record = records[index]
-      guard unsafe nodes[record.output].gradient != nil else { continue }
-      guard !record.consumed else { throw TapeCore.secondBackward }
+      // A consumed record's output may hold a gradient that an earlier backward was told to retain.
+      guard unsafe nodes[record.output].gradient != nil, !record.consumed else { continue }
       records[index].consumed = true
-      try propagate(record)
+      if observer == nil { try propagate(record) } else { try observedBackward(record) }
       giveBackGradient(of: record.output)
     }
-    if !isPlanning { TapeTable.complete(generation, self.index) }
+    if !isPlanning { clock.complete(generation) }
   }
 
   private func checkBackward(_ root: Slot) throws(Misuse) {
@@ -63,7 +63,15 @@ package extension TapeCore {
         "backward", "the variable does not depend on any trainable parameter",
         hint: "build it from parameters, and check that they are not frozen")
     }
-    guard !records[node.record].consumed else { throw TapeCore.secondBackward }
+    try checkUnwalked(root)
+  }
+
+  /// Throws where an earlier backward has consumed the operation that made a variable. A walk from seeds made sure of
+  /// that before it began.
+  func checkUnwalked(_ slot: Slot) throws(Misuse) {
+    let record = nodes[slot].record
+    guard record >= 0, records[record].consumed, !walksFromSeeds else { return }
+    throw TapeCore.secondBackward
   }
 
   internal static var secondBackward: Misuse {
@@ -94,9 +102,10 @@ package extension TapeCore {
     guard slot >= 0, nodes[slot].requiresGradient else { return nil }
     if let parameter = unsafe nodes[slot].parameter?.takeUnretainedValue() {
       if isPlanning { return unsafe Contribution(target: parameter.allocatedGradient().start, adds: false) }
-      let (target, adds) = unsafe parameter.contribution(generation: generation, tape: index)
+      let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock)
       return unsafe Contribution(target: target, adds: adds)
     }
+    try checkUnwalked(slot)
     if let gradient = unsafe nodes[slot].gradient { return unsafe Contribution(target: gradient, adds: true) }
     let gradient = unsafe try allocateGradient(nodes[slot].shape, operation)
     unsafe nodes[slot].gradient = unsafe gradient
@@ -109,6 +118,7 @@ package extension TapeCore {
     guard input >= 0, nodes[input].requiresGradient, let gradient = unsafe nodes[output].gradient else { return }
     let free = unsafe nodes[input].parameter == nil && nodes[input].gradient == nil
     if free, !nodes[output].retainsGradient {
+      try checkUnwalked(input)
       unsafe nodes[input].gradient = unsafe gradient
       unsafe nodes[output].gradient = nil
       return

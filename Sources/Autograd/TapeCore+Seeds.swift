@@ -29,6 +29,8 @@ package extension TapeCore {
       return waiting.allSatisfy { records[$0].consumed } ? .alreadyWalked : .noSeed
     }
     guard freeBlocks.reserve(spare: nodes.count) else { throw outOfMemory("backward") }
+    walksFromSeeds = true
+    defer { walksFromSeeds = false }
     for index in stride(from: records.count - 1, through: 0, by: -1) {
       let record = records[index]
       guard record.tag == tag, !record.consumed, nodes[record.output].isReached else { continue }
@@ -44,8 +46,7 @@ package extension TapeCore {
   /// Calls `body` with the slot of each input.
   func forEachInput(of record: Record, _ body: (Slot) throws(Misuse) -> Void) throws(Misuse) {
     if record.kind.listsInputs {
-      guard let slots = unsafe record.saved[0]?.assumingMemoryBound(to: Slot.self) else { return }
-      for index in 0..<record.integers[0] { try body(unsafe slots[index]) }
+      for index in 0..<record.integers[1] { try body(inputLists[record.integers[0] + index]) }
     } else {
       for index in 0..<4 where record.inputs[index] >= 0 { try body(record.inputs[index]) }
     }
@@ -85,7 +86,7 @@ package extension TapeCore {
   /// Makes room, so that the next operations cannot fail where they enter variables and records.
   func reserve(operations: Int, _ operation: StaticString) throws(Misuse) {
     guard nodes.reserve(spare: operations * 8), records.reserve(spare: operations * 4),
-      parameterSlots.reserve(spare: operations * 4)
+      parameterSlots.reserve(spare: operations * 4), inputLists.reserve(spare: operations * 4)
     else { throw outOfMemory(operation) }
   }
 

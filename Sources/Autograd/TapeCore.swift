@@ -13,11 +13,15 @@ package final class TapeCore {
 
   package var nodes = GrowingTable<Node>(capacity: 1024)
   package var records = GrowingTable<Record>(capacity: 1024)
+  /// The inputs of records that have more than four: see `listInputs`.
+  var inputLists = GrowingTable<Slot>(capacity: 256)
+  /// The backward of each use of a `CustomOperation` in this step.
+  var userDefinedBackwards: [any UserDefinedBackward] = []
   /// Uses of parameters, which the tape retains until its reset.
   var parameterSlots = GrowingTable<Slot>(capacity: 256)
   /// Gradient buffers that are free again within this step.
   var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
-  private var nextSerial: UInt64 = 0
+  private var lastSerial: UInt64 = 0
   private var starts = StepStarts()
 
   /// The number of the running step, or of the last one; the first is 1.
@@ -31,10 +35,15 @@ package final class TapeCore {
   private struct Planned {
     let arena: Arena
     let step, generation: UInt64
+    let openLosses: Int
   }
   private var plannedOver: Planned?
   /// The generation that gradients written now belong to.
   package private(set) var generation: UInt64 = 0
+  /// Losses of this generation that wrote to a gradient when they were computed and have not had their backward.
+  var openLosses = 0
+  /// Tells parameters which generation is complete.
+  package let clock = GradientClock()
 
   /// What to do when the arena is full, as the message says it.
   package var memoryHint = "make batch or context smaller, or raise the limit"
@@ -42,6 +51,13 @@ package final class TapeCore {
   package var customBackward: ((Record) throws(Misuse) -> Void)?
   /// Marks the records made from now on, so that `backwardFromSeeds` can tell several lists apart.
   package var recordTag: Int32 = 0
+  /// `backwardFromSeeds` is running.
+  var walksFromSeeds = false
+
+  /// Watches operations; nil watches nothing and costs nothing.
+  var observer: Observer?
+  /// When the arena last had to map memory.
+  private(set) var lastGrowth: ArenaGrowth?
 
   /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
   package var seed: UInt64 = 0
@@ -57,12 +73,12 @@ package final class TapeCore {
     self.type = type
     self.backend = backend
     arena = Arena(byteLimit: byteLimit)
-    (index, nextSerial) = TapeTable.enter(self)
+    (index, lastSerial) = TapeTable.enter(self)
   }
 
   deinit {
     releaseParameters(from: 0)
-    TapeTable.leave(index, nextSerial: nextSerial)
+    TapeTable.leave(index, lastSerial: lastSerial)
   }
 
   // MARK: Steps
@@ -77,32 +93,45 @@ package final class TapeCore {
     isStepping = true
     isRecording = true
     randomOrdinal = 0
-    starts.append(step: step, serial: nextSerial)
-    if !accumulating || generation == 0 { generation = TapeTable.nextGeneration() }
+    starts.append(step: step, serial: lastSerial)
+    observer?.beginStep()
+    if !accumulating || generation == 0 {
+      generation = GradientClock.nextGeneration()
+      openLosses = 0
+    }
   }
 
   /// Ends the step: every variable made in it is void, the arena is empty.
-  package func endStep() {
+  package func endStep() throws(Misuse) {
     truncate(nodes: 0, records: 0)
+    inputLists.removeLast(downTo: 0)
+    userDefinedBackwards.removeAll(keepingCapacity: true)
     freeBlocks.removeLast(downTo: 0)
+    if !isPlanning { observer?.endStep(step) }
     arena.reset()
     isStepping = false
+    guard !isPlanning, openLosses > 0, clock.completedGeneration == generation else { return }
+    throw Misuse(
+      "linearCrossEntropy", "a loss was recorded that no backward reached, and gradients already contain it",
+      hint: "compute what is not to be learnt from inside tape.inference { … }")
   }
 
   /// Begins a step that computes nothing and changes nothing: it counts memory in a simulated arena.
   package func beginPlan(accumulating: Bool) throws(Misuse) {
     guard !isStepping else { throw Misuse("plan", "a step is running", hint: "plan before it or after it") }
-    plannedOver = Planned(arena: arena, step: step, generation: generation)
+    plannedOver = Planned(arena: arena, step: step, generation: generation, openLosses: openLosses)
     arena = Arena(simulated: true, byteLimit: arena.byteLimit)
     isPlanning = true
     try beginStep(accumulating: accumulating)
   }
 
   /// Ends the plan; returns the arena's peak.
-  package func endPlan() -> Int {
+  package func endPlan() throws(Misuse) -> Int {
     let peak = arena.statistics.peak
-    endStep()
-    if let before = plannedOver { (arena, step, generation) = (before.arena, before.step, before.generation) }
+    try endStep()
+    if let before = plannedOver {
+      (arena, step, generation, openLosses) = (before.arena, before.step, before.generation, before.openLosses)
+    }
     plannedOver = nil
     isPlanning = false
     return peak
@@ -166,10 +195,10 @@ package final class TapeCore {
     _ shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
     requiresGradient: Bool, isTokens: Bool = false
   ) -> Slot {
-    nextSerial += 1
+    lastSerial += 1
     nodes.append(
       unsafe Node(
-        serial: nextSerial, shape: shape, data: data, parameter: parameter,
+        serial: lastSerial, shape: shape, data: data, parameter: parameter,
         requiresGradient: requiresGradient && isRecording, isTokens: isTokens))
     return nodes.count - 1
   }
@@ -202,6 +231,7 @@ package final class TapeCore {
       parameter.shape, data: parameter.value.start, parameter: Unmanaged.passRetained(parameter),
       requiresGradient: parameter.isTrainable)
     parameterSlots.append(slot)
+    if !isPlanning { parameter.noteUse(in: step, of: clock) }
     return slot
   }
 
@@ -213,7 +243,13 @@ package final class TapeCore {
   @unsafe package func allocate(_ bytes: Int, _ shape: Shape, _ operation: StaticString) throws(Misuse)
     -> UnsafeMutableRawPointer
   {
-    if let block = unsafe arena.allocate(bytes) { return unsafe block }
+    let mappings = arena.mappings
+    if let block = unsafe arena.allocate(bytes) {
+      if arena.mappings != mappings {
+        lastGrowth = ArenaGrowth(operation: "\(operation)", step: step, reserved: arena.statistics.reserved)
+      }
+      return unsafe block
+    }
     let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
     throw Misuse(
       operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "
@@ -251,12 +287,40 @@ package final class TapeCore {
       return result
     }
     let node = nodes[result], bytes = node.shape.count * type.size
+    arena.rewind(to: mark)
+    let data: UnsafeMutableRawPointer
+    do {
+      unsafe data = try allocate(bytes, node.shape, "scope")
+    } catch {
+      truncate(nodes: nodeCount, records: records.count)
+      throw error
+    }
+    // The result's old place is mapped until the next reset; the two may overlap. A parameter that only this
+    // scope used is released after it was copied.
+    if !isPlanning { unsafe data.copyMemory(from: node.data, byteCount: bytes) }
+    truncate(nodes: nodeCount, records: records.count)
+    return unsafe append(node.shape, data: data, requiresGradient: false)
+  }
+
+  /// Runs `body` on x; its result takes x's memory and x itself is void. While recording, x stays.
+  func replace(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
+    guard !isRecording else { return try body() }
+    let mark = arena.mark(), nodeCount = nodes.count
+    let result = try body(), old = nodes[x]
+    guard result >= nodeCount, nodes[result].shape == old.shape, unsafe old.parameter == nil else {
+      throw Misuse(
+        "updated", "the result has shape \(nodes[result].shape), which cannot take the place of \(old.shape)",
+        hint: "return a new variable of the same shape")
+    }
+    // The result was made after x: the two do not overlap.
+    if !isPlanning {
+      unsafe old.data.copyMemory(from: nodes[result].data, byteCount: old.shape.count * type.size)
+    }
     truncate(nodes: nodeCount, records: records.count)
     arena.rewind(to: mark)
-    let data = unsafe try allocate(bytes, node.shape, "scope")
-    // The result's old place is mapped until the next reset; the two may overlap.
-    if !isPlanning { unsafe data.copyMemory(from: node.data, byteCount: bytes) }
-    return unsafe append(node.shape, data: data, requiresGradient: false)
+    lastSerial += 1
+    unsafe nodes[x] = Node(serial: lastSerial, shape: old.shape, data: old.data, requiresGradient: false)
+    return x
   }
 
   func truncate(nodes count: Int, records recordCount: Int) {

@@ -45,6 +45,19 @@ public struct Tensor<Scalar: TensorScalar>: Equatable, Sendable {
     set { elements[offset(indices)] = newValue }
   }
 
+  /// The same shape, each element changed by `function`.
+  public func map(_ function: (Scalar) -> Scalar) -> Tensor {
+    Tensor(shape: shape.array, elements.map(function))
+  }
+
+  /// The same shape, each element made from one of this and one of `other`.
+  ///
+  /// - Precondition: Equal shapes; otherwise stops and prints both.
+  public func combined(with other: Tensor, _ function: (Scalar, Scalar) -> Scalar) -> Tensor {
+    guard shape == other.shape else { fatalError("Tensor: shapes \(shape) and \(other.shape) differ") }
+    return Tensor(shape: shape.array, zip(elements, other.elements).map(function))
+  }
+
   private func offset(_ indices: [Int]) -> Int {
     guard indices.count == shape.rank, zip(indices, shape.array).allSatisfy({ $0 >= 0 && $0 < $1 }) else {
       fatalError("Tensor: index \(indices) is not inside shape \(shape)")

@@ -55,7 +55,9 @@ extension Variable {
   ) -> Variable {
     stopping { () throws(Misuse) in
       let core = try TapeTable.core(of: handle, operation)
-      return Variable(core.handle(try body(core, try core.slot(handle, operation))))
+      let x = try core.slot(handle, operation)
+      if core.observer == nil { return Variable(core.handle(try body(core, x))) }
+      return Variable(core.handle(try core.observed(operation) { () throws(Misuse) in try body(core, x) }))
     }
   }
 

@@ -12,32 +12,38 @@ enum Exit: Int32 {
   case nonFinite = 6
 }
 
-/// Prints one line `error: …` and ends the command with the code that belongs to the error.
-func fail(_ error: TrainingError) -> ExitCode {
-  switch error {
-  case .outOfMemory: fail("\(error)", .outOfMemory)
-  case .nonFinite: fail("\(error)", .nonFinite)
-  case .model(let error): fail(error)
-  case .invalidConfiguration, .text: fail("\(error)", .badInput)
+/// What was wrong with the input, where no module has an error of its own for it.
+struct InputError: Error {
+  let sentence: String
+}
+
+/// Runs a command; an error becomes one line `error: …` and its exit code.
+func reportingErrors(_ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch {
+    guard let code = exitCode(of: error) else { throw error }
+    let sentence = (error as? InputError)?.sentence ?? "\(error)"
+    Console.writeError("error: \(sentence)")
+    throw ExitCode(code.rawValue)
   }
 }
 
-func fail(_ error: TextError) -> ExitCode { fail("\(error)", .badInput) }
-
-func fail(_ error: LanguageModelError) -> ExitCode {
-  if case .file(let file) = error { return fail(file) }
-  return fail("\(error)", .badInput)
-}
-
-/// What cannot be found or opened was named wrongly; anything else is the disk's doing.
-func fail(_ error: FileError) -> ExitCode {
+/// The code of an error that the modules below throw; nil leaves it to the argument parser.
+private func exitCode(of error: any Error) -> Exit? {
   switch error {
-  case .notFound, .isDirectory, .notRegular, .tooLarge: fail("\(error)", .badInput)
-  default: fail("\(error)", .inputOutput)
+  case TrainingError.outOfMemory: .outOfMemory
+  case TrainingError.nonFinite: .nonFinite
+  case TrainingError.model(let error): exitCode(of: error)
+  case is TrainingError: .badInput
+  case LanguageModelError.file(let error): exitCode(of: error)
+  case LanguageModelError.text(let error): exitCode(of: error)
+  case is LanguageModelError: .badInput
+  case TextError.file(let error): exitCode(of: error)
+  case is TextError, is InputError: .badInput
+  // What cannot be found or opened was named wrongly; anything else is the disk's doing.
+  case FileError.notFound, FileError.isDirectory, FileError.notRegular, FileError.tooLarge: .badInput
+  case is FileError: .inputOutput
+  default: nil
   }
-}
-
-func fail(_ sentence: String, _ code: Exit) -> ExitCode {
-  Console.writeError("error: \(sentence)")
-  return ExitCode(code.rawValue)
 }

@@ -1,71 +1,128 @@
 import ArgumentParser
+import Base
 import LanguageModel
 import Text
 
-struct GenerateCommand: ParsableCommand {
+struct GenerateCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "generate",
-    abstract: "Continues a prompt with a trained model.",
-    discussion: """
-      EXAMPLES:
-        autograd generate --model runs/book --prompt "Once upon a time"
-        autograd generate --model runs/book --max-tokens 200 --temperature 0.5 --seed 7
-      """)
+    abstract: "Continues a prompt with a trained model.")
+
+  static let examples = [
+    "autograd generate --model runs/book --prompt \"Once upon a time\"",
+    "autograd generate --model runs/book --temperature 0.5 --top-p 0.9 --num-samples 3 --stop \".\"",
+  ]
+
 
   @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
   var model: String
 
-  @Option(name: [.long, .customShort("p")], help: ArgumentHelp("The text to continue (default: a line end).", valueName: "text"))
-  var prompt = "\n"
+  @Option(name: [.long, .short], help: ArgumentHelp("The text to continue (default: a line end).", valueName: "text"))
+  var prompt: String?
+
+  @Option(help: ArgumentHelp("Take the prompt from a file; - is standard input.", valueName: "file"))
+  var file: String?
 
   @Option(name: [.long, .customShort("n")], help: ArgumentHelp("Tokens to generate.", valueName: "n"))
   var maxTokens = 500
 
-  @Option(help: ArgumentHelp("Below 1 bolder, 0 always the likeliest.", valueName: "x"))
+  @Option(help: ArgumentHelp("Samples to draw, each from the prompt.", valueName: "n"))
+  var numSamples = 1
+
+  @Option(help: ArgumentHelp("End before this text; may be given several times.", valueName: "text"))
+  var stop: [String] = []
+
+  @OptionGroup var sampling: SamplingOptions
+
+  @Flag(name: [.long, .short], help: "Ask for prompts; /temp, /topk, /len and /quit change or end it.")
+  var interactive = false
+
+  func validate() throws {
+    guard maxTokens >= 0 else { throw ValidationError("--max-tokens must be at least 0, got \(maxTokens)") }
+    guard numSamples >= 1 else { throw ValidationError("--num-samples must be at least 1, got \(numSamples)") }
+    if prompt != nil, file != nil { throw ValidationError("--prompt and --file both give the prompt; leave one out") }
+  }
+
+  mutating func run() throws { try reportingErrors { try generate() } }
+
+  private func generate() throws {
+    let (network, tokenizer) = try ModelDirectory(model).load()
+    let generator = Generator(model: network, sampler: sampling.sampler)
+    if interactive {
+      var conversation = Conversation(generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stop)
+      conversation.run()
+      return
+    }
+    let text = try promptText()
+    guard !text.isEmpty else { throw InputError(sentence: "the prompt is empty; give at least one character") }
+    let tokens = try tokenizer.encode(text)
+    for sample in 0..<numSamples {
+      if sample > 0 { Console.showLine("---") }
+      Console.show(text)
+      generator.generate(
+        after: tokens, count: maxTokens, stream: UInt32(sample), tokenizer: tokenizer, stops: stop
+      ) { piece in
+        Console.show(piece)
+        return true
+      }
+      Console.showLine("")
+    }
+  }
+
+  private func promptText() throws -> String {
+    guard let file else { return prompt ?? "\n" }
+    let bytes =
+      file == "-" ? Console.readAll() : try loadText(path: file, fileSystem: POSIXFileSystem(), byteLimit: 1 << 24)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+struct SamplingOptions: ParsableArguments {
+  @Option(name: [.long, .customLong("temp")], help: ArgumentHelp("Below 1 safer, 0 always the likeliest.", valueName: "x"))
   var temperature = 0.8
 
   @Option(help: ArgumentHelp("Draw from this many of the likeliest tokens.", valueName: "n"))
   var topK = 200
 
-  @Option(name: [.long, .customShort("s")], help: ArgumentHelp("Decides what is drawn.", valueName: "n"))
+  @Option(help: ArgumentHelp("Draw from the likeliest tokens that reach this probability.", valueName: "p"))
+  var topP = 1.0
+
+  @Option(help: ArgumentHelp("Draw from tokens at least this likely, relative to the likeliest.", valueName: "p"))
+  var minP = 0.0
+
+  @Option(
+    name: [.customLong("repeat-penalty"), .customLong("repetition-penalty")],
+    help: ArgumentHelp("Above 1 makes recent tokens less likely.", valueName: "x"))
+  var repeatPenalty = 1.0
+
+  @Option(help: ArgumentHelp("How many tokens count as recent.", valueName: "n"))
+  var repeatLastN = 64
+
+  @Option(name: [.long, .short], help: ArgumentHelp("Decides what is drawn.", valueName: "n"))
   var seed: UInt64 = 1337
 
   func validate() throws {
-    guard temperature >= 0, temperature.isFinite else {
-      throw ValidationError("--temperature must be a number of at least 0, got \(temperature)")
+    func require(_ holds: Bool, _ sentence: String) throws {
+      if !holds { throw ValidationError(sentence) }
     }
-    guard topK >= 1 else { throw ValidationError("--top-k must be at least 1, got \(topK)") }
-    guard maxTokens >= 0 else { throw ValidationError("--max-tokens must be at least 0, got \(maxTokens)") }
+    try require(temperature >= 0 && temperature.isFinite, "--temperature must be a number of at least 0, got \(temperature)")
+    try require(topK >= 1, "--top-k must be at least 1, got \(topK)")
+    try require(topP > 0 && topP <= 1, "--top-p must lie above 0 and be at most 1, got \(topP)")
+    try require(minP >= 0 && minP <= 1, "--min-p must lie between 0 and 1, got \(minP)")
+    try require(
+      repeatPenalty > 0 && repeatPenalty.isFinite, "--repeat-penalty must be a number above 0, got \(repeatPenalty)")
+    try require(repeatLastN >= 0, "--repeat-last-n must be at least 0, got \(repeatLastN)")
   }
 
-  mutating func run() throws {
-    let (network, tokenizer) = try load()
-    let tokens = try encode(tokenizer)
-    Console.show(prompt)
-    var decoder = StreamingDecoder(tokenizer)
-    let sampler = Sampler(temperature: temperature, topK: topK, seed: seed)
-    Generator(model: network, sampler: sampler).generate(after: tokens, count: maxTokens) { token in
-      Console.show(decoder.push(token))
-      return true
-    }
-    Console.show(decoder.finish() + "\n")
-  }
-
-  private func load() throws -> (GPT<Float>, CharacterTokenizer) {
-    do throws(LanguageModelError) {
-      let loaded = try ModelDirectory(model).load()
-      return (loaded.model, loaded.tokenizer)
-    } catch {
-      throw fail(error)
-    }
-  }
-
-  private func encode(_ tokenizer: CharacterTokenizer) throws -> [Int32] {
-    guard !prompt.isEmpty else { throw fail("--prompt is empty; give at least one character", .badInput) }
-    do throws(TextError) {
-      return try tokenizer.encode(prompt)
-    } catch {
-      throw fail(error)
-    }
+  var sampler: Sampler {
+    var sampler = Sampler()
+    sampler.temperature = temperature
+    sampler.topK = topK
+    sampler.topP = topP
+    sampler.minP = minP
+    sampler.repetitionPenalty = repeatPenalty
+    sampler.penaltyWindow = repeatLastN
+    sampler.seed = seed
+    return sampler
   }
 }

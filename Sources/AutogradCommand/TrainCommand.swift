@@ -2,177 +2,102 @@ import ArgumentParser
 import Base
 import Kernels
 import LanguageModel
-import NeuralNetwork
 import Text
 import Training
 
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Trains a GPT on a text file.",
+    abstract: "Trains a GPT, on your text or on stories of its own.",
     discussion: """
-      Writes a Hugging Face model directory to --out, and one JSON line per logged step to log.jsonl in it.
-
-      EXAMPLES:
-        autograd train --data book.txt --out runs/book
-        autograd train --data book.txt --out runs/book --n-layer 6 --n-head 6 --n-embd 384 --block-size 256
+      Without --data it learns stories that a small grammar tells, in about a minute, and shows how
+      close it came to the best that any model can do. Writes a Hugging Face model directory,
+      log.jsonl and curve.svg to --out.
       """)
 
-  @Option(help: ArgumentHelp("The text to learn, UTF-8.", valueName: "file"))
-  var data: String
+  static let examples = [
+    "autograd train",
+    "autograd train --data book.txt --out runs/book --preset medium --max-iters 5000",
+  ]
 
-  @Option(help: ArgumentHelp("Where the model goes.", valueName: "dir"))
-  var out: String
+
+  @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("Where the model goes (default: runs/ and the text's name).", valueName: "dir"))
+  var out: String?
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
 
-  mutating func run() throws {
-    let (tokenizer, dataset) = try readText()
-    let (network, configuration) = try configure(vocabularySize: tokenizer.vocabularySize)
-    let pool = training.threads.map { ThreadPool(threads: $0) } ?? ThreadPool.shared
-    let directory = ModelDirectory(out), log = try openLog()
-    do throws(TrainingError) {
-      let trainer = try Trainer(
-        model: GPT(network, seed: configuration.seed), dataset: dataset, configuration: configuration,
-        backend: Backend(pool: pool))
-      var progress = Progress(maximumSteps: configuration.maximumSteps)
-      try trainer.run { event throws(TrainingError) in
-        log.write(event)
-        progress.show(event)
-        guard case .evaluation(let metrics) = event else { return }
-        do throws(LanguageModelError) {
-          try directory.save(trainer.model, tokenizer: tokenizer, metadata: [("step", "\(metrics.step)")])
-        } catch {
-          throw .model(error)
-        }
-      }
-    } catch {
-      throw fail(error)
+  mutating func run() throws { try reportingErrors { try train() } }
+
+  private func train() throws {
+    let out = out ?? "runs/" + (data.map(TrainCommand.baseName) ?? "stories")
+    let preset = try model.resolvedPreset(forStories: data == nil)
+    let configuration = training.configuration(preset)
+    let start = try training.initFrom.map { try ModelDirectory($0).load() }
+    let source = try TextSource(path: data, tokenizer: start?.tokenizer)
+    let network = try start?.model ?? model.network(preset, vocabularySize: source.tokenizer.vocabularySize,
+      seed: configuration.seed)
+    let blockSize = model.blockSize ?? network.configuration.contextLength
+    let batchSize = training.batchSize ?? preset.batchSize
+    guard blockSize >= 1, batchSize >= 1 else {
+      throw InputError(sentence: "--block-size and --batch-size must be at least 1, got \(blockSize) and \(batchSize)")
     }
-    Console.showLine("saved to \(out); continue with: autograd generate --model \(out) --prompt …")
+    let run = TrainingRun(
+      out: out, source: source, model: network, configuration: configuration,
+      data: try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed),
+      threads: training.threads)
+    try run.execute()
   }
 
-  private func readText() throws -> (CharacterTokenizer, TokenDataset) {
-    do throws(TextError) {
-      let bytes = try loadText(path: data, fileSystem: POSIXFileSystem())
-      let tokenizer = try CharacterTokenizer(training: bytes)
-      let dataset = try TokenDataset(tokens: try tokenizer.encode(bytes))
-      try dataset.requireWindows(blockSize: max(1, model.blockSize))
-      return (tokenizer, dataset)
-    } catch {
-      throw fail(error)
-    }
-  }
-
-  private func configure(vocabularySize: Int) throws -> (GPTConfiguration, TrainingConfiguration) {
-    do throws(LanguageModelError) {
-      let network = try GPTConfiguration(
-        vocabularySize: vocabularySize, contextLength: model.blockSize, layerCount: model.nLayer,
-        headCount: model.nHead, channelCount: model.nEmbd, hasBias: model.bias, dropout: model.dropout)
-      return (network, training.configuration)
-    } catch {
-      throw fail(error)
-    }
-  }
-
-  private func openLog() throws -> TrainingLog {
-    do throws(FileError) {
-      try POSIXFileSystem().createDirectory(out)
-      return try TrainingLog(path: out + "/log.jsonl")
-    } catch {
-      throw fail(error)
-    }
+  /// The name of a file without its folders and without what follows the first dot.
+  private static func baseName(_ path: String) -> String {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return name.split(separator: ".").first.map(String.init) ?? name
   }
 }
 
 struct ModelOptions: ParsableArguments {
-  @Option(name: .customLong("n-layer"), help: ArgumentHelp("Layers.", valueName: "n"))
-  var nLayer = 4
+  @Option(
+    help: ArgumentHelp(
+      "Settings that go together: \(TrainingPreset.all.map(\.name).joined(separator: " ")).", valueName: "name"))
+  var preset: String?
 
-  @Option(name: .customLong("n-head"), help: ArgumentHelp("Attention heads.", valueName: "n"))
-  var nHead = 4
+  @Option(name: .customLong("n-layer"), help: ArgumentHelp("Layers (preset small: 4).", valueName: "n"))
+  var nLayer: Int?
 
-  @Option(name: .customLong("n-embd"), help: ArgumentHelp("Channels, a multiple of the heads.", valueName: "n"))
-  var nEmbd = 128
+  @Option(name: .customLong("n-head"), help: ArgumentHelp("Attention heads (4).", valueName: "n"))
+  var nHead: Int?
 
-  @Option(help: ArgumentHelp("Tokens of context.", valueName: "n"))
-  var blockSize = 64
+  @Option(name: .customLong("n-embd"), help: ArgumentHelp("Channels, a multiple of the heads (128).", valueName: "n"))
+  var nEmbd: Int?
 
-  @Option(help: ArgumentHelp("Share of activations dropped in training.", valueName: "p"))
-  var dropout = 0.0
+  @Option(name: [.long, .customLong("ctx-size")], help: ArgumentHelp("Tokens of context (64).", valueName: "n"))
+  var blockSize: Int?
 
-  @Flag(inversion: .prefixedNo, help: "Biases in linear layers and norms.")
-  var bias = false
-}
+  @Option(help: ArgumentHelp("Share of activations dropped in training (0).", valueName: "p"))
+  var dropout: Double?
 
-struct TrainingOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Sequences per step.", valueName: "n"))
-  var batchSize = 12
+  @Flag(inversion: .prefixedNo, help: "Biases in linear layers and norms (no).")
+  var bias: Bool?
 
-  @Option(help: ArgumentHelp("Steps.", valueName: "n"))
-  var maxIters = 2000
-
-  @Option(help: ArgumentHelp("Learning rate after warm-up.", valueName: "x"))
-  var learningRate = 1e-3
-
-  @Option(help: ArgumentHelp("Learning rate at the end (default: a tenth).", valueName: "x"))
-  var minLr: Double?
-
-  @Option(help: ArgumentHelp("Steps of linear warm-up.", valueName: "n"))
-  var warmupIters = 100
-
-  @Option(help: ArgumentHelp("Steps until the minimum (default: all).", valueName: "n"))
-  var lrDecayIters: Int?
-
-  @Option(help: ArgumentHelp("Decoupled weight decay, on matrices.", valueName: "x"))
-  var weightDecay = 0.1
-
-  @Option(help: ArgumentHelp("Adam's decay of the mean.", valueName: "x"))
-  var beta1 = 0.9
-
-  @Option(help: ArgumentHelp("Adam's decay of the square.", valueName: "x"))
-  var beta2 = 0.99
-
-  @Option(help: ArgumentHelp("Largest gradient norm; 0 never clips.", valueName: "x"))
-  var gradClip = 1.0
-
-  @Option(help: ArgumentHelp("Steps between evaluations.", valueName: "n"))
-  var evalInterval = 250
-
-  @Option(help: ArgumentHelp("Batches per evaluation and part.", valueName: "n"))
-  var evalIters = 20
-
-  @Option(help: ArgumentHelp("Steps between progress lines.", valueName: "n"))
-  var logInterval = 10
-
-  @Option(help: ArgumentHelp("Decides weights, data order and dropout.", valueName: "n"))
-  var seed: UInt64 = 1337
-
-  @Option(name: [.long, .customShort("t")], help: ArgumentHelp("Threads (default: all CPUs).", valueName: "n"))
-  var threads: Int?
-
-  func validate() throws {
-    if let threads, !(1...256).contains(threads) {
-      throw ValidationError("--threads must lie between 1 and 256, got \(threads)")
+  func resolvedPreset(forStories: Bool) throws -> TrainingPreset {
+    guard let preset else { return forStories ? .stories : .standard }
+    guard let found = TrainingPreset.named(preset) else {
+      let names = TrainingPreset.all.map(\.name).joined(separator: ", ")
+      throw ValidationError("there is no preset '\(preset)'; choose one of \(names)")
     }
+    return found
   }
 
-  var configuration: TrainingConfiguration {
-    var result = TrainingConfiguration()
-    result.batchSize = batchSize
-    result.maximumSteps = maxIters
-    result.schedule = LearningRateSchedule(
-      peak: learningRate, minimum: minLr ?? learningRate / 10, warmupSteps: warmupIters,
-      decaySteps: lrDecayIters ?? maxIters)
-    result.beta1 = beta1
-    result.beta2 = beta2
-    result.weightDecay = weightDecay
-    result.gradientClip = gradClip
-    result.evaluationInterval = evalInterval
-    result.evaluationBatches = evalIters
-    result.logInterval = logInterval
-    result.seed = seed
-    return result
+  /// A new model with random weights.
+  func network(_ preset: TrainingPreset, vocabularySize: Int, seed: UInt64) throws -> GPT<Float> {
+    let configuration = try GPTConfiguration(
+      vocabularySize: vocabularySize, contextLength: blockSize ?? preset.contextLength,
+      layerCount: nLayer ?? preset.layerCount, headCount: nHead ?? preset.headCount,
+      channelCount: nEmbd ?? preset.channelCount, hasBias: bias ?? preset.hasBias, dropout: dropout ?? preset.dropout)
+    return GPT(configuration, seed: seed)
   }
 }

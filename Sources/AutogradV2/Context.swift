@@ -83,7 +83,7 @@ final class Context {
     guard !isWalking else {
       throw Misuse("reset", "a backward is running", hint: "reset when tape_backward has returned")
     }
-    core.endStep()
+    try core.endStep()
     headers.advance()
     lists.clearOperations()
     fingerprints.removeLast(downTo: 0)
@@ -95,7 +95,7 @@ final class Context {
 
   /// Frees what is not an object of Swift's.
   func close() {
-    core.endStep()
+    try? core.endStep()
     core.customBackward = nil
     headers.releaseAll()
     for index in 0..<written.count {

@@ -46,13 +46,7 @@ extension Context {
   /// The mean over the rows of −Σ target · log softmax(logits): targets are distributions.
   func distributionCrossEntropy(_ logits: Slot, _ targets: Slot) throws(Misuse) -> Slot {
     let rows = Double(core.nodes[logits].shape.rows)
-    // The largest logit of a row only keeps exp from overflowing: it is a constant.
-    let largest = try core.inference { () throws(Misuse) in try core.maximum(logits, axis: -1, keeping: true) }
-    let shifted = try core.subtract(logits, largest)
-    let axis = try core.axisBits(shifted, [-1], "sum")
-    let total = try core.sum(try core.unary(.exp, shifted), over: axis, keeping: true, mean: false, "sum")
-    let logs = try core.subtract(shifted, try core.unary(.log, total))
-    let product = try core.multiply(targets, logs)
+    let product = try core.multiply(targets, try core.logSoftmax(logits))
     let all = try core.axisBits(product, [], "sum")
     let sum = try core.sum(product, over: all, keeping: false, mean: false, "sum")
     return try core.affine(sum, scale: -1 / rows, shift: 0, "cross entropy")

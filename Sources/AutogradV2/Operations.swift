@@ -74,22 +74,16 @@ typealias V = UnsafeMutablePointer<VariableV2>
   operation("ag_log", x) { c, x throws(Misuse) in try c.unary(.log, x) }
 }
 
-/// 1/(1 + e⁻ˣ) = ½ + ½·tanh(x/2), which overflows nowhere.
-private func sigmoid(_ c: TapeCore, _ x: Slot) throws(Misuse) -> Slot {
-  let half = try c.affine(x, scale: 0.5, shift: 0, "sigmoid")
-  return try c.affine(try c.unary(.tanh, half), scale: 0.5, shift: 0.5, "sigmoid")
-}
-
 @c @implementation func autograd_v2_impl_ag_sigmoid(_ x: V!) -> V! {
-  operation("ag_sigmoid", x) { c, x throws(Misuse) in try sigmoid(c, x) }
+  operation("ag_sigmoid", x) { c, x throws(Misuse) in try c.unary(.sigmoid, x) }
 }
 
 @c @implementation func autograd_v2_impl_ag_silu(_ x: V!) -> V! {
-  operation("ag_silu", x) { c, x throws(Misuse) in try c.multiply(x, try sigmoid(c, x)) }
+  operation("ag_silu", x) { c, x throws(Misuse) in try c.unary(.silu, x) }
 }
 
 @c @implementation func autograd_v2_impl_ag_sqrt(_ x: V!) -> V! {
-  operation("ag_sqrt", x) { c, x throws(Misuse) in try c.power(x, 0.5) }
+  operation("ag_sqrt", x) { c, x throws(Misuse) in try c.unary(.squareRoot, x) }
 }
 
 @c @implementation func autograd_v2_impl_ag_pow(_ x: V!, _ exponent: Double) -> V! {
@@ -145,15 +139,20 @@ private func reduce(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, m
   reduce("ag_mean_axis", x, axis, keep: keep, mean: true)
 }
 
-@c @implementation func autograd_v2_impl_ag_max(_ x: V!) -> V! {
-  operation("ag_max", x) { c, x throws(Misuse) in
-    let flat = try c.reshape(x, to: Shape([c.nodes[x].shape.count]))
-    return try c.maximum(flat, axis: 0, keeping: false)
+/// The largest element of all, or along one axis.
+private func maximum(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool) -> V? {
+  operation(name, x) { c, x throws(Misuse) in
+    let axes = try c.axisBits(x, axis.map { [Int($0)] } ?? [], "max")
+    return try c.extremum(x, over: axes, keeping: keep, minimum: false, "max")
   }
 }
 
+@c @implementation func autograd_v2_impl_ag_max(_ x: V!) -> V! {
+  maximum("ag_max", x, nil, keep: false)
+}
+
 @c @implementation func autograd_v2_impl_ag_max_axis(_ x: V!, _ axis: Int32, _ keep: Bool) -> V! {
-  operation("ag_max_axis", x) { c, x throws(Misuse) in try c.maximum(x, axis: Int(axis), keeping: keep) }
+  maximum("ag_max_axis", x, axis, keep: keep)
 }
 
 @c @implementation func autograd_v2_impl_ag_slice(_ x: V!, _ axis: Int32, _ start: Int32, _ length: Int32)

@@ -123,14 +123,15 @@ extension Context {
       guard moments.pieces.reserve(spare: size / 16384 + 1) else { throw core.outOfMemory("adam") }
       let whole = ck_piece(
         value: value.pointee.data, gradient: gradient.pointee.data, moment1: pair.first.takeUnretainedValue().start,
-        moment2: pair.second.takeUnretainedValue().start, count: size, weight_decay: 0)
+        moment2: pair.second.takeUnretainedValue().start, count: size, weight_decay: 0,
+        rate_factor: 1)
       whole.cut(elementSize: 8) { moments.pieces.append($0) }
     }
     optimizer.pointee.step_count += 1
     guard moments.pieces.count > 0 else { return }
     let pieces = moments.pieces.count
     core.backend.run(
-      ck_adamw(
+      ck_adam(
         pieces: moments.pieces.start, step: Int(optimizer.pointee.step_count),
         learningRate: optimizer.pointee.learning_rate, beta1: optimizer.pointee.beta1,
         beta2: optimizer.pointee.beta2, epsilon: optimizer.pointee.epsilon),

@@ -81,9 +81,9 @@ extension Context {
 
   /// Calls the program's backward of a record.
   func runCustomBackward(_ record: Record) throws(Misuse) {
-    // INVARIANT: a custom record keeps its tape in saved[1] and the place of its operation in integers[1].
-    guard let tape = record.saved[1]?.assumingMemoryBound(to: TapeV2.self) else { return }
-    let operation = tape.pointee.ops[record.integers[1]]
+    // INVARIANT: a custom record keeps its tape in saved[0] and the place of its operation in integers[2].
+    guard let tape = record.saved[0]?.assumingMemoryBound(to: TapeV2.self) else { return }
+    let operation = tape.pointee.ops[record.integers[2]]
     try core.forEachInput(of: record) { slot throws(Misuse) in
       try core.materializeGradient(of: slot, "backward")
     }
@@ -114,8 +114,8 @@ extension Context {
     }
     try recording(on: tape) { () throws(Misuse) in
       core.record(
-        .custom, -1, output: slot, saved: [UnsafeMutableRawPointer(list), UnsafeMutableRawPointer(tape), nil],
-        integers: [count, place, 0, 0])
+        .custom, -1, output: slot, saved: [UnsafeMutableRawPointer(tape), nil, nil],
+        integers: [core.listInputs(list, count), count, place, 0])
     }
   }
 

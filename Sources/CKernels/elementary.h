@@ -23,12 +23,26 @@ INLINE vec reduced_exp(vec x, vec *power) {
   return r * polynomial(r, series, sizeof series / sizeof *series);
 }
 
-// e^x; below the smallest normal number 0, NaN stays NaN.
+// e^x where no result from 2^127 (2^1023) on is wanted: ∞ from there, 0 below the smallest normal number. NaN
+// stays NaN. Softmax and its kin never leave x ≤ 0.
 INLINE vec exp_(vec x) {
   const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_HIGH);
   vec power, clamped = select(x < low, low, select(x > high, high, x));
   vec p = reduced_exp(clamped, &power);
   vec y = fma_(p, power, power);
+  y = select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
+  return select(x != x, x, y);
+}
+
+// e^x over the whole range: the last power of two does not fit an exponent field and is split off.
+INLINE vec exp_full(vec x) {
+  const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_MAX);
+  vec power, clamped = select(x < low, low, select(x > high, high, x));
+  vec p = reduced_exp(clamped, &power);
+  const ivec top = clamped > splat((REAL)EXP_HIGH);
+  power = (vec)((ivec)power - (top & ((INTEGER)1 << MANTISSA_BITS)));
+  vec y = fma_(p, power, power);
+  y = select(top, y + y, y);
   y = select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
   return select(x != x, x, y);
 }
@@ -86,8 +100,30 @@ INLINE vec erf_(vec x) {
   return select(a < splat(1), near, select(x != x, x, far));
 }
 
+// 1/(1 + e^−x) without overflow; e^−|x| into `small`.
+INLINE vec sigmoid_(vec x, vec *small) {
+  *small = exp_(-absolute(x));
+  vec y = 1 / (1 + *small);
+  return select(x < splat(0), *small * y, y);
+}
+
+// log(1 + x) for 0 ≤ x ≤ 1: what rounding took from 1 + x is put back (Kahan).
+INLINE vec log1p_(vec x) {
+  vec u = 1 + x, d = u - 1;
+  return select(d == splat(0), x, log_(u) * (x / d));
+}
+
+// a^b, the C library's; 1 and 2 as exponents are exact or rounded once, whatever the other lanes hold.
+INLINE vec power_(vec a, vec b) {
+  vec y = select(b == splat(1), a, a * a);
+  for (int i = 0; i < LANES; i++) {
+    if (b[i] != 1 && b[i] != 2) y[i] = POW(a[i], b[i]);
+  }
+  return y;
+}
+
 // ---------------------------------------------------------------------------------------------------------
-// Activations: value, and derivative at x. Exp and tanh take theirs from the value y.
+// Activations: value, and derivative at x. Exp, tanh and sqrt take theirs from the value y.
 
 #define GELU_A 0.79788456080286535588  // √(2/π)
 #define GELU_B 0.044715
@@ -100,9 +136,13 @@ INLINE vec activation(int op, vec x) {
     return (REAL)0.5 * x * (1 + tanh_(inner));
   }
   case CK_GELU_ERF: return (REAL)0.5 * x * (1 + erf_(x * (REAL)0.70710678118654752440));
-  case CK_EXP: return exp_(x);
+  case CK_EXP: return exp_full(x);
   case CK_LOG: return log_(x);
   case CK_TANH: return tanh_(x);
+  case CK_SIGMOID: { vec small; return sigmoid_(x, &small); }
+  case CK_SILU: { vec small; return x * sigmoid_(x, &small); }
+  case CK_SQRT: return square_root(x);
+  case CK_ABS: return absolute(x);
   default: return x;
   }
 }
@@ -123,6 +163,18 @@ INLINE vec derivative(int op, vec x, vec y) {
   case CK_EXP: return y;
   case CK_LOG: return 1 / x;
   case CK_TANH: return 1 - y * y;
+  case CK_SIGMOID: {
+    vec small;
+    vec s = sigmoid_(x, &small), root = 1 + small;
+    return select(s == s, small / (root * root), s);
+  }
+  case CK_SILU: {
+    vec small;
+    vec s = sigmoid_(x, &small), root = 1 + small;
+    return fma_(x, small / (root * root), s);
+  }
+  case CK_SQRT: return (REAL)0.5 / y;
+  case CK_ABS: return select(x < splat(0), splat(-1), select(x > splat(0), splat(1), x * 0));
   default: return splat(1);
   }
 }

@@ -14,8 +14,10 @@
 #define LN2_LOW 0x1.7f7d1cf79abcap-20
 #define EXP_LOW -87.3365447505531
 #define EXP_HIGH 88.0296919311130
+#define EXP_MAX 88.7228390520684
 #define LOWEST -3.402823466e38f
 #define SQRT(x) __builtin_sqrtf(x)
+#define POW(x, y) powf(x, y)
 #define ERF_SERIES ERF_SERIES_F32
 #define ERF_TAIL ERF_TAIL_F32
 #define ERF_LIMIT ERF_LIMIT_F32
@@ -32,8 +34,10 @@
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define EXP_LOW -708.396418532264
 #define EXP_HIGH 709.08956571282
+#define EXP_MAX 709.782712893384
 #define LOWEST -1.7976931348623157e308
 #define SQRT(x) __builtin_sqrt(x)
+#define POW(x, y) pow(x, y)
 #define ERF_SERIES ERF_SERIES_F64
 #define ERF_TAIL ERF_TAIL_F64
 #define ERF_LIMIT ERF_LIMIT_F64
@@ -56,6 +60,10 @@
 #include "bodies/elementwise.h"
 #include "bodies/strided.h"
 #include "bodies/rows.h"
+#include "bodies/extremum.h"
+#include "bodies/log_softmax.h"
+#include "bodies/gather.h"
+#include "bodies/pair_loss.h"
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
 #include "bodies/optimizer.h"
@@ -69,6 +77,12 @@ const ck_table TABLE = {
   .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
   .layer_norm_parameters = layer_norm_parameters,
   .embedding = embedding, .embedding_backward = embedding_backward, .cross_entropy = cross_entropy,
+  .clip = clip, .clip_backward = clip_backward, .strided_write = strided_write,
+  .extremum = extremum, .extremum_backward = extremum_backward,
+  .log_softmax = log_softmax, .log_softmax_backward = log_softmax_backward,
+  .log_sum_exp = log_sum_exp, .log_sum_exp_backward = log_sum_exp_backward,
+  .gather = gather, .gather_backward = gather_backward,
+  .pair_loss = pair_loss, .pair_loss_backward = pair_loss_backward,
   .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
-  .norm = norm, .adamw = adamw,
+  .norm = norm, .adam = adam, .sgd = sgd,
 };

@@ -62,6 +62,9 @@ INLINE vec select(ivec mask, vec a, vec b) { return (vec)(((ivec)a & mask) | ((i
 // The larger one; where x is NaN, m.
 INLINE vec larger(vec x, vec m) { return select(x > m, x, m); }
 
+/// The library function would set errno, which keeps it from becoming one instruction.
+INLINE vec square_root(vec x) { return __builtin_elementwise_sqrt(x); }
+
 INLINE vec absolute(vec x) { return (vec)((ivec)x & INTEGER_MAX); }
 
 // All lanes before n true.

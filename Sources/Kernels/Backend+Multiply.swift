@@ -94,7 +94,7 @@ extension Backend {
   private func run<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, units: Int, grain: Int, _ scratch: Scratch
   ) {
-    let function = unsafe Arguments.function(in: table(type))
+    let function = unsafe function(of: Arguments.self, type)
     unsafe withUnsafePointer(to: arguments) { pointer in
       unsafe pool.run(function, UnsafeRawPointer(pointer), count: units, grain: max(1, grain), scratch: scratch)
     }

@@ -35,13 +35,21 @@ import CSystem
     }
   }
 
+  /// The kernel of an argument type, without copying the table.
+  func function<Arguments: KernelArguments>(of _: Arguments.Type, _ type: ElementType) -> ck_function {
+    switch type {
+    case .float32: unsafe Arguments.function(in: float32)
+    case .float64: unsafe Arguments.function(in: float64)
+    }
+  }
+
   // MARK: Running kernels
 
   /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.
   @unsafe public func run<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0
   ) {
-    let function = unsafe Arguments.function(in: table(type))
+    let function = unsafe function(of: Arguments.self, type)
     var memory = unsafe Scratch(base: nil, stride: 0)
     if scratch > 0 {
       guard let found = unsafe workspace.perThread(bytes: scratch, threads: pool.threadCount) else {
@@ -59,7 +67,7 @@ import CSystem
     _ arguments: Arguments, _ type: ElementType, count: Int, cost: Int = 1
   ) {
     let share = (count / (pool.threadCount * 4) + 63) / 64 * 64
-    unsafe run(arguments, type, count: count, grain: max(share, 16384 / cost))
+    unsafe run(arguments, type, count: count, grain: max(share, (16384 / cost + 63) / 64 * 64))
   }
 
   /// Runs a row kernel over `count` rows of `columns` elements.

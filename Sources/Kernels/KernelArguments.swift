@@ -55,6 +55,45 @@ extension ck_embedding_backward: @unsafe KernelArguments {
 extension ck_cross_entropy: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.cross_entropy }
 }
+extension ck_clip: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.clip }
+}
+extension ck_clip_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.clip_backward }
+}
+extension ck_strided_write: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.strided_write }
+}
+extension ck_extremum: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.extremum }
+}
+extension ck_extremum_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.extremum_backward }
+}
+extension ck_log_softmax: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.log_softmax }
+}
+extension ck_log_softmax_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.log_softmax_backward }
+}
+extension ck_log_sum_exp: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.log_sum_exp }
+}
+extension ck_log_sum_exp_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.log_sum_exp_backward }
+}
+extension ck_gather: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.gather }
+}
+extension ck_gather_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.gather_backward }
+}
+extension ck_pair_loss: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.pair_loss }
+}
+extension ck_pair_loss_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.pair_loss_backward }
+}
 extension ck_gemm_pack: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.gemm_pack }
 }
@@ -70,6 +109,9 @@ extension ck_attention_backward: @unsafe KernelArguments {
 extension ck_norm: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.norm }
 }
-extension ck_adamw: @unsafe KernelArguments {
-  public static func function(in table: ck_table) -> ck_function { unsafe table.adamw }
+extension ck_adam: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.adam }
+}
+extension ck_sgd: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.sgd }
 }

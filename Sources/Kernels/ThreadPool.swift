@@ -27,10 +27,9 @@ public final class ThreadPool: Sendable {
   /// Workers sit on CPUs of their own. `AUTOGRAD_PIN=0` turns that off (several processes would collide).
   private let pinned: Bool
   private let workers: Workers
-  private let busy = Atomic<Bool>(false)
-  /// The count of forks for which workers are being started, and for which they run.
-  private let startedFor = Atomic<Int>(-1)
-  private let runningSince = Atomic<Int>(-1)
+  /// Twice the process that the workers were started in (`ownProcess`; 0 before), plus 1 while a caller holds the
+  /// pool. One word: who starts the workers holds the pool from the same moment on.
+  private let state = Atomic<Int>(0)
 
   /// - Parameter threads: Threads including the caller; nil takes one per CPU that this process may use.
   public init(threads: Int? = nil) {
@@ -41,11 +40,7 @@ public final class ThreadPool: Sendable {
     _ = forkGeneration  // registers the fork handler
   }
 
-  deinit {
-    // In a forked child the parent's workers do not exist and cannot be joined.
-    let running = runningSince.load(ordering: .acquiring) == forkCount.load(ordering: .relaxed)
-    workers.stop(joining: running)
-  }
+  deinit { workers.stop(joining: state.load(ordering: .acquiring) / 2 == ownProcess) }
 
   /// Runs `function` over [0, count) in tiles of `grain` units.
   ///
@@ -62,45 +57,34 @@ public final class ThreadPool: Sendable {
     }
     unsafe workers.run(
       Region(function: function, arguments: arguments, count: count, grain: grain, scratch: scratch))
-    busy.store(false, ordering: .releasing)
+    state.store(ownProcess * 2, ordering: .releasing)
   }
 
   /// Ends the workers until the next region needs them; does nothing while a region runs.
   package func endWorkers() {
-    let current = forkCount.load(ordering: .relaxed)
-    guard runningSince.load(ordering: .acquiring) == current, !busy.exchange(true, ordering: .acquiring) else { return }
+    let free = ownProcess * 2
+    guard state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged else { return }
     workers.end()
-    runningSince.store(-1, ordering: .releasing)
-    busy.store(false, ordering: .releasing)
-    startedFor.store(-1, ordering: .releasing)
+    state.store(0, ordering: .releasing)
   }
 
-  /// Takes the pool, and starts the workers where this process has none yet.
+  /// Takes the pool unless another caller holds it, and starts the workers where this process has none yet.
   private func enter() -> Bool {
-    let current = forkCount.load(ordering: .relaxed)
-    if runningSince.load(ordering: .acquiring) == current {
-      guard !busy.exchange(true, ordering: .acquiring) else { return false }
-      if runningSince.load(ordering: .acquiring) == current { return true }
-      // The workers were ended in between.
-      busy.store(false, ordering: .releasing)
-      return false
+    let free = ownProcess * 2, seen = state.load(ordering: .relaxed)
+    if seen == free {
+      return state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged
     }
-    // First use, use after the workers were ended, or first use after a fork, when whoever held the pool does not exist in this process. One caller
-    // starts the workers; others meanwhile run alone.
-    let last = startedFor.load(ordering: .acquiring)
-    guard last != current,
-      startedFor.compareExchange(expected: last, desired: current, ordering: .acquiringAndReleasing).exchanged
+    // Held; or first use, first use after the workers were ended, or first use after a fork, in which case whoever
+    // held the pool does not exist here.
+    guard seen / 2 != ownProcess,
+      state.compareExchange(expected: seen, desired: free + 1, ordering: .acquiring).exchanged
     else { return false }
-    if last == -1 {
-      // In this process: somebody who saw the workers before they were ended may be looking again.
-      while busy.exchange(true, ordering: .acquiring) { csystem_spin_hint() }
-    } else {
-      busy.store(true, ordering: .relaxed)
-    }
     workers.start(count: threadCount - 1, pinned: pinned)
-    runningSince.store(current, ordering: .releasing)
     return true
   }
+
+  /// Counts forks, from 1: a pool notices that it lives in a child and its workers do not.
+  private var ownProcess: Int { forkCount.load(ordering: .relaxed) }
 }
 
 /// Memory for the threads of one caller: `stride` bytes each.
@@ -118,6 +102,5 @@ public final class ThreadPool: Sendable {
   let scratch: Scratch
 }
 
-// Counts forks, so that a pool notices that it lives in a child and its workers do not.
-private let forkCount = Atomic<Int>(0)
+private let forkCount = Atomic<Int>(1)
 private let forkGeneration: Void = csystem_at_fork_child { forkCount.wrappingAdd(1, ordering: .relaxed) }

@@ -208,7 +208,8 @@ import Synchronization
     unsafe shared.pointee.stopping.store(false, ordering: .sequentiallyConsistent)
   }
 
-  /// Ends the workers and frees what they shared.
+  /// Ends the workers and frees what they shared. Not `joining` where none was started by this process: a child
+  /// after a fork has nobody to wait for.
   func stop(joining: Bool) {
     if joining { end() }
     unsafe shared.deinitialize(count: 1)

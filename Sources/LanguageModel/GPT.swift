@@ -15,7 +15,7 @@ public struct Block<Scalar: TensorScalar>: Module {
     attention = CausalSelfAttention(
       channels: C, headCount: configuration.headCount, bias: bias, dropout: configuration.dropout)
     feedForwardNorm = LayerNorm(channels: C, bias: bias, epsilon: configuration.layerNormEpsilon)
-    feedForward = FeedForward(channels: C, width: 4 * C, bias: bias, dropout: configuration.dropout)
+    feedForward = FeedForward(channels: C, width: configuration.feedForwardWidth, bias: bias, dropout: configuration.dropout)
   }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
@@ -44,6 +44,8 @@ public struct GPT<Scalar: TensorScalar>: Module {
   public let positionEmbedding: Embedding<Scalar>
   public let blocks: [Block<Scalar>]
   public let finalNorm: LayerNorm<Scalar>
+  /// [V, C]: the head's own weight, where it is not tied to the token embedding.
+  public let head: Parameter<Scalar>?
 
   /// Makes a model with weights of zero (norm scales of one): load weights, or call `initialize`.
   public init(_ configuration: GPTConfiguration) {
@@ -53,6 +55,7 @@ public struct GPT<Scalar: TensorScalar>: Module {
     blocks = (0..<configuration.layerCount).map { _ in Block(configuration) }
     finalNorm = LayerNorm(
       channels: configuration.channelCount, bias: configuration.hasBias, epsilon: configuration.layerNormEpsilon)
+    head = configuration.tiesHead ? nil : Parameter(zeros: tokenEmbedding.weight.shape)
   }
 
   /// Makes a model with random weights.
@@ -66,6 +69,7 @@ public struct GPT<Scalar: TensorScalar>: Module {
     parts.add("wpe", positionEmbedding)
     parts.add("h", blocks)
     parts.add("ln_f", finalNorm)
+    parts.add("lm_head.weight", head)
   }
 
   /// GPT-2's initialisation: matrices and embeddings from N(0, 0.02²), the projections back into the residual
@@ -84,22 +88,27 @@ public struct GPT<Scalar: TensorScalar>: Module {
   ///
   /// - Precondition: T is at most the context length, tokens lie inside the vocabulary.
   public func hiddenStates(_ tokens: Tokens) -> Variable<Scalar> {
-    var x = tokenEmbedding(tokens) + positionEmbedding(tokens.positions)
+    // Without recording, each result takes the place of the last.
+    var x = tokenEmbedding(tokens).updated { $0 + positionEmbedding(tokens.positions) }
     if configuration.dropout > 0 { x = x.dropout(rate: configuration.dropout) }
-    for block in blocks {
-      // Without recording, only a layer's result outlives it.
-      x = x.scoped { block($0) }
-    }
-    return finalNorm(x)
+    for block in blocks { x = x.updated { block($0) } }
+    return x.updated { finalNorm($0) }
   }
 
   /// Shapes: tokens [B, T] → [B, T, V].
-  public func logits(_ tokens: Tokens) -> Variable<Scalar> { hiddenStates(tokens).linear(tokenEmbedding.weight) }
+  public func logits(_ tokens: Tokens) -> Variable<Scalar> {
+    hiddenStates(tokens).linear(head ?? tokenEmbedding.weight)
+  }
 
   /// The mean negative log-likelihood of `targets`, in nats; the logits never exist.
   ///
   /// Shapes: tokens and `targets` [B, T] → [].
-  public func loss(_ tokens: Tokens, targets: Tokens, ignoring: Int32? = nil) -> Variable<Scalar> {
-    hiddenStates(tokens).linearCrossEntropy(tokenEmbedding.weight, targets, ignoring: ignoring)
+  ///
+  /// - Parameter expectedSeed: The seed that `backward` will get: 1, or 1/n where n batches accumulate.
+  public func loss(
+    _ tokens: Tokens, targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
+  ) -> Variable<Scalar> {
+    hiddenStates(tokens).linearCrossEntropy(
+      head ?? tokenEmbedding.weight, targets, ignoring: ignoring, expectedSeed: expectedSeed)
   }
 }

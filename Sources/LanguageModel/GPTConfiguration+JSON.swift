@@ -13,7 +13,7 @@ extension GPTConfiguration {
       JSON.Member("n_embd", .integer(Int64(channelCount))),
       JSON.Member("n_layer", .integer(Int64(layerCount))),
       JSON.Member("n_head", .integer(Int64(headCount))),
-      JSON.Member("n_inner", .null),
+      JSON.Member("n_inner", feedForwardWidth == 4 * channelCount ? .null : .integer(Int64(feedForwardWidth))),
       JSON.Member("activation_function", .string("gelu_new")),
       JSON.Member("resid_pdrop", .number(dropout)),
       JSON.Member("embd_pdrop", .number(dropout)),
@@ -22,7 +22,7 @@ extension GPTConfiguration {
       JSON.Member("initializer_range", .number(0.02)),
       JSON.Member("bos_token_id", .null),
       JSON.Member("eos_token_id", .null),
-      JSON.Member("tie_word_embeddings", .bool(true)),
+      JSON.Member("tie_word_embeddings", .bool(tiesHead)),
       JSON.Member("torch_dtype", .string("float32")),
       JSON.Member("bias", .bool(hasBias)),
     ])
@@ -48,6 +48,13 @@ extension GPTConfiguration {
       vocabularySize: size("vocab_size"), contextLength: size("n_positions", or: "n_ctx"),
       layerCount: size("n_layer"), headCount: size("n_head"), channelCount: size("n_embd"),
       hasBias: json["bias"]?.boolValue ?? true, dropout: json["resid_pdrop"]?.doubleValue ?? 0)
+    tiesHead = json["tie_word_embeddings"]?.boolValue ?? true
+    if let width = json["n_inner"], !width.isNull {
+      guard let width = width.intValue, width >= 1, width <= 1 << 24 else {
+        throw .configuration(path: path, "\"n_inner\" must be null or a whole number from 1 to \(1 << 24)")
+      }
+      feedForwardWidth = width
+    }
     layerNormEpsilon = json["layer_norm_epsilon"]?.doubleValue ?? 1e-5
   }
 }

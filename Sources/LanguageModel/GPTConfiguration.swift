@@ -15,6 +15,10 @@ public struct GPTConfiguration: Sendable, Equatable {
   /// The share of activations dropped in training.
   public var dropout: Double
   public var layerNormEpsilon = 1e-5
+  /// The width inside the feed-forward layers; 4C unless set.
+  public var feedForwardWidth: Int
+  /// Whether the head's weight is the token embedding.
+  public var tiesHead = true
 
   /// - Throws: `LanguageModelError.invalidConfiguration` where the sizes do not make a model.
   public init(
@@ -28,6 +32,7 @@ public struct GPTConfiguration: Sendable, Equatable {
     self.channelCount = channelCount
     self.hasBias = hasBias
     self.dropout = dropout
+    feedForwardWidth = 4 * channelCount
     if let problem { throw .invalidConfiguration(problem) }
   }
 
@@ -40,6 +45,7 @@ public struct GPTConfiguration: Sendable, Equatable {
     for (name, size) in sizes where size < 1 || size > 1 << 24 {
       return "the \(name) must lie between 1 and \(1 << 24), got \(size)"
     }
+    if vocabularySize * channelCount > 1 << 40 || layerCount > 1 << 16 { return "the model is too large for any memory" }
     if channelCount % headCount != 0 {
       return "\(channelCount) channels do not divide into \(headCount) heads; make --n-embd a multiple of --n-head"
     }

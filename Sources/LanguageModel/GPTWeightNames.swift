@@ -1,4 +1,7 @@
 /// How a GPT's parameters are called in Hugging Face files, and which of them lie transposed there.
+///
+/// A tensor's name is the parameter's path, which `listParts` of the modules gives (`h.0.attn.c_attn.weight`), behind
+/// a prefix. Who renames a part renames its tensor, and the lists here with it.
 enum GPTWeightNames {
   /// Before every name; the original GPT-2 files lack it, and readers accept both.
   static let prefix = "transformer."
@@ -8,7 +11,10 @@ enum GPTWeightNames {
 
   static func isTransposed(_ path: String) -> Bool { transposed.contains { path.hasSuffix($0) } }
 
-  /// Tensors that files carry and no parameter needs: attention masks, and the head that is tied to the embedding.
+  /// A parameter's name in a file. The head stands outside of the transformer.
+  static func stored(_ path: String) -> String { path == "lm_head.weight" ? path : prefix + path }
+
+  /// Tensors that files carry and no parameter needs: attention masks, and a head that is tied to the embedding.
   static func isIgnored(_ name: String) -> Bool {
     name.hasSuffix(".attn.bias") || name.hasSuffix(".attn.masked_bias") || name == "lm_head.weight"
   }
@@ -19,7 +25,7 @@ enum GPTWeightNames {
     let layers = (0..<configuration.layerCount).flatMap { layer in
       [
         ("h.\(layer).ln_1.bias", C), ("h.\(layer).attn.c_attn.bias", 3 * C), ("h.\(layer).attn.c_proj.bias", C),
-        ("h.\(layer).ln_2.bias", C), ("h.\(layer).mlp.c_fc.bias", 4 * C), ("h.\(layer).mlp.c_proj.bias", C),
+        ("h.\(layer).ln_2.bias", C), ("h.\(layer).mlp.c_fc.bias", configuration.feedForwardWidth), ("h.\(layer).mlp.c_proj.bias", C),
       ]
     }
     return layers + [("ln_f.bias", C)]

@@ -1,6 +1,7 @@
 public import Autograd
+public import Text
 
-/// Continues a text token by token.
+/// Continues a text.
 ///
 /// Computes the whole window again for every token: quick for the small models that a CPU trains, slow for large.
 public struct Generator {
@@ -18,14 +19,35 @@ public struct Generator {
   ///
   /// A text longer than the context is continued from its last `contextLength` tokens.
   ///
+  /// - Parameter stream: Tells apart several samples with one seed.
   /// - Precondition: The prompt has at least one token, all inside the vocabulary.
-  public func generate(after prompt: [Int32], count: Int, _ body: (Int32) -> Bool) {
+  public func generate(after prompt: [Int32], count: Int, stream: UInt32 = 0, _ body: (Int32) -> Bool) {
     var text = prompt
     for _ in 0..<count {
-      let token = sampler.draw(nextLogits(text), position: text.count)
+      let token = sampler.draw(nextLogits(text), after: text, stream: stream)
       text.append(token)
       if !body(token) { return }
     }
+  }
+
+  /// Continues `prompt` in characters: hands whole characters to `body` as soon as they are certain, and ends
+  /// before the first of `stops`.
+  ///
+  /// - Returns: Whether a stop string ended it.
+  /// - Precondition: As for tokens; the tokenizer is the model's.
+  @discardableResult
+  public func generate(
+    after prompt: [Int32], count: Int, stream: UInt32 = 0, tokenizer: CharacterTokenizer, stops: [String] = [],
+    _ body: (String) -> Bool
+  ) -> Bool {
+    var decoder = StreamingDecoder(tokenizer), matcher = StopMatcher(stops)
+    generate(after: prompt, count: count, stream: stream) { token in
+      // A vocabulary may be wider than its tokenizer: such a token has no text.
+      let text = Int(token) < tokenizer.vocabularySize ? decoder.push(token) : ""
+      return body(matcher.push(text)) && !matcher.hasStopped
+    }
+    if !matcher.hasStopped { _ = body(matcher.push(decoder.finish()) + matcher.finish()) }
+    return matcher.hasStopped
   }
 
   /// The logits of the token after `text`.

@@ -13,7 +13,7 @@ public enum LanguageModelError: Error, Sendable {
   case configuration(path: String, String)
   /// The weights do not fit the configuration: every tensor that is missing, unexpected or of another shape.
   case weights(path: String, [String])
-  case prompt(String)
+  case text(TextError)
 }
 
 extension LanguageModelError: CustomStringConvertible {
@@ -27,7 +27,7 @@ extension LanguageModelError: CustomStringConvertible {
     case .configuration(let path, let problem): "\(path): \(problem)"
     case .weights(let path, let problems):
       "\(path): the weights do not fit config.json: \(problems.joined(separator: "; "))"
-    case .prompt(let problem): problem
+    case .text(let error): "\(error)"
     }
   }
 }

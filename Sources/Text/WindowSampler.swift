@@ -6,7 +6,7 @@ import Base
 /// no part of a text is seen twice before all others were seen once, as drawing with replacement would do.
 /// There is no state: batch 1000 can be drawn without the ones before it, so a resumed run sees what an
 /// uninterrupted one would have seen.
-public struct WindowSampler: Sendable {
+public struct WindowSampler: BatchSampler {
   public let tokens: [Int32]
   public let blockSize: Int
   public let batchSize: Int

@@ -3,7 +3,7 @@ import Base
 public import Kernels
 public import LanguageModel
 import NeuralNetwork
-public import Text
+import Text
 
 /// Trains a GPT on windows of a text.
 ///
@@ -17,40 +17,31 @@ public final class Trainer {
   public private(set) var stepCount = 0
 
   private let tape: Tape<Float>
-  private let optimizer: AdamW<Float>
-  private let dataset: TokenDataset
-  private let trainingSampler: WindowSampler
-  private let evaluationSamplers: [WindowSampler]
+  private let optimizer: any Optimizer<Float>
+  private let data: TrainingData
   private var inputs: [Int32]
   private var targets: [Int32]
 
-  private var T: Int { model.configuration.contextLength }
+  private var T: Int { data.training.blockSize }
+  private var B: Int { data.training.batchSize }
 
-  /// - Throws: `invalidConfiguration`, or `text` where a part of the data is shorter than one window.
+  /// - Throws: `invalidConfiguration` where settings, or windows and model, do not fit.
   public init(
-    model: GPT<Float>, dataset: TokenDataset, configuration: TrainingConfiguration, backend: Backend = Backend()
+    model: GPT<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend = Backend()
   ) throws(TrainingError) {
     if let problem = configuration.problem { throw .invalidConfiguration(problem) }
-    let T = model.configuration.contextLength, B = configuration.batchSize
-    do throws(TextError) {
-      try dataset.requireWindows(blockSize: T)
-    } catch {
-      throw .text(error)
+    guard data.training.blockSize <= model.configuration.contextLength else {
+      throw .invalidConfiguration(
+        "windows of \(data.training.blockSize) tokens do not fit a model with a context of "
+          + "\(model.configuration.contextLength)")
     }
     self.model = model
     self.configuration = configuration
-    self.dataset = dataset
+    self.data = data
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
-    optimizer = AdamW(
-      model.parameters, beta1: configuration.beta1, beta2: configuration.beta2,
-      weightDecay: configuration.weightDecay, backend: backend)
-    func sampler(_ tokens: [Int32], _ purpose: RandomPurpose) -> WindowSampler {
-      WindowSampler(tokens: tokens, blockSize: T, batchSize: B, seed: configuration.seed, purpose: purpose)
-    }
-    trainingSampler = sampler(dataset.training, .dataOrder)
-    evaluationSamplers = [sampler(dataset.training, .evaluation), sampler(dataset.validation, .evaluation)]
-    inputs = [Int32](repeating: 0, count: B * T)
+    optimizer = configuration.makeOptimizer(for: model.parameters, backend: backend)
+    inputs = [Int32](repeating: 0, count: data.training.batchSize * data.training.blockSize)
     targets = inputs
   }
 
@@ -64,13 +55,11 @@ public final class Trainer {
     let plan = plan()
     guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
     try report(
-      .started(
-        parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes,
-        trainingTokens: dataset.training.count, validationTokens: dataset.validation.count))
+      .started(parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes, data: data.summary))
     var meter = Meter()
     while stepCount < configuration.maximumSteps {
       let metrics = try step()
-      meter.count(configuration.batchSize * T)
+      meter.count(B * configuration.accumulation * T)
       let isLast = stepCount == configuration.maximumSteps
       if isLast || stepCount % configuration.logInterval == 0 {
         try report(.step(line(metrics, meter.rate())))
@@ -104,22 +93,26 @@ public final class Trainer {
   ///
   /// - Throws: `nonFinite` before the weights are touched.
   public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
-    let index = UInt64(stepCount)
-    fill(trainingSampler, batch: index)
-    tape.randomStep = index
-    let loss = tape.step { _ in lossAndBackward() }
+    var loss = 0.0
+    for microBatch in 0..<configuration.accumulation {
+      let batch = UInt64(stepCount * configuration.accumulation + microBatch)
+      fill(data.training, batch: batch)
+      tape.randomStep = batch
+      loss += tape.step(accumulating: microBatch > 0) { _ in lossAndBackward() }
+    }
+    loss /= Double(configuration.accumulation)
     let norm = optimizer.gradientNorm()
     guard loss.isFinite, norm.isFinite else {
       throw .nonFinite(step: stepCount + 1, loss: loss, gradientNorm: norm)
     }
     let rate = configuration.schedule.rate(at: stepCount)
     optimizer.step(
-      learningRate: rate, gradientScale: AdamW<Float>.clipFactor(norm: norm, limit: configuration.gradientClip))
+      learningRate: rate, gradientScale: GradientClipping.factor(norm: norm, limit: configuration.gradientClip))
     stepCount += 1
     return (loss, norm, rate)
   }
 
-  private func fill(_ sampler: WindowSampler, batch: UInt64) {
+  private func fill(_ sampler: any BatchSampler, batch: UInt64) {
     unsafe inputs.withUnsafeMutableBufferPointer { inputs in
       unsafe targets.withUnsafeMutableBufferPointer { targets in
         // INVARIANT: both hold B·T ids, which the sampler checks.
@@ -130,14 +123,16 @@ public final class Trainer {
 
   /// Inside a step: the loss of the current batch, its gradients left in the parameters.
   private func lossAndBackward() -> Double {
-    let loss = lossVariable()
-    loss.backward()
+    let seed = 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed)
+    loss.backward(seed: seed)
     return Double(loss.value)
   }
 
-  private func lossVariable() -> Variable<Float> {
-    let shape: InlineArray<2, Int> = [configuration.batchSize, T], inputs = inputs, targets = targets
-    return model.loss(tape.tokens(inputs.span, shape: shape), targets: tape.tokens(targets.span, shape: shape))
+  private func lossVariable(expectedSeed: Float = 1) -> Variable<Float> {
+    let shape: InlineArray<2, Int> = [B, T], inputs = inputs, targets = targets
+    return model.loss(
+      tape.tokens(inputs.span, shape: shape), targets: tape.tokens(targets.span, shape: shape),
+      expectedSeed: expectedSeed)
   }
 
   // MARK: Evaluation
@@ -146,7 +141,7 @@ public final class Trainer {
   /// run differ by the weights alone.
   public func evaluate() -> EvaluationMetrics {
     var losses: [Double] = []
-    for sampler in evaluationSamplers {
+    for sampler in [data.trainingCheck, data.validationCheck] {
       var sum = 0.0
       for batch in 0..<configuration.evaluationBatches {
         fill(sampler, batch: UInt64(batch))

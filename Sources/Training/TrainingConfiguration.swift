@@ -1,11 +1,14 @@
+import Autograd
+import Kernels
 public import NeuralNetwork
 
 /// How a model is trained: everything that decides the result, and nothing else.
 public struct TrainingConfiguration: Sendable, Equatable {
-  /// B: sequences per step.
-  public var batchSize = 12
+  /// Batches per step, whose gradients are averaged.
+  public var accumulation = 1
   public var maximumSteps = 2000
   public var schedule = LearningRateSchedule(peak: 1e-3, minimum: 1e-4, warmupSteps: 100, decaySteps: 2000)
+  public var optimizer = OptimizerKind.adamw
   public var beta1 = 0.9
   public var beta2 = 0.99
   /// On matrices only.
@@ -23,10 +26,19 @@ public struct TrainingConfiguration: Sendable, Equatable {
 
   public init() {}
 
+  func makeOptimizer(for parameters: [NamedParameter<Float>], backend: Backend) -> any Optimizer<Float> {
+    let groups = ParameterGroup.decayingMatrices(parameters, weightDecay: weightDecay)
+    return switch optimizer {
+    case .adamw, .adam:
+      Adam(groups, beta1: beta1, beta2: beta2, decoupledDecay: optimizer == .adamw, backend: backend)
+    case .sgd: SGD(groups, momentum: beta1, backend: backend)
+    }
+  }
+
   /// What is wrong with the values, in words.
   var problem: String? {
     let counts = [
-      ("batch size", batchSize, 1), ("number of steps", maximumSteps, 0),
+      ("number of accumulated batches", accumulation, 1), ("number of steps", maximumSteps, 0),
       ("evaluation interval", evaluationInterval, 1), ("number of evaluation batches", evaluationBatches, 1),
       ("log interval", logInterval, 1), ("number of warm-up steps", schedule.warmupSteps, 0),
       ("number of decay steps", schedule.decaySteps, 0),
@@ -44,4 +56,14 @@ public struct TrainingConfiguration: Sendable, Equatable {
     }
     return nil
   }
+}
+
+/// The optimisers that a run can choose.
+public enum OptimizerKind: String, Sendable, CaseIterable {
+  /// Adam with decoupled weight decay.
+  case adamw
+  /// Adam with weight decay inside the gradient.
+  case adam
+  /// Gradient descent; `beta1` is its momentum.
+  case sgd
 }

@@ -1,7 +1,7 @@
 /// What a run tells while it goes on.
 public enum TrainingEvent: Sendable {
   /// Once, before the first step.
-  case started(parameterCount: Int, arenaBytes: Int, trainingTokens: Int, validationTokens: Int)
+  case started(parameterCount: Int, arenaBytes: Int, data: String)
   case step(StepMetrics)
   case evaluation(EvaluationMetrics)
 }

@@ -71,13 +71,14 @@ import Testing
 
   private func adamWLosses<Scalar: TensorScalar>(_ model: GPT<Scalar>) throws -> (losses: [Double], norms: [Double]) {
     let tape = Tape<Scalar>()
-    let optimizer = AdamW(model.parameters, beta1: 0.9, beta2: 0.99, weightDecay: 0.1)
+    let optimizer = Adam(
+      ParameterGroup.decayingMatrices(model.parameters, weightDecay: 0.1), beta1: 0.9, beta2: 0.99)
     var losses: [Double] = [], norms: [Double] = []
     for _ in 0..<20 {
       losses.append(try step(model, tape))
       let norm = optimizer.gradientNorm()
       norms.append(norm)
-      optimizer.step(learningRate: 1e-2, gradientScale: AdamW<Scalar>.clipFactor(norm: norm, limit: 1))
+      optimizer.step(learningRate: 1e-2, gradientScale: GradientClipping.factor(norm: norm, limit: 1))
     }
     return (losses, norms)
   }

@@ -3,7 +3,7 @@ import Kernels
 import NeuralNetwork
 import Testing
 
-@Suite("Modules and AdamW") struct ModuleTests {
+@Suite("Modules and Adam") struct ModuleTests {
   private struct Network: Module {
     let first = Linear<Double>(inputs: 3, outputs: 4)
     let rest = [Linear<Double>(inputs: 4, outputs: 4, bias: false), Linear<Double>(inputs: 4, outputs: 2)]
@@ -27,7 +27,7 @@ import Testing
   @Test("1000 steps find the minimum of a quadratic")
   func quadratic() {
     let x = Parameter<Double>([3, -2, 0.5]), tape = Tape<Double>()
-    let optimizer = AdamW([NamedParameter(path: "x", parameter: x)], weightDecay: 0)
+    let optimizer = Adam([ParameterGroup([NamedParameter(path: "x", parameter: x)])])
     for step in 0..<1000 {
       tape.step { tape in
         let v = tape.variable(x) - tape.input([1, 2, 3])
@@ -41,8 +41,8 @@ import Testing
   @Test("a parameter that a step does not reach stays, but for the moments' after-run")
   func unreached() {
     let x = Parameter<Double>([1]), y = Parameter<Double>([1]), tape = Tape<Double>()
-    let optimizer = AdamW(
-      [NamedParameter(path: "x", parameter: x), NamedParameter(path: "y", parameter: y)], weightDecay: 0)
+    let optimizer = Adam(
+      [ParameterGroup([NamedParameter(path: "x", parameter: x), NamedParameter(path: "y", parameter: y)])])
     tape.step { tape in tape.variable(x).sum().backward() }
     #expect(optimizer.gradientNorm() == 1)
     optimizer.step(learningRate: 0.1)
@@ -59,8 +59,8 @@ import Testing
       (v * v).sum().backward()
     }
     let norms = [1, 2, 3, 8].map { threads in
-      AdamW(
-        [NamedParameter(path: "x", parameter: x)], backend: Backend(pool: ThreadPool(threads: threads))
+      Adam(
+        [ParameterGroup([NamedParameter(path: "x", parameter: x)])], backend: Backend(pool: ThreadPool(threads: threads))
       ).gradientNorm()
     }
     #expect(Set(norms).count == 1)

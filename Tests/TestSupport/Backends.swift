@@ -7,6 +7,3 @@ public func forEachInstructionSet(_ body: (Backend) throws -> Void) rethrows {
 
 /// A pool without workers.
 public let singleThread = ThreadPool(threads: 1)
-
-/// Pools of 1, 2, 3 and 8 threads. More threads than CPUs is a case of its own.
-public let poolsOfManySizes = [singleThread, ThreadPool(threads: 2), ThreadPool(threads: 3), ThreadPool(threads: 8)]

@@ -27,7 +27,7 @@ import Training
 private func checkLongRun(threads: Int, dropout: Double, steps: Int) throws {
   let (trainer, tokenizer) = try makeTrainer(threads: threads, dropout: dropout)
   let plan = trainer.plan()
-  try withTemporaryDirectory { path in
+  try temporaryDirectory { path in
     let log = try TrainingLog(path: path + "/log.jsonl")
     try trainer.run { event throws(TrainingError) in
       log.write(event)
@@ -43,8 +43,12 @@ private func checkLongRun(threads: Int, dropout: Double, steps: Int) throws {
 
   let memory = try anonymousBytes(), allocations = ctest_all_allocations()
   for _ in 0..<steps { _ = try trainer.step() }
-  let allocated = ctest_all_allocations() - allocations, grown = try anonymousBytes() - memory
-  if ctest_counts_allocations() != 0 { #expect(allocated == 0) }
+  let allocated = ctest_all_allocations() - allocations
+  let grown = try anonymousBytes() - memory
+  // Without optimisation Swift itself allocates here and there; the promise is about release builds.
+  #if !DEBUG
+    if ctest_counts_allocations() != 0 { #expect(allocated == 0) }
+  #endif
   #expect(abs(grown) <= 64 * 1024)
   #expect(trainer.arenaStatistics.chunks == 1)
   #expect(trainer.arenaStatistics.peak == plan.arenaBytes)
@@ -58,12 +62,14 @@ private func makeTrainer(threads: Int, dropout: Double) throws -> (Trainer, Char
       vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 16,
       dropout: dropout), seed: 1)
   var configuration = TrainingConfiguration()
-  configuration.batchSize = 2
   configuration.maximumSteps = 20
   configuration.evaluationInterval = 10
   configuration.evaluationBatches = 2
   let trainer = try Trainer(
-    model: model, dataset: try TokenDataset(tokens: try tokenizer.encode(text)), configuration: configuration,
+    model: model,
+    data: try .windows(
+      of: try TokenDataset(tokens: try tokenizer.encode(text)), blockSize: model.configuration.contextLength,
+      batchSize: 2, seed: configuration.seed), configuration: configuration,
     backend: Backend(pool: ThreadPool(threads: threads)))
   return (trainer, tokenizer)
 }

@@ -19,7 +19,6 @@ import Training
         vocabularySize: tokenizer.vocabularySize, contextLength: 33, layerCount: 2, headCount: 3, channelCount: 48,
         hasBias: true, dropout: dropout), seed: 7)
     var configuration = TrainingConfiguration()
-    configuration.batchSize = batch
     configuration.maximumSteps = steps
     configuration.schedule.peak = rate
     configuration.schedule.warmupSteps = 5
@@ -27,7 +26,10 @@ import Training
     configuration.evaluationInterval = 10
     configuration.evaluationBatches = 2
     let trainer = try Trainer(
-      model: model, dataset: try TokenDataset(tokens: try tokenizer.encode(text)), configuration: configuration,
+      model: model,
+    data: try .windows(
+      of: try TokenDataset(tokens: try tokenizer.encode(text)), blockSize: model.configuration.contextLength,
+      batchSize: batch, seed: configuration.seed), configuration: configuration,
       backend: Backend(pool: ThreadPool(threads: threads)))
     return (trainer, tokenizer)
   }
@@ -38,7 +40,7 @@ import Training
     for threads in [1, 2, 3, 8, 2] {
       let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout)
       try trainer.run { _ throws(TrainingError) in }
-      try withTemporaryDirectory { path in
+      try temporaryDirectory { path in
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)
         files.append(try POSIXFileSystem().read(path + "/model.safetensors", byteLimit: 1 << 24))
       }
@@ -81,14 +83,9 @@ import Training
   @Test("data shorter than a window is refused with both numbers")
   func tooShort() throws {
     let tokenizer = try CharacterTokenizer(training: Array("abc".utf8))
-    let model = GPT<Float>(
-      try GPTConfiguration(vocabularySize: 3, contextLength: 8, layerCount: 1, headCount: 1, channelCount: 4), seed: 1)
     let dataset = try TokenDataset(tokens: try tokenizer.encode("abcabcabcabc"))
-    do {
-      _ = try Trainer(model: model, dataset: dataset, configuration: TrainingConfiguration())
-      Issue.record("trained on a text shorter than a window")
-    } catch {
-      guard case .text(.tooShort) = error else { throw error }
+    #expect(throws: TextError.tooShort(part: .validation, tokenCount: 2, blockSize: 8)) {
+      try TrainingData.windows(of: dataset, blockSize: 8, batchSize: 1, seed: 1)
     }
   }
 
@@ -98,8 +95,9 @@ import Training
     var configuration = trainer.configuration
     configuration.beta2 = 1
     do {
+      let dataset = try TokenDataset(tokens: [Int32](repeating: 0, count: 1000))
       _ = try Trainer(
-        model: trainer.model, dataset: try TokenDataset(tokens: [Int32](repeating: 0, count: 1000)),
+        model: trainer.model, data: try .windows(of: dataset, blockSize: 33, batchSize: 1, seed: 1),
         configuration: configuration)
       Issue.record("accepted beta2 = 1")
     } catch {
@@ -109,7 +107,7 @@ import Training
 
   @Test("the log has one JSON object per line, with the documented keys")
   func log() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let (trainer, _) = try trainer(steps: 20), log = try TrainingLog(path: path + "/log.jsonl")
       try trainer.run { event throws(TrainingError) in log.write(event) }
       let bytes = try POSIXFileSystem().read(path + "/log.jsonl", byteLimit: 1 << 20)

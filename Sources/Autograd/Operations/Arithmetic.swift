@@ -109,9 +109,12 @@ package extension TapeCore {
     _ b: (data: UnsafeMutableRawPointer, shape: Shape), into y: UnsafeMutableRawPointer, adds: Bool
   ) {
     guard shape.count > 0 else { return }
-    var loop = unsafe StridedLoop(
-      shape, a.shape.strides(broadcastTo: shape), b.shape.strides(broadcastTo: shape))
-    loop.merge()
+    // Nothing repeats in the common case: one run over all elements.
+    var loop = StridedLoop(elements: shape.count)
+    if unsafe a.shape != shape || b.shape != shape {
+      loop = unsafe StridedLoop(shape, a.shape.strides(broadcastTo: shape), b.shape.strides(broadcastTo: shape))
+      loop.merge()
+    }
     let arguments = unsafe ck_binary(
       op: op, rank: Int32(loop.shape.rank), accumulate: adds ? 1 : 0, y: y, a: a.data, b: b.data,
       shape: loop.shape.lengths.tuple, a_strides: loop.first.tuple, b_strides: loop.second.tuple)

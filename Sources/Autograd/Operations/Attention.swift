@@ -10,7 +10,7 @@ import Kernels
 package extension TapeCore {
   func attention(_ qkv: Slot, headCount H: Int, dropout: Double) throws(Misuse) -> Slot {
     let input = nodes[qkv].shape
-    guard input.rank == 3, H > 0, input[2] % (3 * H) == 0 else {
+    guard input.rank == 3, H > 0, input[2] % 3 == 0, input[2] / 3 % H == 0 else {
       throw Misuse(
         "causalAttention", "expected queries, keys and values [batch, tokens, 3 × channels] with channels a multiple "
           + "of \(H) heads; got \(input)")
@@ -18,7 +18,7 @@ package extension TapeCore {
     try checkDropout(dropout, "causalAttention")
     let B = input[0], T = input[1], C = input[2] / 3
     let y = try result(Shape([B, T, C] as InlineArray<3, Int>), "causalAttention", of: qkv)
-    let statistics = Shape([B, H, T] as InlineArray<3, Int>), bytes = statistics.count * type.size
+    let statistics = try Shape([B, H, T] as InlineArray<3, Int>).validated("causalAttention"), bytes = statistics.count * type.size
     let maximum = unsafe try allocate(bytes, statistics, "causalAttention")
     let reciprocal = unsafe try allocate(bytes, statistics, "causalAttention")
     let random = dropout > 0 ? nextRandomCounters() : (key: 0, step: 0, ordinal: 0)

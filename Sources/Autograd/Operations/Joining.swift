@@ -1,119 +1,136 @@
 import CKernels
 
-// Cutting along an axis and joining along one. With `inner` the elements of one step along the axis:
-//   slice        y[o, i] = x[o, start + i]                 dx[o, start + i] = dy[o, i], 0 elsewhere
-//   concatenate  y[o, start_p + i] = x_p[o, i]             dx_p[o, i] = dy[o, start_p + i]
-// One pass over memory each way; keeps nothing.
+// Joining along an axis, one there is (concatenate) or a new one (stack).
+//
+// With `outer` the product of the axes before it, every part is a matrix [outer, count/outer] and so is the result:
+//   y[o, startₚ + i] = xₚ[o, i],   dxₚ[o, i] = dy[o, startₚ + i].
+// One pass over memory each way; keeps nothing but the list of parts.
 
 package extension TapeCore {
-  func slice(_ x: Slot, axis: Int, start: Int, length: Int) throws(Misuse) -> Slot {
-    let shape = nodes[x].shape, axis = try axisIndex(x, axis, "slice")
-    guard start >= 0, length >= 0, length <= shape.lengths[axis] - start else {
-      throw Misuse("slice", "axis \(axis) of shape \(shape) does not hold \(length) elements from \(start) on")
+  /// INVARIANT: `parts` are `count` slots of this tape.
+  @unsafe func concatenate(_ parts: UnsafePointer<Slot>, count: Int, axis: Int) throws(Misuse) -> Slot {
+    let first = unsafe try firstPart(parts, count, "concatenate"), shape = nodes[first].shape
+    let axis = try axisIndex(first, axis, "concatenate")
+    var joined = shape, length = 0
+    for index in 0..<count {
+      let part = unsafe nodes[parts[index]].shape
+      var wanted = shape
+      if part.rank == shape.rank { wanted[axis] = part.lengths[axis] }
+      guard part == wanted else {
+        throw Misuse("concatenate", "shapes \(shape) and \(part) differ in more than axis \(axis)")
+      }
+      length += part.lengths[axis]
     }
-    var cut = shape
-    cut[axis] = length
-    let y = try result(cut, "slice", of: x)
-    let (outer, inner) = runs(shape, axis), total = shape.lengths[axis] * inner
-    unsafe stridedCopy(
-      data(x) + start * inner * type.size, Shape([outer, length * inner] as InlineArray<2, Int>),
-      [total, 1, 0, 0, 0, 0, 0, 0], scale: 1, into: data(y), adds: false)
-    unsafe record(.slice, x, output: y, integers: [axis, start, 0, 0])
-    return y
-  }
-
-  func sliceBackward(_ record: Record) throws(Misuse) {
-    let x = record.inputs[0], shape = nodes[x].shape, axis = record.integers[0]
-    guard let target = unsafe try contribution(to: x, "slice") else { return }
-    unsafe clear(target, count: shape.count)
-    let (outer, inner) = runs(shape, axis), count = nodes[record.output].shape.lengths[axis] * inner
-    for row in 0..<outer {
-      let offset = row * shape.lengths[axis] * inner + record.integers[1] * inner
-      unsafe copy(
-        gradient(of: record.output) + row * count * type.size, to: target.target + offset * type.size, count: count,
-        accumulate: true)
-    }
+    joined[axis] = length
+    return unsafe try join(parts, count, joined.validated("concatenate"), outer: shape.count(of: 0..<axis), "concatenate")
   }
 
   /// INVARIANT: `parts` are `count` slots of this tape.
-  @unsafe func concatenate(_ parts: UnsafePointer<Slot>, count: Int, axis: Int) throws(Misuse) -> Slot {
-    guard count > 0 else { throw Misuse("concatenate", "no parts to join") }
-    let first = unsafe nodes[parts[0]].shape, axis = unsafe try axisIndex(parts[0], axis, "concatenate")
-    var joined = first, needed = false, length = 0
-    for index in 0..<count {
-      let shape = unsafe nodes[parts[index]].shape
-      var wanted = first
-      if shape.rank == first.rank { wanted[axis] = shape.lengths[axis] }
-      guard shape == wanted else {
-        throw Misuse("concatenate", "shapes \(first) and \(shape) differ in more than axis \(axis)")
-      }
-      length += shape.lengths[axis]
-      needed = unsafe needed || nodes[parts[index]].requiresGradient
+  @unsafe func stack(_ parts: UnsafePointer<Slot>, count: Int, axis: Int) throws(Misuse) -> Slot {
+    let first = unsafe try firstPart(parts, count, "stack"), shape = nodes[first].shape
+    let place = axis < 0 ? axis + shape.rank + 1 : axis
+    guard place >= 0, place <= shape.rank, shape.rank < Shape.maximumRank else {
+      throw Misuse("stack", "there is no place \(axis) for a new axis in shape \(shape)")
     }
-    joined[axis] = length
-    let y = try temporary(joined.validated("concatenate"), "concatenate", requiresGradient: needed)
-    let list = unsafe try allocate(count * MemoryLayout<Slot>.stride, joined, "concatenate")
-    unsafe list.copyMemory(from: parts, byteCount: isPlanning ? 0 : count * MemoryLayout<Slot>.stride)
-    unsafe join(parts, count, into: y, axis)
-    unsafe record(.concatenate, parts[0], output: y, saved: [list, nil, nil], integers: [count, axis, 0, 0])
+    var joined = Shape()
+    for index in 0...shape.rank {
+      if index == place { joined.append(count) }
+      if index < shape.rank { joined.append(shape.lengths[index]) }
+    }
+    for index in 0..<count {
+      let part = unsafe nodes[parts[index]].shape
+      guard part == shape else {
+        throw Misuse("stack", "shapes \(shape) and \(part) differ", hint: "only equal shapes make a new axis")
+      }
+    }
+    return unsafe try join(parts, count, joined.validated("stack"), outer: shape.count(of: 0..<place), "stack")
+  }
+
+  private func firstPart(
+    _ parts: UnsafePointer<Slot>, _ count: Int, _ operation: StaticString
+  ) throws(Misuse) -> Slot {
+    guard count > 0 else { throw Misuse(operation, "there are no parts to join") }
+    return unsafe parts[0]
+  }
+
+  private func join(
+    _ parts: UnsafePointer<Slot>, _ count: Int, _ shape: Shape, outer: Int, _ operation: StaticString
+  ) throws(Misuse) -> Slot {
+    var needed = false
+    for index in 0..<count where unsafe requiresGradient(parts[index]) { needed = true }
+    let y = try temporary(shape, operation, requiresGradient: needed)
+    let total = shape.count / max(1, outer)
+    var start = 0
+    for index in 0..<count {
+      let part = unsafe parts[index], columns = nodes[part].shape.count / max(1, outer)
+      unsafe stridedWrite(
+        data(part), Shape([outer, columns] as InlineArray<2, Int>), into: data(y) + start * type.size,
+        [total, 1, 0, 0, 0, 0, 0, 0], adds: false)
+      start += columns
+    }
+    guard isRecording, needed else { return y }
+    unsafe record(
+      .concatenate, -1, output: y, integers: [listInputs(parts, count), count, outer, 0])
     return y
   }
 
-  @unsafe private func join(_ parts: UnsafePointer<Slot>, _ count: Int, into y: Slot, _ axis: Int) {
-    if isPlanning { return }
-    let (outer, inner) = runs(nodes[y].shape, axis), row = nodes[y].shape.lengths[axis] * inner * type.size
-    var start = 0
-    for index in 0..<count {
-      let bytes = unsafe nodes[parts[index]].shape.lengths[axis] * inner * type.size
-      for position in 0..<outer {
-        unsafe (data(y) + position * row + start).copyMemory(
-          from: data(parts[index]) + position * bytes, byteCount: bytes)
-      }
-      start += bytes
-    }
+  /// Remembers inputs until the end of the step; returns where they stand in `inputLists`.
+  @unsafe func listInputs(_ slots: UnsafePointer<Slot>, _ count: Int) -> Int {
+    for index in 0..<count { inputLists.append(unsafe slots[index]) }
+    return inputLists.count - count
   }
 
   func concatenateBackward(_ record: Record) throws(Misuse) {
-    let shape = nodes[record.output].shape, axis = record.integers[1]
-    let (outer, inner) = runs(shape, axis), total = shape.lengths[axis] * inner
+    let outer = record.integers[2], total = nodes[record.output].shape.count / max(1, outer)
     var start = 0
-    try forEachInput(of: record) { part throws(Misuse) in
-      let length = nodes[part].shape.lengths[axis] * inner
-      defer { start += length }
-      guard let target = unsafe try contribution(to: part, "concatenate") else { return }
+    for index in 0..<record.integers[1] {
+      let part = inputLists[record.integers[0] + index], columns = nodes[part].shape.count / max(1, outer)
+      defer { start += columns }
+      guard let target = unsafe try contribution(to: part, "concatenate") else { continue }
       unsafe stridedCopy(
-        gradient(of: record.output) + start * type.size, Shape([outer, length] as InlineArray<2, Int>),
+        gradient(of: record.output) + start * type.size, Shape([outer, columns] as InlineArray<2, Int>),
         [total, 1, 0, 0, 0, 0, 0, 0], scale: 1, into: target.target, adds: target.adds)
     }
   }
-
-  /// How often a step along `axis` is repeated outside of it, and the elements of one step.
-  private func runs(_ shape: Shape, _ axis: Int) -> (outer: Int, inner: Int) {
-    (shape.count(of: 0..<axis), shape.count(of: axis + 1..<shape.rank))
-  }
-
-  /// An axis counted from the front; negative ones count from the back.
-  func axisIndex(_ x: Slot, _ axis: Int, _ operation: StaticString) throws(Misuse) -> Int {
-    let shape = nodes[x].shape, index = axis < 0 ? axis + shape.rank : axis
-    guard index >= 0, index < shape.rank else { throw Misuse(operation, "shape \(shape) has no axis \(axis)") }
-    return index
-  }
 }
 
-package extension Variable {
-  /// `length` steps of an axis from `start` on.
-  func slice(axis: Int, start: Int, length: Int) -> Variable {
-    apply("slice") { c, x throws(Misuse) in try c.slice(x, axis: axis, start: start, length: length) }
+extension Variable {
+  /// Joins variables along an axis that they have; negative axes count from the back.
+  ///
+  /// Shapes: [..., n₀, ...], [..., n₁, ...], … → [..., n₀ + n₁ + …, ...]. The way back is `split`.
+  ///
+  /// - Precondition: At least one part; all lengths but that of the axis agree. Otherwise stops and prints two shapes.
+  /// - Complexity: one pass over the result; copies. Two arrays on the heap, that of the parts and one inside.
+  public static func concatenate(_ parts: [Variable], axis: Int) -> Variable {
+    unsafe join(parts, "concatenate") { c, list, count throws(Misuse) in
+      unsafe try c.concatenate(list, count: count, axis: axis)
+    }
   }
 
-  /// This and `others`, one after the other along an axis.
-  func concatenated(with others: [Variable], axis: Int) -> Variable {
-    apply("concatenate") { c, x throws(Misuse) in
-      var slots = [x]
-      for other in others { slots.append(try c.slot(other.handle, "concatenate")) }
-      return unsafe try slots.withUnsafeBufferPointer { buffer throws(Misuse) in
-        unsafe try c.concatenate(buffer.baseAddress!, count: buffer.count, axis: axis)
+  /// Joins variables of one shape along a new axis, which gets the index `axis` in the result.
+  ///
+  /// Shapes: n times [a, b] → [n, a, b], [a, n, b] or [a, b, n].
+  ///
+  /// - Precondition: At least one part; all shapes are equal. Otherwise stops and prints two of them.
+  /// - Complexity: one pass over the result; copies. Two arrays on the heap, that of the parts and one inside.
+  public static func stack(_ parts: [Variable], axis: Int = 0) -> Variable {
+    unsafe join(parts, "stack") { c, list, count throws(Misuse) in unsafe try c.stack(list, count: count, axis: axis) }
+  }
+
+  private static func join(
+    _ parts: [Variable], _ operation: StaticString,
+    _ body: (TapeCore, UnsafePointer<Slot>, Int) throws(Misuse) -> Slot
+  ) -> Variable {
+    stopping { () throws(Misuse) in
+      guard let first = parts.first else { throw Misuse(operation, "there are no parts to join") }
+      let core = try TapeTable.core(of: first.handle, operation)
+      var slots: [Slot] = []
+      for part in parts { slots.append(try core.slot(part.handle, operation)) }
+      let result = unsafe try slots.withUnsafeBufferPointer { list throws(Misuse) in
+        // INVARIANT: there is a first part, so the list has an address.
+        unsafe try body(core, list.baseAddress!, list.count)
       }
+      return Variable(core.handle(result))
     }
   }
 }

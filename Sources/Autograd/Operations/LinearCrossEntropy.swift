@@ -7,17 +7,23 @@ import Kernels
 // from it come dx and the chunk's contribution to dW: the [rows, V] logits never exist and are never computed
 // again. 2·rows·V·C flops without recording, 6·rows·V·C with it; backward costs next to nothing.
 //
-// The contributions are those of a seed gradient of 1, which is what a loss gets. For another seed s backward
-// scales dx and adds (s − 1) times the contributions to dW, by going over the chunks again.
+// The contributions are those of the expected seed gradient e, 1 unless told otherwise. For another seed s backward
+// scales dx and adds (s − e) times the contributions of a seed of 1 to dW, by going over the chunks again.
+//
+// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
+// of the step says so.
 
 package extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
   private static let chunkRows = 256
 
   func linearCrossEntropy(
-    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?
+    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double = 1
   ) throws(Misuse) -> Slot {
     let operation: StaticString = "linearCrossEntropy"
+    guard expectedSeed.isFinite, expectedSeed != 0 else {
+      throw Misuse(operation, "an expected seed of \(expectedSeed)", hint: "leave it out, or give what backward gets")
+    }
     let shape = nodes[x].shape, w = nodes[weight].shape
     guard w.rank == 2, shape.rank >= 1, w[1] == shape.last else {
       throw Misuse(
@@ -38,11 +44,15 @@ package extension TapeCore {
       var dx: UnsafeMutableRawPointer? = nil
       if requiresGradient(x) { unsafe dx = try allocateGradient(shape, operation) }
       let dW = unsafe try contribution(to: weight, operation)
+      if dW != nil { openLosses += 1 }
       let chunks = unsafe Chunks(
-        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: 1 / Double(counted))
+        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses,
+        scale: expectedSeed / Double(counted))
       unsafe try run(chunks, dx: dx, dW: dW, operation)
       unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
-      unsafe record(.linearCrossEntropy, x, weight, targets, output: y, saved: [dx, UnsafeMutableRawPointer(losses), nil], integers: integers)
+      unsafe record(
+        .linearCrossEntropy, x, weight, targets, output: y, saved: [dx, UnsafeMutableRawPointer(losses), nil],
+        integers: integers, scalars: [expectedSeed, 0])
     } else {
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: nil)
@@ -56,21 +66,29 @@ package extension TapeCore {
   func linearCrossEntropyBackward(_ record: Record) throws(Misuse) {
     let operation: StaticString = "linearCrossEntropy"
     let x = record.inputs[0], weight = record.inputs[1], shape = nodes[x].shape
-    let seed = unsafe element(gradient(of: record.output))
-    if seed != 1, !isPlanning, requiresGradient(weight), let dW = unsafe try contribution(to: weight, operation),
-      let losses = unsafe record.saved[1]
-    {
+    let seed = unsafe element(gradient(of: record.output)), expected = record.scalars[0]
+    if let dW = unsafe try contribution(to: weight, operation), let losses = unsafe record.saved[1] {
+      openLosses -= 1
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
-        losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - 1) / Double(record.integers[1]))
-      unsafe try run(chunks, dx: nil, dW: dW, operation)
+        losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - expected) / Double(record.integers[1]))
+      if seed == expected {
+        // A plan cannot know the seed: it counts the memory of the other way, so this way takes it too.
+        let logits = logitsShape(chunks)
+        unsafe free(try allocateGradient(logits, operation), logits)
+      } else {
+        unsafe try run(chunks, dx: nil, dW: dW, operation)
+      }
     }
     guard let dx = unsafe record.saved[0] else { return }
     if unsafe nodes[x].gradient == nil && nodes[x].parameter == nil {
+      try checkUnwalked(x)
       unsafe nodes[x].gradient = unsafe dx
-      if seed != 1 { unsafe copy(dx, to: dx, count: shape.count, scale: seed, accumulate: false) }
+      if seed != expected {
+        unsafe copy(dx, to: dx, count: shape.count, scale: seed / expected, accumulate: false)
+      }
     } else if let target = unsafe try contribution(to: x, operation) {
-      unsafe copy(dx, to: target.target, count: shape.count, scale: seed, accumulate: target.adds)
+      unsafe copy(dx, to: target.target, count: shape.count, scale: seed / expected, accumulate: target.adds)
       unsafe free(dx, shape)
     }
   }
@@ -83,11 +101,16 @@ package extension TapeCore {
     let scale: Double?
   }
 
+  private func logitsShape(_ chunks: Chunks) -> Shape {
+    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows)
+    return Shape([rows, nodes[chunks.weight].shape[0]] as InlineArray<2, Int>)
+  }
+
   @unsafe private func run(
     _ chunks: Chunks, dx: UnsafeMutableRawPointer?, dW: Contribution?, _ operation: StaticString
   ) throws(Misuse) {
     let rows = nodes[chunks.x].shape.rows, C = nodes[chunks.x].shape.last, V = nodes[chunks.weight].shape[0]
-    let logitsShape = Shape([min(rows, TapeCore.chunkRows), V] as InlineArray<2, Int>)
+    let logitsShape = logitsShape(chunks)
     // Without recording the caller rewinds the arena: a block of it must not go to the step's free ones.
     let logits =
       isRecording
@@ -121,20 +144,23 @@ package extension TapeCore {
 extension Variable {
   /// The mean negative log-likelihood of `targets` under softmax of x·Wᵀ, in nats, without ever making the logits.
   ///
-  /// While recording, the gradients with respect to x and W are computed at once; `backward` hands them on. Use
-  /// `linear` and `crossEntropy` where the logits themselves are wanted.
+  /// While recording, the gradients with respect to x and W are computed at once; `backward` hands them on. So a
+  /// loss that is not to be learnt from belongs inside `tape.inference`: a step in which another loss has its
+  /// backward and this one has not stops at its end. Use `linear` and `crossEntropy` where the logits themselves
+  /// are wanted.
   ///
   /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [].
   ///
+  /// - Parameter expectedSeed: The seed that `backward` will get. Another one is right too, but slow.
   /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
   /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits.
   public func linearCrossEntropy(
-    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil
+    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
   ) -> Variable {
     apply("linearCrossEntropy") { c, x throws(Misuse) in
       try c.linearCrossEntropy(
         x, weight: try weight.place(c, "linearCrossEntropy"), try c.slot(targets.handle, "linearCrossEntropy"),
-        ignoring: ignoring)
+        ignoring: ignoring, expectedSeed: Double(expectedSeed))
     }
   }
 }

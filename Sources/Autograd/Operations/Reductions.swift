@@ -1,4 +1,5 @@
 import CKernels
+import Kernels
 
 // Sums and means over axes.
 //
@@ -11,17 +12,8 @@ package extension TapeCore {
   func sum(
     _ x: Slot, over axes: UInt8, keeping: Bool, mean: Bool, _ operation: StaticString
   ) throws(Misuse) -> Slot {
-    let shape = nodes[x].shape
-    var kept = Shape(), terms = 1
-    for axis in 0..<shape.rank {
-      if axes & 1 << UInt8(axis) == 0 {
-        kept.append(shape.lengths[axis])
-      } else {
-        terms *= shape.lengths[axis]
-        if keeping { kept.append(1) }
-      }
-    }
-    let scale = mean ? 1 / Double(terms) : 1
+    let shape = nodes[x].shape, kept = shape.reduced(over: axes, keeping: keeping)
+    let scale = mean ? 1 / Double(Reduction(shape, over: axes).terms) : 1
     let y = try result(kept, operation, of: x)
     unsafe sum(data(x), shape, over: axes, scale: scale, into: data(y), adds: false)
     unsafe record(.sum, x, output: y, integers: [Int(axes), 0, 0, 0], scalars: [scale, 0])
@@ -32,10 +24,10 @@ package extension TapeCore {
     let x = record.inputs[0], shape = nodes[x].shape, axes = UInt8(record.integers[0])
     guard let target = unsafe try contribution(to: x, "sum"), shape.count > 0 else { return }
     // The strides of dy over x's axes: 0 along the reduced ones.
-    var strides = InlineArray<8, Int>(repeating: 0), stride = 1
-    for axis in (0..<shape.rank).reversed() where axes & 1 << UInt8(axis) == 0 {
-      strides[axis] = stride
-      stride *= shape.lengths[axis]
+    var strides = InlineArray<8, Int>(repeating: 0), distance = 1
+    for axis in stride(from: shape.rank - 1, through: 0, by: -1) where axes & 1 << UInt8(axis) == 0 {
+      strides[axis] = distance
+      distance *= shape.lengths[axis]
     }
     unsafe stridedCopy(
       gradient(of: record.output), shape, strides, scale: record.scalars[0], into: target.target, adds: target.adds)
@@ -46,35 +38,20 @@ package extension TapeCore {
     _ x: UnsafeMutableRawPointer, _ shape: Shape, over axes: UInt8, scale: Double, into y: UnsafeMutableRawPointer,
     adds: Bool
   ) {
-    let strides = shape.strides
-    // Neighbouring axes of the same kind become one; axes of length 1 vanish.
-    var kept = (shape: Shape(), strides: InlineArray<8, Int>(repeating: 0)), reduced = kept
-    var lastKind: Bool?
-    for axis in 0..<shape.rank where shape.lengths[axis] != 1 {
-      let isReduced = axes & 1 << UInt8(axis) != 0
-      func extend(_ part: inout (shape: Shape, strides: InlineArray<8, Int>)) {
-        if lastKind == isReduced { part.shape[part.shape.rank - 1] *= shape.lengths[axis] } else { part.shape.append(shape.lengths[axis]) }
-        part.strides[part.shape.rank - 1] = strides[axis]
-      }
-      if isReduced { extend(&reduced) } else { extend(&kept) }
-      lastKind = isReduced
-    }
-    if reduced.shape.rank == 0 {
-      unsafe copy(x, to: y, count: shape.count, scale: scale, accumulate: adds)
-      return
-    }
-    let outputs = kept.shape.count
-    var inner = 1
-    if lastKind == false {
-      inner = kept.shape.last
-      kept.shape = kept.shape.droppingLast()
-    }
-    guard outputs > 0 else { return }
+    let r = Reduction(shape, over: axes)
+    if r.isCopy { return unsafe copy(x, to: y, count: shape.count, scale: scale, accumulate: adds) }
+    guard r.outputs > 0 else { return }
     let arguments = unsafe ck_sum(
-      kept_rank: Int32(kept.shape.rank), reduced_rank: Int32(reduced.shape.rank), accumulate: adds ? 1 : 0,
-      scale: scale, inner: inner, y: y, x: x, kept_shape: kept.shape.lengths.tuple, kept_strides: kept.strides.tuple,
-      reduced_shape: reduced.shape.lengths.tuple, reduced_strides: reduced.strides.tuple)
-    let units = outputs / inner * ((inner + 63) / 64), work = reduced.shape.count * min(inner, 64)
+      kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank), accumulate: adds ? 1 : 0,
+      scale: scale, inner: r.inner, y: y, x: x, kept_shape: r.kept.shape.lengths.tuple,
+      kept_strides: r.kept.strides.tuple, reduced_shape: r.reduced.shape.lengths.tuple,
+      reduced_strides: r.reduced.strides.tuple)
+    unsafe run(arguments, r)
+  }
+
+  /// Runs a kernel over blocks of 64 outputs of a reduction.
+  @unsafe internal func run<Arguments: KernelArguments>(_ arguments: Arguments, _ r: Reduction) {
+    let units = r.outputs / r.inner * ((r.inner + 63) / 64), work = r.terms * min(r.inner, 64)
     unsafe run(arguments, count: units, grain: max(units / (backend.pool.threadCount * 4), 8192 / max(1, work)))
   }
 
@@ -83,7 +60,9 @@ package extension TapeCore {
     let rank = nodes[x].shape.rank
     if axes.isEmpty { return UInt8((1 << rank) - 1) }
     var bits: UInt8 = 0
-    for axis in axes {
+    // By index: iterating over the array allocates in debug builds.
+    for position in 0..<axes.count {
+      let axis = axes[position]
       let index = axis < 0 ? axis + rank : axis
       guard index >= 0, index < rank else {
         throw Misuse(operation, "shape \(nodes[x].shape) has no axis \(axis)")

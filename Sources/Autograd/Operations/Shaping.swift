@@ -16,21 +16,20 @@ package extension TapeCore {
 
   /// Replaces one −1 by the length that makes the counts equal.
   private func inferred(_ shape: Shape, _ old: Shape) throws(Misuse) -> Shape {
-    var result = shape, unknown: Int?, known = 1
-    for axis in 0..<shape.rank {
-      if shape.lengths[axis] == -1 {
-        guard unknown == nil else { throw Misuse("reshape", "\(shape) leaves two lengths open") }
-        unknown = axis
-      } else {
-        known *= shape.lengths[axis]
-      }
+    var result = shape, unknown: Int?
+    for axis in 0..<shape.rank where shape.lengths[axis] < 0 {
+      guard shape.lengths[axis] == -1 else { throw Misuse("reshape", "shape \(shape) has a negative length") }
+      guard unknown == nil else { throw Misuse("reshape", "\(shape) leaves two lengths open") }
+      unknown = axis
+      result[axis] = 1
     }
-    guard let unknown else { return try result.validated("reshape") }
+    let known = try result.validated("reshape").count
+    guard let unknown else { return result }
     guard known > 0, old.count % known == 0 else {
       throw Misuse("reshape", "\(old.count) elements of \(old) do not divide into \(shape)")
     }
     result[unknown] = old.count / known
-    return try result.validated("reshape")
+    return result
   }
 
   /// Axis i of the result is axis order[i] of x.
@@ -53,7 +52,7 @@ package extension TapeCore {
     unsafe stridedCopy(data(x), permuted, from, scale: 1, into: data(y), adds: false)
     // Backward reads dy in x's order: the distance along x's axis order[i] is y's distance along i.
     var back = 0
-    for axis in (0..<order.rank).reversed() {
+    for axis in stride(from: order.rank - 1, through: 0, by: -1) {
       let source = order.lengths[axis] < 0 ? order.lengths[axis] + shape.rank : order.lengths[axis]
       back |= axis << (source * 4)
     }

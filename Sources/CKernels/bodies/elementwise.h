@@ -9,6 +9,7 @@ static void unary(const void *arguments, ck_index begin, ck_index end, void *scr
   case OP: EACH_VECTOR(i, n, begin, end) store_n(y + i, activation(OP, load_n(x + i, n)), n); break;
   switch (g.op) {
     LOOP(CK_RELU) LOOP(CK_GELU_TANH) LOOP(CK_GELU_ERF) LOOP(CK_EXP) LOOP(CK_LOG) LOOP(CK_TANH)
+    LOOP(CK_SIGMOID) LOOP(CK_SILU) LOOP(CK_SQRT) LOOP(CK_ABS)
   }
 #undef LOOP
 }
@@ -32,6 +33,10 @@ static void unary_backward(const void *arguments, ck_index begin, ck_index end, 
     LOOP(CK_EXP, splat(0), load_n(y + i, n))
     LOOP(CK_LOG, load_n(x + i, n), splat(0))
     LOOP(CK_TANH, splat(0), load_n(y + i, n))
+    LOOP(CK_SIGMOID, load_n(x + i, n), splat(0))
+    LOOP(CK_SILU, load_n(x + i, n), splat(0))
+    LOOP(CK_SQRT, splat(0), load_n(y + i, n))
+    LOOP(CK_ABS, load_n(x + i, n), splat(0))
   }
 #undef LOOP
 }
@@ -47,6 +52,28 @@ static void affine(const void *arguments, ck_index begin, ck_index end, void *sc
       store_n(y + i, load_n(y + i, n) + fma_(scale, load_n(x + i, n), shift), n);
   } else {
     EACH_VECTOR(i, n, begin, end) store_n(y + i, fma_(scale, load_n(x + i, n), shift), n);
+  }
+}
+
+static void clip(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_clip g = *(const ck_clip *)arguments;
+  const vec low = splat((REAL)g.low), high = splat((REAL)g.high);
+  (void)scratch;
+  EACH_VECTOR(i, n, begin, end) {
+    vec v = load_n((const REAL *)g.x + i, n);
+    store_n((REAL *)g.y + i, select(v < low, low, select(v > high, high, v)), n);
+  }
+}
+
+static void clip_backward(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_clip_backward g = *(const ck_clip_backward *)arguments;
+  const vec low = splat((REAL)g.low), high = splat((REAL)g.high);
+  REAL *dx = g.dx;
+  (void)scratch;
+  EACH_VECTOR(i, n, begin, end) {
+    vec v = load_n((const REAL *)g.x + i, n);
+    vec d = select((v < low) | (v > high), splat(0), load_n((const REAL *)g.dy + i, n));
+    store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
   }
 }
 

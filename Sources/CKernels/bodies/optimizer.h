@@ -20,30 +20,52 @@ static void norm(const void *arguments, ck_index begin, ck_index end, void *scra
   }
 }
 
-/// The library function would set errno, which keeps it from becoming one instruction.
-INLINE vec square_root(vec x) { return __builtin_elementwise_sqrt(x); }
-
-static void adamw(const void *arguments, ck_index begin, ck_index end, void *scratch) {
-  const ck_adamw g = *(const ck_adamw *)arguments;
+static void adam(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_adam g = *(const ck_adam *)arguments;
   const vec beta1 = splat((REAL)g.beta1), beta2 = splat((REAL)g.beta2), epsilon = splat((REAL)g.epsilon);
   const vec rest1 = splat((REAL)(1 - g.beta1)), rest2 = splat((REAL)(1 - g.beta2));
-  const vec step = splat((REAL)(g.learning_rate / g.correction1));
   const vec inverse_root = splat((REAL)(1 / SQRT_DOUBLE(g.correction2)));
   const vec gradient_scale = splat((REAL)g.gradient_scale);
   (void)scratch;
   for (ck_index index = begin; index < end; index++) {
     const ck_piece piece = g.pieces[index];
-    const vec shrink = splat((REAL)(1 - g.learning_rate * piece.weight_decay));
+    const double rate = g.learning_rate * piece.rate_factor;
+    const vec step = splat((REAL)(rate / g.correction1));
+    const vec shrink = splat(g.coupled_decay ? 1 : (REAL)(1 - rate * piece.weight_decay));
+    const vec coupled = splat(g.coupled_decay ? (REAL)piece.weight_decay : 0);
     REAL *value = piece.value, *moment1 = piece.moment1, *moment2 = piece.moment2;
     const REAL *gradient = piece.gradient;
     EACH_VECTOR(i, n, 0, piece.count) {
-      vec d = load_n(gradient + i, n) * gradient_scale;
+      vec w = load_n(value + i, n);
+      vec d = fma_(coupled, w, load_n(gradient + i, n) * gradient_scale);
       vec m = fma_(load_n(moment1 + i, n), beta1, rest1 * d);
       vec v = fma_(load_n(moment2 + i, n), beta2, rest2 * d * d);
       vec denominator = fma_(square_root(v), inverse_root, epsilon);
       store_n(moment1 + i, m, n);
       store_n(moment2 + i, v, n);
-      store_n(value + i, load_n(value + i, n) * shrink - step * (m / denominator), n);
+      store_n(value + i, w * shrink - step * (m / denominator), n);
+    }
+  }
+}
+
+static void sgd(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_sgd g = *(const ck_sgd *)arguments;
+  const vec momentum = splat((REAL)g.momentum), gradient_scale = splat((REAL)g.gradient_scale);
+  (void)scratch;
+  for (ck_index index = begin; index < end; index++) {
+    const ck_piece piece = g.pieces[index];
+    const vec decay = splat((REAL)piece.weight_decay), step = splat((REAL)(g.learning_rate * piece.rate_factor));
+    REAL *value = piece.value, *velocity = piece.moment1;
+    const REAL *gradient = piece.gradient;
+    EACH_VECTOR(i, n, 0, piece.count) {
+      vec w = load_n(value + i, n);
+      vec d = fma_(decay, w, load_n(gradient + i, n) * gradient_scale);
+      if (velocity) {
+        vec v = g.first_step ? d : fma_(momentum, load_n(velocity + i, n), d);
+        store_n(velocity + i, v, n);
+        d = g.nesterov ? fma_(momentum, v, d) : v;
+      }
+      store_n(value + i, w - step * d, n);
     }
   }
 }

@@ -1,6 +1,6 @@
 // Row kernels: softmax, layer normalisation, embedding, cross-entropy.
 
-// exp(x − shift) into y; returns the sum of it, lanes in order. Tails load −∞ so that they add 0.
+// exp(x − shift) into y; returns the sum of it: one running sum per lane, then the tree over lanes.
 INLINE REAL exp_row(REAL *y, const REAL *x, ck_index columns, REAL shift) {
   vec total = {0};
   EACH_VECTOR(i, n, 0, columns) {
@@ -30,7 +30,8 @@ static void softmax(const void *arguments, ck_index begin, ck_index end, void *s
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *x = (const REAL *)g.x + row * g.columns;
     const REAL total = exp_row(y, x, g.columns, max_row(x, g.columns));
-    const vec inverse = splat(1 / total);
+    // A row of −∞, everything masked, becomes zeros; NaN stays NaN.
+    const vec inverse = splat(total == 0 ? 0 : 1 / total);
     EACH_VECTOR(i, n, 0, g.columns) store_n(y + i, load_n(y + i, n) * inverse, n);
   }
 }

@@ -26,6 +26,16 @@ INLINE vec combine(ck_binary_op op, vec a, vec b) {
   case CK_MULTIPLY: return a * b;
   case CK_DIVIDE: return a / b;
   case CK_NEGATED_PRODUCT: return -(a * b);
+  case CK_POWER: return power_(a, b);
+  case CK_POWER_BASE_SLOPE: return select(b == splat(0), splat(0), b * power_(a, b - 1));
+  case CK_POWER_EXPONENT_SLOPE:
+    return select((a == splat(0)) & (b >= splat(0)), splat(0), power_(a, b) * log_(a));
+  case CK_LESS: return select(a < b, splat(1), splat(0));
+  case CK_LESS_EQUAL: return select(a <= b, splat(1), splat(0));
+  case CK_EQUAL: return select(a == b, splat(1), splat(0));
+  case CK_NOT_EQUAL: return select(a != b, splat(1), splat(0));
+  case CK_KEEP_WHERE: return select(a != splat(0), b, splat(-(REAL)0));
+  case CK_KEEP_UNLESS: return select(a != splat(0), splat(-(REAL)0), b);
   }
   return a;
 }
@@ -41,6 +51,9 @@ INLINE void binary_row(ck_binary_op op, int accumulate, REAL *y, const REAL *a, 
     break;
   switch (op) {
     LOOP(CK_ADD) LOOP(CK_SUBTRACT) LOOP(CK_MULTIPLY) LOOP(CK_DIVIDE) LOOP(CK_NEGATED_PRODUCT)
+    LOOP(CK_POWER) LOOP(CK_POWER_BASE_SLOPE) LOOP(CK_POWER_EXPONENT_SLOPE)
+    LOOP(CK_LESS) LOOP(CK_LESS_EQUAL) LOOP(CK_EQUAL) LOOP(CK_NOT_EQUAL)
+    LOOP(CK_KEEP_WHERE) LOOP(CK_KEEP_UNLESS)
   }
 #undef LOOP
 }
@@ -80,6 +93,37 @@ static void strided_copy(const void *arguments, ck_index begin, ck_index end, vo
   }
 }
 
+static void strided_write(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_strided_write *g = arguments;
+  const int last = g->rank - 1;
+  const ck_index columns = g->shape[last], stride = g->y_strides[last];
+  const int whole = g->rank == 1;
+  (void)scratch;
+  for (ck_index row = whole ? 0 : begin; row < (whole ? 1 : end); row++) {
+    const REAL *x = (const REAL *)g->x + (whole ? 0 : row * columns);
+    REAL *y = (REAL *)g->y + (whole ? 0 : row_offset(row, g->rank, g->shape, g->y_strides));
+    const ck_index first = whole ? begin : 0, past = whole ? end : columns;
+    if (stride == 1) {
+      EACH_VECTOR(i, n, first, past) {
+        vec v = load_n(x + i, n);
+        store_n(y + i, g->accumulate ? load_n(y + i, n) + v : v, n);
+      }
+    } else {
+      for (ck_index i = first; i < past; i++) y[i * stride] = g->accumulate ? y[i * stride] + x[i] : x[i];
+    }
+  }
+}
+
+// The offset of a position counted over all `rank` axes.
+INLINE ck_index term_offset(ck_index term, int rank, const ck_index *shape, const ck_index *strides) {
+  ck_index offset = 0;
+  for (int axis = rank - 1; axis > 0; axis--) {
+    offset += term % shape[axis] * strides[axis];
+    term /= shape[axis];
+  }
+  return rank > 0 ? offset + term * strides[0] : 0;
+}
+
 #define TERMS_PER_BLOCK 32
 
 // Adds the terms of one output block: `n` contiguous columns at x, over all reduced axes.
@@ -89,13 +133,7 @@ INLINE vec sum_columns(const ck_sum *g, const REAL *x, ck_index terms, ck_index 
     const ck_index past = first + TERMS_PER_BLOCK < terms ? first + TERMS_PER_BLOCK : terms;
     vec block = {0};
     for (ck_index term = first; term < past; term++) {
-      ck_index rest = term, offset = 0;
-      for (int axis = g->reduced_rank - 1; axis >= 0; axis--) {
-        if (axis == 0) { offset += rest * g->reduced_strides[0]; break; }
-        offset += rest % g->reduced_shape[axis] * g->reduced_strides[axis];
-        rest /= g->reduced_shape[axis];
-      }
-      block += load_n(x + offset, n);
+      block += load_n(x + term_offset(term, g->reduced_rank, g->reduced_shape, g->reduced_strides), n);
     }
     total += block;
   }

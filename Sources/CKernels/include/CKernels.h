@@ -31,19 +31,27 @@ typedef void (*ck_function)(const void *arguments, ck_index begin, ck_index end,
 // Element-wise. Unit: one element; the caller cuts at multiples of 64.
 
 typedef enum ck_unary_op {
-  CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH,
+  CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS,
 } ck_unary_op;
 
 /// y = op(x)
 typedef struct ck_unary { ck_unary_op op; void *y; const void *x; } ck_unary;
 
-/// dx = op'(x) · dy, added to dx where `accumulate`. `y` is read by exp and tanh only.
+/// dx = op'(x) · dy, added to dx where `accumulate`. `y` is read by exp, tanh and sqrt only.
 typedef struct ck_unary_backward {
   ck_unary_op op; void *dx; const void *dy; const void *x; const void *y; int accumulate;
 } ck_unary_backward;
 
 /// y = scale · x + shift, added to y where `accumulate`.
 typedef struct ck_affine { void *y; const void *x; double scale; double shift; int accumulate; } ck_affine;
+
+/// y = min(max(x, low), high); NaN stays NaN.
+typedef struct ck_clip { void *y; const void *x; double low; double high; } ck_clip;
+
+/// dx = dy where low ≤ x ≤ high, else 0; added to dx where `accumulate`.
+typedef struct ck_clip_backward {
+  void *dx; const void *dy; const void *x; double low; double high; int accumulate;
+} ck_clip_backward;
 
 /// y = value
 typedef struct ck_fill { void *y; double value; } ck_fill;
@@ -59,8 +67,13 @@ typedef struct ck_dropout {
 // Strided. The last axis is the inner loop. Unit: one element where rank is 1, else one row (an index over all
 // axes but the last). A stride of 0 repeats (broadcasting).
 
+/// Slopes of a^b: by the base b·a^(b−1), 0 where b is 0; by the exponent a^b·log a, 0 where a is 0 and b is not
+/// negative. Comparisons give 1 or 0. KEEP_WHERE gives b where a is not 0, KEEP_UNLESS where it is; −0 elsewhere,
+/// to which anything may be added without changing a bit.
 typedef enum ck_binary_op {
   CK_ADD, CK_SUBTRACT, CK_MULTIPLY, CK_DIVIDE, CK_NEGATED_PRODUCT,
+  CK_POWER, CK_POWER_BASE_SLOPE, CK_POWER_EXPONENT_SLOPE,
+  CK_LESS, CK_LESS_EQUAL, CK_EQUAL, CK_NOT_EQUAL, CK_KEEP_WHERE, CK_KEEP_UNLESS,
 } ck_binary_op;
 
 /// y = op(a, b), added to y where `accumulate`; y is contiguous.
@@ -75,6 +88,12 @@ typedef struct ck_strided_copy {
   ck_index shape[CK_MAX_RANK]; ck_index x_strides[CK_MAX_RANK];
 } ck_strided_copy;
 
+/// The other way round: x is contiguous, y is strided. Every element of y has one x.
+typedef struct ck_strided_write {
+  int rank; int accumulate; void *y; const void *x;
+  ck_index shape[CK_MAX_RANK]; ck_index y_strides[CK_MAX_RANK];
+} ck_strided_write;
+
 /// y[kept] = scale · Σ x[kept, reduced], added to y where `accumulate`; y is contiguous over the kept axes.
 /// `inner` counts the contiguous kept elements at the end of x (1 where the last axis is reduced).
 /// Unit: a block of 64 of the `inner` elements of one row of the kept axes. Sums run over blocks of 32 terms.
@@ -84,6 +103,18 @@ typedef struct ck_sum {
   ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
 } ck_sum;
 
+/// y[kept] = the largest x[kept, reduced], or the smallest; NaN beats every number, the first wins among equals.
+/// `places` gets its position among the reduced elements, as an integer of the element's size.
+/// Axes and units as those of `ck_sum`; there is at least one reduced element.
+typedef struct ck_extremum {
+  int kept_rank; int reduced_rank; int minimum; ck_index inner; void *y; void *places; const void *x;
+  ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
+  ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
+} ck_extremum;
+
+/// dx[place] += dy. Units as forward.
+typedef struct ck_extremum_backward { ck_extremum forward; void *dx; const void *dy; } ck_extremum_backward;
+
 // ---------------------------------------------------------------------------------------------------------
 // Rows of `columns` contiguous elements. Unit: one row.
 
@@ -92,6 +123,22 @@ typedef struct ck_softmax { void *y; const void *x; ck_index columns; } ck_softm
 typedef struct ck_softmax_backward {
   void *dx; const void *dy; const void *y; ck_index columns; int accumulate;
 } ck_softmax_backward;
+
+/// y = x − log Σ exp(x)
+typedef struct ck_log_softmax { void *y; const void *x; ck_index columns; } ck_log_softmax;
+
+/// dx = dy − exp(y) · Σ dy
+typedef struct ck_log_softmax_backward {
+  void *dx; const void *dy; const void *y; ck_index columns; int accumulate;
+} ck_log_softmax_backward;
+
+/// y[row] = log Σ exp(x)
+typedef struct ck_log_sum_exp { void *y; const void *x; ck_index columns; } ck_log_sum_exp;
+
+/// dx = exp(x − y[row]) · dy[row]
+typedef struct ck_log_sum_exp_backward {
+  void *dx; const void *dy; const void *x; const void *y; ck_index columns; int accumulate;
+} ck_log_sum_exp_backward;
 
 /// y = scale · (x − mean) · reciprocal deviation + shift; keeps both statistics of every row.
 /// `scale` and `shift` may be NULL (1 and 0).
@@ -119,6 +166,30 @@ typedef struct ck_embedding { void *y; const void *table; const int32_t *tokens;
 typedef struct ck_embedding_backward {
   void *dtable; const void *dy; const int32_t *tokens; ck_index rows; ck_index columns;
 } ck_embedding_backward;
+
+/// y[outer, pick, inner] = x[outer, tokens[outer, pick, inner], inner]; x has `length` steps along the axis, y has
+/// `picks`. Unit: one `outer`.
+typedef struct ck_gather {
+  void *y; const void *x; const int32_t *tokens; ck_index length, picks, inner;
+} ck_gather;
+
+/// dx[outer, tokens[outer, pick, inner], inner] += dy[outer, pick, inner], picks ascending.
+typedef struct ck_gather_backward {
+  void *dx; const void *dy; const int32_t *tokens; ck_index length, picks, inner;
+} ck_gather_backward;
+
+typedef enum ck_pair_loss_op { CK_SQUARED_ERROR, CK_BINARY_CROSS_ENTROPY } ck_pair_loss_op;
+
+/// partials[unit] = Σ loss(x, target) over 1024 elements, in double. Unit: 1024 elements.
+typedef struct ck_pair_loss {
+  ck_pair_loss_op op; const void *x; const void *targets; double *partials; ck_index count;
+} ck_pair_loss;
+
+/// dx = scale · ∂loss/∂x, dtargets likewise; either may be NULL. Unit: one element.
+typedef struct ck_pair_loss_backward {
+  ck_pair_loss_op op; void *dx; void *dtargets; const void *x; const void *targets; double scale;
+  int accumulate_x; int accumulate_targets;
+} ck_pair_loss_backward;
 
 /// losses[row] = log Σ exp(x) − x[target], in double; 0 where the target is `ignore`.
 /// With `gradient`: also dx = scale · (softmax(x) − onehot), which may lie in the place of x.
@@ -169,17 +240,26 @@ typedef struct ck_attention_backward {
 // ---------------------------------------------------------------------------------------------------------
 // Optimiser. Parameters are cut into pieces, in order; a unit is one piece.
 
+/// `rate_factor` multiplies the learning rate. SGD keeps its momentum in moment1.
 typedef struct ck_piece {
-  void *value; void *gradient; void *moment1; void *moment2; ck_index count; double weight_decay;
+  void *value; void *gradient; void *moment1; void *moment2; ck_index count;
+  double weight_decay; double rate_factor;
 } ck_piece;
 
 /// sums[piece] = Σ gradient², in double.
 typedef struct ck_norm { const ck_piece *pieces; double *sums; } ck_norm;
 
-/// Decoupled weight decay, then Adam with bias corrections; the gradient is multiplied by `gradient_scale` first.
-typedef struct ck_adamw {
+/// Adam with bias corrections; the gradient is multiplied by `gradient_scale` first. Weight decay shrinks the
+/// weights beside it, or is added to the gradient where `coupled_decay`.
+typedef struct ck_adam {
   const ck_piece *pieces; double learning_rate, beta1, beta2, epsilon, correction1, correction2, gradient_scale;
-} ck_adamw;
+  int coupled_decay;
+} ck_adam;
+
+/// Gradient descent with momentum, Nesterov's where `nesterov`; the first step fills the momentum.
+typedef struct ck_sgd {
+  const ck_piece *pieces; double learning_rate, momentum, gradient_scale; int nesterov; int first_step;
+} ck_sgd;
 
 // ---------------------------------------------------------------------------------------------------------
 
@@ -189,7 +269,10 @@ typedef struct ck_table {
   ck_function unary, unary_backward, affine, fill, dropout, binary, strided_copy, sum;
   ck_function softmax, softmax_backward, layer_norm, layer_norm_backward, layer_norm_parameters;
   ck_function embedding, embedding_backward, cross_entropy;
-  ck_function gemm_pack, gemm, attention, attention_backward, norm, adamw;
+  ck_function clip, clip_backward, strided_write, extremum, extremum_backward;
+  ck_function log_softmax, log_softmax_backward, log_sum_exp, log_sum_exp_backward;
+  ck_function gather, gather_backward, pair_loss, pair_loss_backward;
+  ck_function gemm_pack, gemm, attention, attention_backward, norm, adam, sgd;
 } ck_table;
 
 typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;

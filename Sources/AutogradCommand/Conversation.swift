@@ -1,0 +1,62 @@
+import LanguageModel
+import Text
+
+/// Asks for prompts on standard input and continues each, until the input ends or `/quit`.
+struct Conversation {
+  var generator: Generator
+  let tokenizer: CharacterTokenizer
+  var length: Int
+  let stops: [String]
+  private var count: UInt32 = 0
+
+  init(generator: Generator, tokenizer: CharacterTokenizer, length: Int, stops: [String]) {
+    self.generator = generator
+    self.tokenizer = tokenizer
+    self.length = length
+    self.stops = stops
+  }
+
+  mutating func run() {
+    Console.showLine("Type a text to continue. /temp X, /topk N, /len N change how; /quit ends.")
+    while true {
+      Console.show("> ")
+      guard let line = readLine() else { break }
+      if line == "/quit" { return }
+      if line.hasPrefix("/") { obey(line) } else if !line.isEmpty { answer(line) }
+    }
+    Console.showLine("")
+  }
+
+  private mutating func obey(_ line: String) {
+    let words = line.split(separator: " ")
+    switch (words[0], words.count > 1 ? String(words[1]) : "") {
+    case ("/temp", let value):
+      guard let temperature = Double(value), temperature >= 0, temperature.isFinite else { return complain("/temp 0.8") }
+      generator.sampler.temperature = temperature
+    case ("/topk", let value):
+      guard let topK = Int(value), topK >= 1 else { return complain("/topk 200") }
+      generator.sampler.topK = topK
+    case ("/len", let value):
+      guard let length = Int(value), length >= 0 else { return complain("/len 500") }
+      self.length = length
+    default: complain("/temp 0.8, /topk 200, /len 500 or /quit")
+    }
+  }
+
+  private func complain(_ example: String) { Console.showLine("write it like this: \(example)") }
+
+  private mutating func answer(_ prompt: String) {
+    do throws(TextError) {
+      let tokens = try tokenizer.encode(prompt)
+      Console.show(prompt)
+      generator.generate(after: tokens, count: length, stream: count, tokenizer: tokenizer, stops: stops) { piece in
+        Console.show(piece)
+        return true
+      }
+      Console.showLine("")
+      count += 1
+    } catch {
+      Console.showLine("\(error)")
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Base
+import LanguageModel
+import Text
+
+struct EvaluateCommand: ParsableCommand, HasExamples {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Measures a model's loss on a text file.",
+    discussion: """
+      Reads the text in neighbouring windows of the model's context; every token but the first is predicted once.
+      """)
+
+  static let examples = [
+    "autograd evaluate --model runs/book --data other-book.txt",
+    "autograd evaluate --model runs/book --data other-book.txt --json",
+  ]
+
+
+  @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
+  var model: String
+
+  @Option(help: ArgumentHelp("The text to predict, UTF-8.", valueName: "file"))
+  var data: String
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  mutating func run() throws { try reportingErrors { try evaluate() } }
+
+  private func evaluate() throws {
+    let (network, tokenizer) = try ModelDirectory(model).load()
+    let text = try loadText(path: data, fileSystem: POSIXFileSystem())
+    let evaluation = try Evaluator(model: network).evaluate(text, tokenizer)
+    let rows: [(String, String, JSON)] = [
+      ("loss", "\(evaluation.loss.fixed(4)) nats per token", .number(evaluation.loss)),
+      ("perplexity", evaluation.perplexity.fixed(3), .number(evaluation.perplexity)),
+      ("bits_per_byte", evaluation.bitsPerByte.fixed(4), .number(evaluation.bitsPerByte)),
+      ("tokens", evaluation.tokenCount.grouped, .integer(Int64(evaluation.tokenCount))),
+    ]
+    if json {
+      let object = JSON.object(rows.map { JSON.Member($0.0, $0.2) })
+      Console.showLine(String(decoding: object.serialized(), as: UTF8.self))
+    } else {
+      for (name, value, _) in rows {
+        let label = name == "bits_per_byte" ? "bits per byte" : name
+        Console.showLine(label + String(repeating: " ", count: 15 - label.count) + value)
+      }
+    }
+  }
+}

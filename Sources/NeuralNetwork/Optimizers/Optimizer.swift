@@ -1,0 +1,75 @@
+public import Autograd
+
+/// Changes parameters by their gradients.
+///
+/// Every optimiser makes one parallel pass over all parameters; the learning rate and the clip factor are given with
+/// each step, so that schedules stand outside.
+public protocol Optimizer<Scalar>: AnyObject {
+  associatedtype Scalar: TensorScalar
+
+  /// Steps taken.
+  var stepCount: Int { get }
+
+  /// The Euclidean norm of all gradients of the last backward together.
+  func gradientNorm() -> Double
+
+  /// Takes one step; every gradient is multiplied by `gradientScale` first.
+  func step(learningRate: Double, gradientScale: Double)
+
+  /// What the optimiser remembers, by parameter path: for saving.
+  var state: OptimizerState<Scalar> { get }
+
+  /// Takes over a remembered state.
+  ///
+  /// - Throws: What is missing, unexpected or of another shape, all of it. Then nothing was changed.
+  func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError)
+}
+
+extension Optimizer {
+  public func step(learningRate: Double) { step(learningRate: learningRate, gradientScale: 1) }
+}
+
+/// What an optimiser remembers between steps.
+public struct OptimizerState<Scalar: TensorScalar>: Sendable, Equatable {
+  public var stepCount: Int
+  /// By "path/name", such as `h.0.attn.c_attn.weight/moment1`, in the order of the parameters.
+  public var tensors: [(key: String, tensor: Tensor<Scalar>)]
+
+  public init(stepCount: Int, tensors: [(key: String, tensor: Tensor<Scalar>)]) {
+    self.stepCount = stepCount
+    self.tensors = tensors
+  }
+
+  public static func == (a: OptimizerState, b: OptimizerState) -> Bool {
+    a.stepCount == b.stepCount && a.tensors.elementsEqual(b.tensors) { $0.key == $1.key && $0.tensor == $1.tensor }
+  }
+}
+
+/// Why a state does not fit an optimiser.
+public struct OptimizerStateError: Error, Sendable, CustomStringConvertible {
+  public let problems: [String]
+  public var description: String { "the optimiser state does not fit: " + problems.joined(separator: "; ") }
+}
+
+/// Parameters that are updated alike.
+public struct ParameterGroup<Scalar: TensorScalar> {
+  public var parameters: [NamedParameter<Scalar>]
+  public var weightDecay: Double
+  /// Multiplies the learning rate of every step.
+  public var learningRateFactor: Double
+
+  public init(_ parameters: [NamedParameter<Scalar>], weightDecay: Double = 0, learningRateFactor: Double = 1) {
+    self.parameters = parameters
+    self.weightDecay = weightDecay
+    self.learningRateFactor = learningRateFactor
+  }
+
+  /// Two groups: matrices (two axes or more) decay, biases and norm scales do not.
+  public static func decayingMatrices(
+    _ parameters: [NamedParameter<Scalar>], weightDecay: Double
+  ) -> [ParameterGroup] {
+    let matrices = parameters.filter { $0.parameter.shape.count >= 2 }
+    let others = parameters.filter { $0.parameter.shape.count < 2 }
+    return [ParameterGroup(matrices, weightDecay: weightDecay), ParameterGroup(others)]
+  }
+}

@@ -1,0 +1,110 @@
+import Autograd
+internal import CKernels
+import Kernels
+
+/// All trainable parameters of an optimiser and what it remembers of each, cut into pieces for parallel passes.
+@safe final class ParameterPieces<Scalar: TensorScalar> {
+  let backend: Backend
+  private let parameters: [NamedParameter<Scalar>]
+  /// The optimiser's tensors, by name: one block per parameter.
+  private let moments: [(name: String, blocks: [PersistentBlock])]
+  /// INVARIANT: every piece points into a parameter and blocks that this object keeps alive.
+  private let pieces: UnsafeMutableBufferPointer<ck_piece>
+  /// INVARIANT: one for every piece.
+  private let sums: UnsafeMutableBufferPointer<Double>
+
+  /// - Parameter momentNames: Up to two tensors to keep for every parameter.
+  init(_ groups: [ParameterGroup<Scalar>], momentNames: [String], backend: Backend) {
+    self.backend = backend
+    let settings = groups.flatMap { group in
+      group.parameters.filter(\.parameter.isTrainable).map { (named: $0, group: group) }
+    }
+    parameters = settings.map(\.named)
+    let size = MemoryLayout<Scalar>.size
+    let moments = momentNames.map { name in
+      (name: name, blocks: settings.map { PersistentBlock(byteCount: $0.named.parameter.count * size) })
+    }
+    self.moments = moments
+    var list: [ck_piece] = unsafe []
+    for (index, (named, group)) in settings.enumerated() {
+      named.parameter.prepareGradient()
+      let whole = unsafe ck_piece(
+        value: named.parameter.values.baseAddress!, gradient: named.parameter.gradientValues.baseAddress!,
+        moment1: moments.first?.blocks[index].start, moment2: moments.dropFirst().first?.blocks[index].start,
+        count: named.parameter.count, weight_decay: group.weightDecay, rate_factor: group.learningRateFactor)
+      unsafe whole.cut(elementSize: size) { unsafe list.append($0) }
+    }
+    unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
+    unsafe _ = pieces.initialize(from: list)
+    unsafe sums = UnsafeMutableBufferPointer.allocate(capacity: list.count)
+    unsafe sums.initialize(repeating: 0)
+  }
+
+  deinit {
+    unsafe pieces.deallocate()
+    unsafe sums.deallocate()
+  }
+
+  /// The Euclidean norm of all gradients; its order is that of the pieces, whatever the threads.
+  func gradientNorm() -> Double {
+    refreshGradients()
+    unsafe run { unsafe ck_norm(pieces: $0, sums: sums.baseAddress) }
+    var total = 0.0
+    for index in unsafe sums.indices { unsafe total += sums[index] }
+    return total.squareRoot()
+  }
+
+  /// Runs a kernel over all pieces.
+  @unsafe func run<Arguments: KernelArguments>(_ arguments: (UnsafePointer<ck_piece>) -> Arguments) {
+    let count = unsafe pieces.count
+    guard let start = unsafe pieces.baseAddress, count > 0 else { return }
+    let grain = max(1, count / (backend.pool.threadCount * 8))
+    unsafe backend.run(arguments(start), Scalar.elementType, count: count, grain: grain)
+  }
+
+  /// Gradients that the last backward did not reach become zero.
+  func refreshGradients() {
+    for named in parameters { unsafe _ = named.parameter.gradientValues }
+  }
+
+  // MARK: State
+
+  func state(stepCount: Int) -> OptimizerState<Scalar> {
+    var tensors: [(key: String, tensor: Tensor<Scalar>)] = []
+    for (index, named) in parameters.enumerated() {
+      for (name, blocks) in moments {
+        let values = unsafe values(blocks[index], named.parameter.count)
+        tensors.append((named.path + "/" + name, Tensor(shape: named.parameter.shape, unsafe [Scalar](values))))
+      }
+    }
+    return OptimizerState(stepCount: stepCount, tensors: tensors)
+  }
+
+  func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError) {
+    var given = Dictionary(state.tensors.map { ($0.key, $0.tensor) }) { first, _ in first }
+    var problems: [String] = []
+    var found: [(block: PersistentBlock, tensor: Tensor<Scalar>)] = []
+    for (index, named) in parameters.enumerated() {
+      for (name, blocks) in moments {
+        let key = named.path + "/" + name
+        guard let tensor = given.removeValue(forKey: key) else {
+          problems.append("\(key) is missing")
+          continue
+        }
+        if tensor.shape.array == named.parameter.shape {
+          found.append((blocks[index], tensor))
+        } else {
+          problems.append("\(key) has shape \(tensor.shape), expected \(named.parameter.shape)")
+        }
+      }
+    }
+    for (key, _) in state.tensors where given[key] != nil { problems.append("\(key) is unexpected") }
+    guard problems.isEmpty else { throw OptimizerStateError(problems: problems) }
+    for (block, tensor) in found { unsafe _ = values(block, tensor.count).update(from: tensor.elements) }
+  }
+
+  private func values(_ block: PersistentBlock, _ count: Int) -> UnsafeMutableBufferPointer<Scalar> {
+    // INVARIANT: the block was made for `count` elements of Scalar.
+    unsafe UnsafeMutableBufferPointer(start: block.start.assumingMemoryBound(to: Scalar.self), count: count)
+  }
+}

@@ -1,0 +1,60 @@
+/// Fills batches with windows that start where documents start, made as they are needed.
+///
+/// `Grammar.windowOptimum(length: blockSize)` is the least mean loss that any model can reach on them, as it
+/// is not for windows that start anywhere. No window is ever repeated. There is no state: batch 1000 can be
+/// drawn without the ones before it.
+public struct DocumentWindowSampler: BatchSampler {
+  public let generator: CorpusGenerator
+  public let blockSize: Int
+  public let batchSize: Int
+  private let ids: [Int32]
+
+  /// - Throws: `unknownCharacter` where the tokenizer lacks one that the grammar makes.
+  /// - Precondition: `blockSize` and `batchSize` are at least 1; otherwise stops and prints them.
+  public init(
+    generator: CorpusGenerator, tokenizer: CharacterTokenizer, blockSize: Int, batchSize: Int
+  ) throws(TextError) {
+    guard blockSize >= 1, batchSize >= 1 else {
+      fatalError(
+        "document windows: cannot draw \(batchSize) windows of \(blockSize); both must be at least 1")
+    }
+    self.generator = generator
+    self.blockSize = blockSize
+    self.batchSize = batchSize
+    let alphabet = generator.grammar.alphabet
+    var ids = [Int32](repeating: -1, count: 256)
+    for (character, id) in zip(alphabet, try tokenizer.encode(alphabet)) { ids[Int(character)] = id }
+    self.ids = ids
+  }
+
+  /// Fills batch number `batch`.
+  ///
+  /// Window w = batch · B + row begins with document w · (T + 1): a document has at least one character, so
+  /// no two windows share one.
+  ///
+  /// Shapes: `inputs` [B, T], `targets` [B, T], row-major; targets[b, t] is the token after inputs[b, t].
+  ///
+  /// - Precondition: Both buffers hold exactly B·T tokens; otherwise stops and prints the counts.
+  /// - Complexity: O(B·T); allocates nothing.
+  public func fill(
+    batch: UInt64, inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
+  ) {
+    guard inputs.count == batchSize * blockSize, targets.count == inputs.count else {
+      fatalError(
+        "document windows: a batch of \(batchSize) x \(blockSize) does not fit "
+          + "buffers of \(inputs.count) inputs and \(targets.count) targets")
+    }
+    for row in 0..<batchSize {
+      let window = batch * UInt64(batchSize) + UInt64(row)
+      var characters = generator.characters(fromDocument: window * UInt64(blockSize + 1))
+      var token = ids[Int(characters.next()!)]
+      for column in 0..<blockSize {
+        // row · blockSize + column < batchSize · blockSize, which is the count of both buffers.
+        unsafe inputs[row * blockSize + column] = token
+        token = ids[Int(characters.next()!)]
+        // As above.
+        unsafe targets[row * blockSize + column] = token
+      }
+    }
+  }
+}

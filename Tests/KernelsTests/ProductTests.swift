@@ -1,0 +1,154 @@
+import Autograd
+import Base
+import CKernels
+import Kernels
+import TestSupport
+import Testing
+
+/// One product's operands: op(A) is m × k and op(B) k × n, as stored.
+private struct Product<S: TensorScalar> {
+  let m, n, k: Int
+  let transposedA, transposedB: Bool
+  let a, b: [S]
+
+  init(_ m: Int, _ n: Int, _ k: Int, _ transposedA: Bool = false, _ transposedB: Bool = false) {
+    (self.m, self.n, self.k, self.transposedA, self.transposedB) = (m, n, k, transposedA, transposedB)
+    a = randomTensor([m * k], seed: 1).elements
+    b = randomTensor([k * n], seed: 2).elements
+  }
+
+  func left(_ i: Int, _ p: Int) -> S { transposedA ? a[p * m + i] : a[i * k + p] }
+  func right(_ p: Int, _ j: Int) -> S { transposedB ? b[j * k + p] : b[p * n + j] }
+
+  func run(_ backend: Backend, onto c: [S]? = nil, epilogue: ck_epilogue? = nil) -> [S] {
+    backend.multiply(
+      m: m, n: n, k: k, a, transposedA: transposedA, b, transposedB: transposedB, onto: c, epilogue: epilogue)
+  }
+
+  /// What the rules say, bit for bit: one chain per element, k ascending, from +0 or from C.
+  func chain(_ set: InstructionSet, onto c: [S]? = nil) -> [S] {
+    (0..<m * n).map { place in
+      let (i, j) = (place / n, place % n)
+      return (0..<k).reduce(c?[place] ?? 0) { sum, p in
+        set == .baseline ? sum + left(i, p) * right(p, j) : sum.addingProduct(left(i, p), right(p, j))
+      }
+    }
+  }
+
+  var what: String { "\(m)×\(n)×\(k) \(S.self), transposed \(transposedA) \(transposedB)" }
+}
+
+@Suite("Products")
+struct ProductTests {
+  /// Around the register tiles' and the vectors' edges, and across a block of k (384 floats, 192 doubles).
+  static let sizes = [
+    (1, 1, 1), (1, 17, 5), (2, 3, 4), (3, 16, 7), (4, 31, 8), (5, 32, 9), (6, 33, 16), (7, 15, 1),
+    (13, 47, 3),
+    (14, 48, 17), (15, 49, 31), (28, 8, 2), (29, 63, 33), (31, 65, 5), (1, 100, 193), (3, 5, 385),
+    (17, 1, 200),
+    (43, 97, 29), (2, 33, 769),
+  ]
+
+  @Test("every element is the chain of the rules, bit for bit, in all layouts", arguments: sizes)
+  func chains(m: Int, n: Int, k: Int) {
+    for (left, right) in [(false, false), (false, true), (true, false), (true, true)] {
+      chains(Product<Float>(m, n, k, left, right))
+      chains(Product<Double>(m, n, k, left, right))
+    }
+  }
+
+  private func chains<S: TensorScalar>(_ product: Product<S>) {
+    let c: [S] = randomTensor([product.m * product.n], seed: 3).elements
+    forEachInstructionSet { backend in
+      let what = "\(product.what), \(backend.instructionSet)"
+      expectSameBits(product.run(backend), product.chain(backend.instructionSet), what)
+      expectSameBits(
+        product.run(backend, onto: c), product.chain(backend.instructionSet, onto: c), "\(what), adding")
+    }
+  }
+
+  @Test("the error stays below the bound for a sum of k products", arguments: [1, 10, 100, 1000])
+  func error(k: Int) {
+    let product = Product<Float>(5, 7, k)
+    forEachInstructionSet { backend in
+      for (place, value) in product.run(backend).enumerated() {
+        let terms = (0..<k).map { Double(product.left(place / 7, $0)) * Double(product.right($0, place % 7)) }
+        let bound = Double(k + 1) * Double(Float.ulpOfOne) * terms.reduce(0) { $0 + abs($1) }
+        #expect(abs(Double(value) - terms.reduce(0, +)) <= bound)
+      }
+    }
+  }
+
+  @Test("no terms: zeros, or C as it was; no elements: nothing happens")
+  func empty() {
+    forEachInstructionSet { backend in
+      let none = Product<Float>(3, 5, 0)
+      #expect(none.run(backend) == [Float](repeating: 0, count: 15))
+      #expect(none.run(backend, onto: [Float](repeating: 7, count: 15)) == [Float](repeating: 7, count: 15))
+      #expect(Product<Float>(0, 5, 3).run(backend) == [])
+      #expect(Product<Float>(3, 0, 3).run(backend) == [])
+    }
+  }
+
+  @Test("a row does not depend on the rows around it", arguments: [1, 2, 13, 14, 15, 100, 170])
+  func rows(m: Int) {
+    let all = Product<Float>(170, 90, 130)
+    forEachInstructionSet { backend in
+      let expected = Array(all.run(backend)[0..<m * 90])
+      let some = backend.multiply(m: m, n: 90, k: 130, Array(all.a[0..<m * 130]), all.b)
+      expectSameBits(some, expected, "\(backend.instructionSet)")
+    }
+  }
+
+  @Test("1, 2, 3, 5 and 8 threads give the same bits")
+  func threads() {
+    let pools = [1, 2, 3, 5, 8].map { ThreadPool(threads: $0) }
+    for (m, n, k) in [(200, 210, 400), (7, 500, 300), (500, 9, 100), (64, 64, 64)] {
+      for set in InstructionSet.available {
+        let product = Product<Float>(m, n, k)
+        let results = pools.map { product.run(Backend(instructionSet: set, pool: $0)) }
+        for result in results.dropFirst() { expectSameBits(result, results[0], "\(product.what), \(set)") }
+      }
+    }
+  }
+
+  @Test(
+    "the epilogue gives the bits of its parts", arguments: [-1, 0, 1, 2, 5],
+    [(true, true), (true, false), (false, true)])
+  func epilogue(activation: Int, parts: (bias: Bool, residual: Bool)) {
+    epilogue(Float.self, activation, parts)
+    epilogue(Double.self, activation, parts)
+  }
+
+  private func epilogue<S: TensorScalar>(
+    _ type: S.Type, _ activation: Int, _ parts: (bias: Bool, residual: Bool)
+  ) {
+    // 401 terms: more than one block of k, of which only the last finishes.
+    for (m, n, k) in [(5, 33, 3), (15, 50, 401), (3, 4, 0)] {
+      let product = Product<S>(m, n, k)
+      let bias: [S] = randomTensor([n], seed: 4).elements,
+        residual: [S] = randomTensor([m * n], seed: 5).elements
+      var kept = [S](repeating: .nan, count: m * n)
+      forEachInstructionSet { backend in
+        let result = bias.withUnsafeBytes { bias in
+          residual.withUnsafeBytes { residual in
+            kept.withUnsafeMutableBytes { kept in
+              product.run(
+                backend,
+                epilogue: ck_epilogue(
+                  bias: parts.bias ? bias.baseAddress : nil, preactivation: kept.baseAddress,
+                  activation: Int32(activation), residual: parts.residual ? residual.baseAddress : nil))
+            }
+          }
+        }
+        var expected = product.run(backend)
+        if parts.bias { for place in expected.indices { expected[place] += bias[place % n] } }
+        expectSameBits(kept, expected, "before the activation")
+        if activation >= 0 { expected = backend.unary(ck_unary_op(rawValue: UInt32(activation)), expected) }
+        if parts.residual { for place in expected.indices { expected[place] += residual[place] } }
+        expectSameBits(
+          result, expected, "\(product.what), \(activation), \(parts), \(backend.instructionSet)")
+      }
+    }
+  }
+}
