@@ -56,13 +56,19 @@ public func checkGradients(
 }
 
 /// Compares given gradients of a number with differences of that number.
-struct GradientCheck {
+package struct GradientCheck {
   let parameters: [Parameter<Double>]
   let step: Double
   /// The sum of the absolute values that add up to the number: what its rounding errors are in proportion to.
   let magnitude: Double
 
-  func compare(
+  package init(parameters: [Parameter<Double>], step: Double, magnitude: Double) {
+    self.parameters = parameters
+    self.step = step
+    self.magnitude = magnitude
+  }
+
+  package func compare(
     with gradients: [[Double]], tolerance: Double, sampleCount: Int?, directionCount: Int,
     _ random: inout RandomStream, value: () -> Double
   ) -> GradientReport {

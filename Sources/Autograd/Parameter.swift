@@ -2,7 +2,10 @@
 ///
 /// Give it to operations as it is, or make a variable of it with `tape.variable`.
 @safe public final class Parameter<Scalar: TensorScalar> {
-  let core: ParameterCore
+  package let core: ParameterCore
+
+  /// A face for values that somebody else keeps too.
+  package init(core: ParameterCore) { self.core = core }
 
   /// - Precondition: As many elements as the shape says.
   public init(_ tensor: Tensor<Scalar>) {

@@ -48,7 +48,7 @@ extension InlineArray where count == 8, Element == Int {
   }
 }
 
-extension TapeCore {
+package extension TapeCore {
   /// Runs a strided kernel over a merged loop: by elements where one axis is left, by rows otherwise.
   @unsafe func runStrided<Arguments: KernelArguments>(_ arguments: Arguments, _ shape: Shape) {
     if shape.rank == 1 {

@@ -38,7 +38,9 @@ extension Backend {
     let width = min(roundUp(n, panel), max(panel, (4 << 20) / (max(1, depth) * size) / panel * panel))
     let (rows, panels) = cut(m: m, n: width, k: k, tileRows: tileRows, panel: panel)
     let packedBytes = (width + panel) * depth * size
-    let (packed, scratch) = unsafe shared(bytes: packedBytes, perThread: ((rows + tileRows) * depth + 64) * size)
+    guard let (packed, scratch) = unsafe shared(
+      bytes: packedBytes, perThread: ((rows + tileRows) * depth + 64) * size)
+    else { return }
 
     for column in stride(from: 0, to: n, by: width) {
       let columns = min(width, n - column)

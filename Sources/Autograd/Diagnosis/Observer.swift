@@ -101,7 +101,7 @@ extension OperationKind {
     case .power: "power"
     case .select: "replacing"
     case .extremum: "max"
-    case .userDefined: "custom"
+    case .userDefined, .custom: "custom"
     default: "\(self)"
     }
   }

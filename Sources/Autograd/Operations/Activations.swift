@@ -50,7 +50,7 @@ extension OperationKind {
   }
 }
 
-extension TapeCore {
+package extension TapeCore {
   func unary(_ kind: OperationKind, _ x: Slot) throws(Misuse) -> Slot {
     let (op, cost, name) = kind.unary, shape = nodes[x].shape
     let y = try result(shape, name, of: x)

@@ -2,7 +2,7 @@ import CKernels
 
 // Table look-up: y[i] = table[token i]; dtable[token i] += dy[i], in token order, one owner per channel range.
 
-extension TapeCore {
+package extension TapeCore {
   func embedding(_ table: Slot, _ tokens: Slot) throws(Misuse) -> Slot {
     let shape = nodes[table].shape
     guard shape.rank == 2 else {

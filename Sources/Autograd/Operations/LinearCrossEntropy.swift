@@ -13,7 +13,7 @@ import Kernels
 // A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
 // of the step says so.
 
-extension TapeCore {
+package extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
   private static let chunkRows = 256
 

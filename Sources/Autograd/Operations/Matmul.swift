@@ -52,7 +52,7 @@ private struct Product {
   private var aIsWhole: Bool { (0..<batch.rank).allSatisfy { aStrides[$0] != 0 || batch.lengths[$0] == 1 } }
 }
 
-extension TapeCore {
+package extension TapeCore {
   func matmul(_ a: Slot, _ b: Slot, transposingA: Bool, transposingB: Bool) throws(Misuse) -> Slot {
     let product = try Product(nodes[a].shape, nodes[b].shape, transposingA, transposingB)
     var shape = product.batch

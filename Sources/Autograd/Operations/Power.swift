@@ -4,7 +4,7 @@ import CKernels
 //   da = dy · b · aᵇ⁻¹ (0 where b is 0),   db = dy · aᵇ · log a (0 where a is 0 and b ≥ 0; NaN where a < 0).
 // The power itself is the C library's, one element at a time, but for the exponents 1 and 2. Keeps the operands.
 
-extension TapeCore {
+package extension TapeCore {
   func power(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot {
     let shape = try Shape.broadcast(nodes[a].shape, nodes[b].shape, "power")
     let y = try result(shape, "power", of: a, b)

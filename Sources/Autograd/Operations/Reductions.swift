@@ -7,7 +7,7 @@ import Kernels
 // Backward: dx = scale · dy, repeated along the reduced axes.
 // Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
 
-extension TapeCore {
+package extension TapeCore {
   /// Sums over the axes whose bits are set; keeps them with length 1 where `keeping`.
   func sum(
     _ x: Slot, over axes: UInt8, keeping: Bool, mean: Bool, _ operation: StaticString
@@ -50,7 +50,7 @@ extension TapeCore {
   }
 
   /// Runs a kernel over blocks of 64 outputs of a reduction.
-  @unsafe func run<Arguments: KernelArguments>(_ arguments: Arguments, _ r: Reduction) {
+  @unsafe internal func run<Arguments: KernelArguments>(_ arguments: Arguments, _ r: Reduction) {
     let units = r.outputs / r.inner * ((r.inner + 63) / 64), work = r.terms * min(r.inner, 64)
     unsafe run(arguments, count: units, grain: max(units / (backend.pool.threadCount * 4), 8192 / max(1, work)))
   }

@@ -2,7 +2,7 @@ import CKernels
 
 // Changing the shape: reshape shares its input's memory, permute (and transpose) copies.
 
-extension TapeCore {
+package extension TapeCore {
   /// The same elements in another shape; shares memory with x.
   func reshape(_ x: Slot, to shape: Shape) throws(Misuse) -> Slot {
     let old = nodes[x].shape, shape = try inferred(shape, old)
