@@ -2,7 +2,7 @@
 #
 #   make lib                    libautograd_v2.a and libautograd_v2.so in $(OUT)
 #   make install PREFIX=/opt/x  headers, both libraries, autograd_v2.pc, a gdb pretty-printer
-#   make check-c                builds and runs the examples and the tests written in C
+#   make check-c                builds and runs the examples and the tests written in C, in full length
 #   make clean
 
 PREFIX ?= /usr/local
@@ -13,12 +13,14 @@ VERSION := $(shell sed -n 's/^\#define AUTOGRAD_V2_VERSION "\(.*\)"/\1/p' Source
 HEADERS := arena autograd_v2 autograd_v2_base dataset model_io_v2 sampling text_utils transformer_v2
 TARGET := $(DESTDIR)$(PREFIX)
 
-.PHONY: lib install check-c clean
+.PHONY: lib install install-files check-c clean
 
 lib:
 	Scripts/c_library/build.sh $(SCRATCH) $(OUT)
 
-install: lib
+install: lib install-files
+
+install-files:
 	install -d $(TARGET)/include $(TARGET)/lib/pkgconfig $(TARGET)/share/autograd_v2
 	for header in $(HEADERS); do install -m 644 Sources/CAutogradV2/include/$$header.h $(TARGET)/include; done
 	install -m 644 $(OUT)/libautograd_v2.a $(TARGET)/lib
@@ -29,7 +31,7 @@ install: lib
 	install -m 644 Scripts/c_library/autograd_v2_gdb.py $(TARGET)/lib/libautograd_v2.so-gdb.py
 
 check-c:
-	swift test --scratch-path $(SCRATCH) --filter CLibraryTests
+	swift test -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH) --filter CLibraryTests
 
 clean:
 	rm -rf $(OUT)

@@ -67,6 +67,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Training", "LanguageModel", "Autograd", "Kernels", "Text", "Base", "CTestSupport", "TestSupport"]
     ),
+    // Builds and runs the programs in Tests/c and Examples/c.
+    .testTarget(name: "CLibraryTests", dependencies: ["AutogradV2", "CAutogradV2", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["AutogradCommand", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

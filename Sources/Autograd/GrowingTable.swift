@@ -2,21 +2,21 @@ import CSystem
 
 /// An array of plain values that keeps its memory when emptied: after the first steps it allocates nothing.
 @safe package struct GrowingTable<Element: BitwiseCopyable>: ~Copyable {
-  /// INVARIANT: `capacity` elements are allocated, the first `count` are initialised.
+  /// INVARIANT: `capacity` elements are allocated, the first `count` are initialised; dangling where there are none.
   private var base: UnsafeMutablePointer<Element>
   private var capacity: Int
   package private(set) var count = 0
 
+  /// Without memory it begins with room for nothing, and the first element asks again.
   package init(capacity: Int) {
-    self.capacity = capacity
-    let bytes = capacity * MemoryLayout<Element>.stride
-    guard let memory = unsafe csystem_allocate(bytes, MemoryLayout<Element>.alignment) else {
-      fatalError("out of memory: a table of \(bytes) bytes for the tape")
-    }
-    unsafe base = memory.bindMemory(to: Element.self, capacity: capacity)
+    self.capacity = 0
+    unsafe base = UnsafeMutablePointer(bitPattern: MemoryLayout<Element>.alignment)!
+    _ = reserve(spare: capacity)
   }
 
-  deinit { unsafe csystem_free(base) }
+  deinit {
+    if capacity > 0 { unsafe csystem_free(base) }
+  }
 
   /// The elements in place. INVARIANT: valid until the next element is added.
   @unsafe package var start: UnsafePointer<Element> { unsafe UnsafePointer(base) }
@@ -65,7 +65,7 @@ import CSystem
 
   private mutating func move(to larger: UnsafeMutablePointer<Element>, capacity: Int) {
     unsafe larger.moveInitialize(from: base, count: count)
-    unsafe csystem_free(base)
+    if self.capacity > 0 { unsafe csystem_free(base) }
     unsafe base = larger
     self.capacity = capacity
   }

@@ -37,49 +37,60 @@ extension Context {
 
   // MARK: Fingerprints
 
-  /// Keeps a fingerprint of what an operation's backward will read.
-  func keepFingerprint(of operation: TapeOp) {
-    guard fingerprints.reserve(spare: 1) else { return }
-    fingerprints.append(Fingerprint(output: operation.output, value: fingerprint(of: operation)))
+  /// Keeps fingerprints of what an operation's backward will read: inputs, and last the result.
+  func keepFingerprints(of operation: TapeOp, on tape: TapePointer) {
+    guard readsOperands(operation.output), fingerprints.reserve(spare: Int(operation.num_inputs) + 1) else { return }
+    let place = Int(tape.pointee.count) - 1
+    for index in 0...Int(operation.num_inputs) {
+      fingerprints.append(
+        Fingerprint(tape: tape, operation: place, operand: index, value: fingerprint(operation, index)))
+    }
   }
 
-  /// Throws where an operation of `tape` has other inputs, or another result, than when it was recorded.
+  /// Throws where an operand of an operation on `tape` is not what it was when the operation was recorded.
   func checkFingerprints(_ tape: TapePointer) throws(Misuse) {
-    for position in 0..<Int(tape.pointee.count) {
-      let operation = tape.pointee.ops[position]
-      for index in 0..<fingerprints.count where fingerprints[index].output == operation.output {
-        guard fingerprints[index].value == fingerprint(of: operation) else {
-          throw Misuse(
-            "", "the inputs or the result of operation \(position) of the tape, of shape "
-              + "\(shapeText(operation.output)), changed after it was computed",
-            hint: "change data after tape_backward only")
-        }
-      }
+    for index in 0..<fingerprints.count where fingerprints[index].tape == tape {
+      let kept = fingerprints[index], operation = tape.pointee.ops[kept.operation]
+      guard kept.value != fingerprint(operation, kept.operand) else { continue }
+      let isResult = kept.operand == Int(operation.num_inputs)
+      let variable = isResult ? operation.output : operation.inputs[kept.operand]
+      throw Misuse(
+        "", "\(isResult ? "the result" : "input \(kept.operand)") of operation \(kept.operation) on the tape, "
+          + "\(shapeText(variable)), changed after the operation was computed",
+        hint: "change data after tape_backward only")
     }
   }
 
-  private func shapeText(_ variable: VariablePointer) -> String {
-    guard let tensor = variable.pointee.data, let shape = try? shape(of: tensor) else { return "?" }
-    return "\(shape)"
+  /// Whether the backward of what made `output` reads numbers of the forward.
+  private func readsOperands(_ output: VariablePointer) -> Bool {
+    let record = core.nodes[Slot(output.pointee.private_slot)].record
+    guard record >= 0 else { return true }
+    switch core.records[record].kind {
+    case .add, .subtract, .affine, .reshape, .permute, .sum, .slice, .concatenate, .maximum, .dropout: return false
+    default: return true
+    }
   }
 
-  /// FNV-1a over the words of inputs and result.
-  private func fingerprint(of operation: TapeOp) -> UInt64 {
+  private func shapeText(_ variable: VariablePointer?) -> String {
+    guard let tensor = variable?.pointee.data, let shape = try? shape(of: tensor) else { return "without a shape" }
+    return "of shape \(shape)"
+  }
+
+  /// FNV-1a over the words of one operand's numbers; a freed one has none.
+  private func fingerprint(_ operation: TapeOp, _ operand: Int) -> UInt64 {
+    let variable = operand == Int(operation.num_inputs) ? operation.output : operation.inputs[operand]
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func add(_ variable: VariablePointer?) {
-      guard let tensor = variable?.pointee.data, let data = tensor.pointee.data else { return }
-      for index in 0..<Int(tensor.pointee.size) {
-        hash = (hash ^ data[index].bitPattern) &* 0x100_0000_01b3
-      }
-    }
-    for index in 0..<Int(operation.num_inputs) { add(operation.inputs[index]) }
-    add(operation.output)
+    guard let tensor = variable?.pointee.data, let data = tensor.pointee.data else { return hash }
+    for index in 0..<Int(tensor.pointee.size) { hash = (hash ^ data[index].bitPattern) &* 0x100_0000_01b3 }
     return hash
   }
 }
 
-/// What an operation's numbers were when it was recorded.
+/// What an operand's numbers were when its operation was recorded.
 struct Fingerprint: BitwiseCopyable {
-  let output: VariablePointer
+  let tape: TapePointer
+  let operation: Int
+  /// The number of the input; as many as there are inputs means the result.
+  let operand: Int
   let value: UInt64
 }

@@ -47,9 +47,12 @@ final class Context {
   var draws = RandomDraws()
 
   init?(number: UInt32, isThreadsOwn: Bool) {
-    guard let tape = calloc(1, MemoryLayout<TapeV2>.size)?.bindMemory(to: TapeV2.self, capacity: 1),
-      let arenaHandle = calloc(1, MemoryLayout<ArenaHandle>.size)?.bindMemory(to: ArenaHandle.self, capacity: 1)
-    else { return nil }
+    guard let tape = calloc(1, MemoryLayout<TapeV2>.size)?.bindMemory(to: TapeV2.self, capacity: 1) else { return nil }
+    guard let arenaHandle = calloc(1, MemoryLayout<ArenaHandle>.size)?.bindMemory(to: ArenaHandle.self, capacity: 1)
+    else {
+      free(tape)
+      return nil
+    }
     self.number = number
     self.isThreadsOwn = isThreadsOwn
     let backend = Backend()
@@ -67,10 +70,19 @@ final class Context {
       + "raise autograd_set_memory_limit"
     tape.pointee.private_kind = HeaderKind.tape
     tape.pointee.private_context = number
-    lists.add(tape)
     core.customBackward = { [unowned self] record throws(Misuse) in try runCustomBackward(record) }
     core.restartRandom(step: 0)
-    try? core.beginStep()
+    do throws(Misuse) {
+      try core.beginStep()
+      try core.reserve(operations: 64, "context")
+    } catch {
+      close()
+      return nil
+    }
+    guard lists.add(tape) else {
+      close()
+      return nil
+    }
   }
 
   private static func isOn(_ name: String) -> Bool {

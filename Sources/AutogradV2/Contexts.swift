@@ -1,15 +1,11 @@
 import Autograd
 import CAutogradV2
-import Synchronization
 
 /// All contexts that are open, by number.
 enum Contexts {
-  private struct Table: @unchecked Sendable {
-    var nextNumber: UInt32 = 1
-    var open: [UInt32: Context] = [:]
-  }
-
-  private static let table = Mutex(Table())
+  /// INVARIANT: read and written inside `withShared` only.
+  nonisolated(unsafe) private static var lastNumber: UInt32 = 0
+  nonisolated(unsafe) private static var open: [UInt32: Context] = [:]
 
   /// The calling thread's context; opens one where there is none.
   static func current() -> Context? {
@@ -25,22 +21,16 @@ enum Contexts {
   }
 
   static func make(isThreadsOwn: Bool) -> Context? {
-    let number = table.withLock { table in
-      table.nextNumber &+= 1
-      return table.nextNumber
+    let number = withShared {
+      lastNumber &+= 1
+      return lastNumber
     }
     guard let context = Context(number: number, isThreadsOwn: isThreadsOwn) else { return nil }
-    let box = Box(context)
-    table.withLock { $0.open[number] = box.context }
+    withShared { open[number] = context }
     return context
   }
 
-  private struct Box: @unchecked Sendable {
-    let context: Context
-    init(_ context: Context) { self.context = context }
-  }
-
-  static func isOpen(_ number: UInt32) -> Bool { table.withLock { $0.open[number] != nil } }
+  static func isOpen(_ number: UInt32) -> Bool { withShared { open[number] != nil } }
 
   private static func openOwn() -> Context? {
     if let own = autograd_v2_state_own_context() {
@@ -70,9 +60,9 @@ enum Contexts {
     }
     let number = context.number, pool = context.core.backend.pool
     context.close()
-    let isLast = table.withLock { table in
-      table.open.removeValue(forKey: number)
-      return table.open.isEmpty
+    let isLast = withShared {
+      open.removeValue(forKey: number)
+      return open.isEmpty
     }
     if isLast { pool.endWorkers() }
   }

@@ -1,6 +1,5 @@
 import CAutogradV2
 import CSystem
-import Synchronization
 
 typealias TensorPointer = UnsafeMutablePointer<TensorV2>
 typealias VariablePointer = UnsafeMutablePointer<VariableV2>
@@ -24,33 +23,47 @@ enum SlabPool {
   /// At the start of every slab: the link of the list that it is on.
   static let reserved = 64
 
-  private struct Queue: @unchecked Sendable {
-    var first: UnsafeMutableRawPointer?
-    var last: UnsafeMutableRawPointer?
-  }
-
-  private static let queue = Mutex(Queue())
+  /// INVARIANT: read and written inside `withShared` only.
+  nonisolated(unsafe) private static var first: UnsafeMutableRawPointer?
+  nonisolated(unsafe) private static var last: UnsafeMutableRawPointer?
 
   /// A slab; nil where the system has no memory.
   static func take() -> UnsafeMutableRawPointer? {
-    let free = queue.withLock { queue -> UInt in
-      guard let first = queue.first else { return 0 }
-      queue.first = first.load(as: UnsafeMutableRawPointer?.self)
-      if queue.first == nil { queue.last = nil }
-      return UInt(bitPattern: first)
+    let free = withShared { () -> UnsafeMutableRawPointer? in
+      guard let slab = first else { return nil }
+      first = slab.load(as: UnsafeMutableRawPointer?.self)
+      if first == nil { last = nil }
+      return slab
     }
-    return UnsafeMutableRawPointer(bitPattern: free) ?? csystem_map(bytes, 0)
+    return free ?? map()
+  }
+
+  /// A new slab.
+  static func map() -> UnsafeMutableRawPointer? {
+    guard let slab = csystem_map(bytes, 0) else { return nil }
+    csystem_add_root(slab, bytes)
+    return slab
+  }
+
+  static func unmap(_ slab: UnsafeMutableRawPointer) {
+    csystem_remove_root(slab, bytes)
+    csystem_unmap(slab, bytes)
   }
 
   static func giveBack(_ slab: UnsafeMutableRawPointer) {
     slab.storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
-    let address = UInt(bitPattern: slab)
-    queue.withLock { queue in
-      let slab = UnsafeMutableRawPointer(bitPattern: address)
-      if let last = queue.last { last.storeBytes(of: slab, as: UnsafeMutableRawPointer?.self) } else { queue.first = slab }
-      queue.last = slab
+    withShared {
+      if let last { last.storeBytes(of: slab, as: UnsafeMutableRawPointer?.self) } else { first = slab }
+      last = slab
     }
   }
+}
+
+/// Runs `body` alone among all threads that share what contexts share.
+func withShared<Result>(_ body: () -> Result) -> Result {
+  autograd_v2_state_lock()
+  defer { autograd_v2_state_unlock() }
+  return body()
 }
 
 /// Memory for the headers of temporaries: a ring with one list of slabs per iteration.
@@ -95,7 +108,7 @@ struct HeaderRing: ~Copyable {
   private mutating func release(_ index: Int) {
     while let slab = lists[index] {
       lists[index] = slab.load(as: UnsafeMutableRawPointer?.self)
-      if unmaps { csystem_unmap(slab, SlabPool.bytes) } else { SlabPool.giveBack(slab) }
+      if unmaps { SlabPool.unmap(slab) } else { SlabPool.giveBack(slab) }
     }
   }
 
@@ -111,54 +124,47 @@ enum PersistentHeaders {
   private static let cell = 96
   private static let quarantine = 256
 
-  private struct State: @unchecked Sendable {
-    /// Slabs, and where the newest one is used up to.
-    var slab: UnsafeMutableRawPointer?
-    var used = SlabPool.bytes
-    var freeFirst: UnsafeMutableRawPointer?
-    var freeLast: UnsafeMutableRawPointer?
-    var freeCount = 0
-  }
-
-  private static let state = Mutex(State())
+  /// Slabs, and where the newest one is used up to. INVARIANT: read and written inside `withShared` only.
+  nonisolated(unsafe) private static var slab: UnsafeMutableRawPointer?
+  nonisolated(unsafe) private static var used = SlabPool.bytes
+  nonisolated(unsafe) private static var freeFirst: UnsafeMutableRawPointer?
+  nonisolated(unsafe) private static var freeLast: UnsafeMutableRawPointer?
+  nonisolated(unsafe) private static var freeCount = 0
 
   /// Zeroed memory for one header; nil where the system has none.
   static func take<Header>(_ type: Header.Type) -> UnsafeMutablePointer<Header>? {
-    let address = state.withLock { UInt(bitPattern: take(&$0)) }
-    guard let header = UnsafeMutableRawPointer(bitPattern: address) else { return nil }
+    guard let header = withShared(takeCell) else { return nil }
     header.initializeMemory(as: UInt8.self, repeating: 0, count: cell)
     return header.bindMemory(to: Header.self, capacity: 1)
   }
 
-  private static func take(_ state: inout State) -> UnsafeMutableRawPointer? {
-    if state.freeCount > quarantine, let first = state.freeFirst {
-      state.freeFirst = (first + cell - 8).load(as: UnsafeMutableRawPointer?.self)
-      state.freeCount -= 1
+  private static func takeCell() -> UnsafeMutableRawPointer? {
+    if freeCount > quarantine, let first = freeFirst {
+      freeFirst = (first + cell - 8).load(as: UnsafeMutableRawPointer?.self)
+      freeCount -= 1
       return first
     }
-    if state.used + cell > SlabPool.bytes {
-      guard let slab = csystem_map(SlabPool.bytes, 0) else { return nil }
-      slab.storeBytes(of: state.slab, as: UnsafeMutableRawPointer?.self)
-      state.slab = slab
-      state.used = SlabPool.reserved
+    if used + cell > SlabPool.bytes {
+      guard let next = SlabPool.map() else { return nil }
+      next.storeBytes(of: slab, as: UnsafeMutableRawPointer?.self)
+      slab = next
+      used = SlabPool.reserved
     }
-    defer { state.used += cell }
-    return state.slab.map { $0 + state.used }
+    defer { used += cell }
+    return slab.map { $0 + used }
   }
 
   /// Takes a header back; its kind must say already that it is freed.
   static func giveBack(_ header: UnsafeMutableRawPointer) {
-    let address = UInt(bitPattern: header)
-    state.withLock { state in
-      guard let header = UnsafeMutableRawPointer(bitPattern: address) else { return }
-      (header + cell - 8).storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
-      if let last = state.freeLast, state.freeCount > 0 {
+    (header + cell - 8).storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
+    withShared {
+      if let last = freeLast, freeCount > 0 {
         (last + cell - 8).storeBytes(of: header, as: UnsafeMutableRawPointer?.self)
       } else {
-        state.freeFirst = header
+        freeFirst = header
       }
-      state.freeLast = header
-      state.freeCount += 1
+      freeLast = header
+      freeCount += 1
     }
   }
 }

@@ -59,7 +59,7 @@ extension Context {
     let operation = TapeOp(
       inputs: inputs.start, num_inputs: Int32(inputs.count), output: output, backward: backward, ctx: context)
     guard TapeLists.append(operation, to: tape) else { throw core.outOfMemory("tape") }
-    if checksInputs { keepFingerprint(of: operation) }
+    if checksInputs { keepFingerprints(of: operation, on: tape) }
   }
 
   /// Runs an operation: room first, so that nothing fails half-way, then the operation, then its header.

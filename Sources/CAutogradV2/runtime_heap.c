@@ -12,24 +12,27 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HEADER = 16, CLASSES = 26, LARGEST_SMALL = 32768 };
+enum { HEADER = 16, CLASSES = 26, LARGEST_SMALL = 32768, ROOT = 1 << 20 };
 
 /* Before every block: its class, as the logarithm of its size with header. */
 typedef struct Block { struct Block *next; } Block;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uintptr_t begin, used, end;
+static uintptr_t begin, used, known_roots, end;
 static Block *free_blocks[CLASSES];
 
 static void lock(void) { pthread_mutex_lock(&mutex); }
 static void unlock(void) { pthread_mutex_unlock(&mutex); }
 
+/* Under LeakSanitizer: blocks that something in the region points at are not lost. */
+__attribute__((weak)) void __lsan_register_root_region(const void *, size_t);
+
 static void reserve(void) {
   for (size_t bytes = (size_t)1 << 30; bytes >= (size_t)1 << 22 && !begin; bytes >>= 1) {
     void *region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) continue;
-    begin = used = (uintptr_t)region;
+    begin = used = known_roots = (uintptr_t)region;
     end = begin + bytes;
   }
   pthread_atfork(lock, unlock, unlock);
@@ -56,6 +59,9 @@ static void *take(size_t size) {
   } else if (used + ((uintptr_t)1 << class) <= end) {
     block = (char *)used;
     used += (uintptr_t)1 << class;
+    for (; __lsan_register_root_region && known_roots < used; known_roots += ROOT) {
+      __lsan_register_root_region((const void *)known_roots, ROOT);
+    }
   }
   unlock();
   if (!block) return NULL;
@@ -109,8 +115,11 @@ void *autograd_v2_heap_realloc(void *pointer, size_t size) {
 
 int autograd_v2_heap_posix_memalign(void **result, size_t alignment, size_t size) {
   if (alignment <= HEADER) return (*result = autograd_v2_heap_malloc(size)) ? 0 : ENOMEM;
-  int failed = posix_memalign(result, alignment, size);
-  if (!failed || size > (size_t)1 << (CLASSES - 3) || alignment > 4096) return failed;
+  if (size > LARGEST_SMALL || alignment > 4096) {
+    if (!posix_memalign(result, alignment, size)) return 0;
+    if (size > (size_t)1 << (CLASSES - 3) || alignment > 4096) return ENOMEM;
+  }
+  pthread_once(&once, reserve);
   /* A block with room to align a block in; what lies before that is lost. */
   int class = class_for(size);
   char *block = take(((size_t)1 << class) + alignment);

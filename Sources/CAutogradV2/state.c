@@ -55,6 +55,19 @@ void autograd_v2_state_set_message(const char *text) {
   message[length] = 0;
 }
 
+static pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+void autograd_v2_state_unlock(void) { pthread_mutex_unlock(&shared_mutex); }
+
+static void lock_for_fork(void) { pthread_mutex_lock(&shared_mutex); }
+static void register_fork(void) { pthread_atfork(lock_for_fork, autograd_v2_state_unlock, autograd_v2_state_unlock); }
+
+void autograd_v2_state_lock(void) {
+  pthread_once(&fork_once, register_fork);
+  pthread_mutex_lock(&shared_mutex);
+}
+
 void autograd_v2_state_set_handler(AutogradErrorHandler new_handler, void *user) {
   pthread_mutex_lock(&handler_mutex);
   handler = new_handler;

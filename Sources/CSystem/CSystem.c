@@ -104,6 +104,17 @@ void *csystem_allocate(size_t bytes, size_t alignment) {
 void csystem_free(void *address) { free(address); }
 
 #if defined(__linux__)
+__attribute__((weak)) void __lsan_register_root_region(const void *, size_t);
+__attribute__((weak)) void __lsan_unregister_root_region(const void *, size_t);
+
+void csystem_add_root(const void *start, size_t bytes) {
+  if (__lsan_register_root_region) __lsan_register_root_region(start, bytes);
+}
+
+void csystem_remove_root(const void *start, size_t bytes) {
+  if (__lsan_unregister_root_region) __lsan_unregister_root_region(start, bytes);
+}
+
 __attribute__((weak)) void __asan_poison_memory_region(void const volatile *, size_t);
 __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *, size_t);
 
@@ -115,6 +126,8 @@ void csystem_unpoison(const void *start, size_t bytes) {
   if (__asan_unpoison_memory_region) __asan_unpoison_memory_region(start, bytes);
 }
 #else
+void csystem_add_root(const void *start, size_t bytes) { (void)start; (void)bytes; }
+void csystem_remove_root(const void *start, size_t bytes) { (void)start; (void)bytes; }
 void csystem_poison(const void *start, size_t bytes) { (void)start; (void)bytes; }
 void csystem_unpoison(const void *start, size_t bytes) { (void)start; (void)bytes; }
 #endif

@@ -15,6 +15,18 @@
 /* The call before failed, and its sentence contains `words`. */
 #define CHECK_ERROR(words) check_error(__FILE__, __LINE__, words)
 
+/* Sanitizers keep memory of their own, and ThreadSanitizer cannot follow a fork. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 static int reported_errors;
 
 static inline void check_failed(const char *file, int line, const char *what) {

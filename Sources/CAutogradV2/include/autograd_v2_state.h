@@ -21,6 +21,10 @@ uintptr_t autograd_v2_state_thread(void);
 const char *autograd_v2_state_message(void);
 void autograd_v2_state_set_message(const char *message);
 
+/* A mutex for what contexts share, one that thread checkers know. */
+void autograd_v2_state_lock(void);
+void autograd_v2_state_unlock(void);
+
 void autograd_v2_state_set_handler(AutogradErrorHandler handler, void *user);
 /* Hands the thread's message to the handler. */
 void autograd_v2_state_report(void);

@@ -41,6 +41,10 @@ void csystem_free(void *_Nullable address);
 void csystem_poison(const void *_Nonnull start, size_t bytes);
 void csystem_unpoison(const void *_Nonnull start, size_t bytes);
 
+/// Tells LeakSanitizer, where the program runs under it, that what this memory points at is not lost.
+void csystem_add_root(const void *_Nonnull start, size_t bytes);
+void csystem_remove_root(const void *_Nonnull start, size_t bytes);
+
 /// Rounds toward nearest, denormals kept: sets the floating-point state that all kernels assume and returns the
 /// state before, for csystem_restore_float_state.
 uint32_t csystem_enter_float_state(void);
