@@ -1,5 +1,5 @@
-/// The axes of a reduction as its kernels take them: neighbouring axes of the same kind are one, axes of length 1
-/// have vanished.
+/// The axes of a reduction as its kernels take them: neighbouring axes of the same kind are one, axes of
+/// length 1 have vanished.
 struct Reduction {
   struct Axes {
     var shape = Shape()

@@ -1,8 +1,9 @@
 import CKernels
 
-// Functions of one element: y = f(x), dx = f′(x) · dy. Exp, tanh and sqrt take their derivative from y, the others
-// from x. NaN passes through all of them. Errors, measured by Tests/KernelsTests: exp 1.25 ulps, log 1, tanh 3, sigmoid 3,
-// sqrt 0.5; GELU 2.5 ulps above 0, and 1.5 times the rounding error of |x| below, where it is a small difference of large numbers.
+// Functions of one element: y = f(x), dx = f′(x) · dy. Exp, tanh and sqrt take their derivative from y, the
+// others from x. NaN passes through all of them. Errors, measured by Tests/KernelsTests: exp 1.25 ulps, log
+// 1, tanh 3, sigmoid 3, sqrt 0.5; GELU 2.5 ulps above 0, and 1.5 times the rounding error of |x| below, where
+// it is a small difference of large numbers.
 
 /// A function that may follow a product: `y = activation(x·Wᵀ + b)`.
 public enum Activation: Sendable, CaseIterable {
