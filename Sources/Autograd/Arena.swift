@@ -11,9 +11,9 @@ import CSystem
 ///
 /// Every block starts at a multiple of 64 bytes and occupies a multiple of 64; a block of 0 bytes occupies 64, so
 /// that no two blocks share an address.
-@safe final class Arena {
+@safe package final class Arena {
   /// A place to rewind to.
-  @safe struct Mark {
+  @safe package struct Mark {
     fileprivate let chunk: Int
     fileprivate let chunkUsed: Int
     fileprivate let used: Int
@@ -31,13 +31,27 @@ import CSystem
   private static let hugePageBytes = 8 << 20
 
   /// Bytes in use, in blocks.
-  private(set) var used = 0
+  package private(set) var used = 0
   /// The most that was ever in use.
-  private(set) var peak = 0
+  package private(set) var peak = 0
   /// How often the arena was emptied.
-  private(set) var resets = 0
+  package private(set) var resets = 0
   /// Growth beyond this fails.
-  var byteLimit: Int?
+  package var byteLimit: Int?
+
+  /// What happens to memory that is given back, for those who keep raw pointers into it.
+  package enum Poisoning {
+    case none
+    /// AddressSanitizer, where the program runs under it, reports whoever touches it.
+    case sanitizer
+    /// The same, and it reads as signalling NaNs.
+    case signallingNaN
+  }
+
+  package var poisoning = Poisoning.none
+
+  /// How often memory was mapped.
+  private(set) var mappings = 0
 
   private let simulated: Bool
   private var chunks: [Chunk] = []
@@ -45,7 +59,7 @@ import CSystem
   /// The most in use since the arena last became one chunk.
   private var highWater = 0
 
-  init(simulated: Bool = false, byteLimit: Int? = nil) {
+  package init(simulated: Bool = false, byteLimit: Int? = nil) {
     self.simulated = simulated
     self.byteLimit = byteLimit
     chunks.reserveCapacity(64)
@@ -53,14 +67,14 @@ import CSystem
 
   deinit { unmapAll() }
 
-  var statistics: ArenaStatistics {
+  package var statistics: ArenaStatistics {
     ArenaStatistics(
       used: used, peak: peak, reserved: chunks.reduce(0) { $0 + $1.capacity },
       chunks: chunks.count, resets: resets)
   }
 
   /// Returns `bytes` bytes of undefined content, or nil where limit or system refuse.
-  @unsafe func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
+  @unsafe package func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
     guard bytes <= Arena.largestBlock - used else { return nil }
     let size = Arena.blockSize(bytes)
     if let byteLimit, used + size > byteLimit { return nil }
@@ -71,6 +85,7 @@ import CSystem
       unsafe block = take(size)
     }
     guard let block = unsafe block else { return nil }
+    if poisoning != .none { unsafe csystem_unpoison(block, size) }
     used += size
     if used > peak { peak = used }
     if used > highWater { highWater = used }
@@ -78,18 +93,19 @@ import CSystem
   }
 
   /// What a block of `bytes` bytes occupies.
-  static func blockSize(_ bytes: Int) -> Int { max(64, (bytes + 63) & ~63) }
+  package static func blockSize(_ bytes: Int) -> Int { max(64, (bytes + 63) & ~63) }
 
   /// Maps enough for `bytes` bytes of blocks at once, so that a step of that size finds one chunk.
-  func reserve(_ bytes: Int) -> Bool {
+  package func reserve(_ bytes: Int) -> Bool {
     guard used == 0, !simulated else { return false }
     if chunks.count == 1 && chunks[0].capacity >= bytes { return true }
     unmapAll()
     return map(bytes)
   }
 
-  func reset() {
+  package func reset() {
     resets += 1
+    if poisoning != .none { for chunk in chunks { poison(chunk, from: 0) } }
     used = 0
     current = 0
     if chunks.count > 1 {
@@ -101,17 +117,37 @@ import CSystem
     }
   }
 
-  func mark() -> Mark {
+  package func mark() -> Mark {
     Mark(chunk: current, chunkUsed: chunks.isEmpty ? 0 : chunks[current].used, used: used)
   }
 
   /// Gives back every block since `mark`. Marks nest: later marks become void.
-  func rewind(to mark: Mark) {
+  package func rewind(to mark: Mark) {
     used = mark.used
     guard !chunks.isEmpty else { return }
-    for index in chunks.indices where index > mark.chunk { chunks[index].used = 0 }
+    for index in chunks.indices where index > mark.chunk {
+      if poisoning != .none { poison(chunks[index], from: 0) }
+      chunks[index].used = 0
+    }
+    if poisoning != .none { poison(chunks[mark.chunk], from: mark.chunkUsed) }
     chunks[mark.chunk].used = mark.chunkUsed
     current = mark.chunk
+  }
+
+  /// Gives all memory back to the system.
+  package func release() {
+    reset()
+    unmapAll()
+    highWater = 0
+  }
+
+  private func poison(_ chunk: Chunk, from start: Int) {
+    if poisoning == .signallingNaN {
+      for offset in stride(from: start, to: chunk.used, by: 8) {
+        unsafe chunk.base.storeBytes(of: 0x7FF4_DEAD_DEAD_DEAD, toByteOffset: offset, as: UInt64.self)
+      }
+    }
+    unsafe csystem_poison(chunk.base + start, chunk.capacity - start)
   }
 
   /// Takes a block from the current chunk, a later one, or a new one.
@@ -136,12 +172,16 @@ import CSystem
   private func map(_ bytes: Int) -> Bool {
     let capacity = (max(bytes, 64) + 4095) & ~4095
     guard let base = unsafe csystem_map(capacity, capacity >= Arena.hugePageBytes ? 1 : 0) else { return false }
+    mappings += 1
     unsafe chunks.append(Chunk(base: base, capacity: capacity))
     return true
   }
 
   private func unmapAll() {
-    for chunk in chunks { unsafe csystem_unmap(chunk.base, chunk.capacity) }
+    for chunk in chunks {
+      if poisoning != .none { unsafe csystem_unpoison(chunk.base, chunk.capacity) }
+      unsafe csystem_unmap(chunk.base, chunk.capacity)
+    }
     chunks.removeAll(keepingCapacity: true)
     current = 0
   }

@@ -3,14 +3,14 @@ public import Kernels
 
 /// Checks the gradients of a computation against differences of its values.
 ///
-/// Do not use it near a kink (`relu` at 0): differences step across, and the check fails though the gradient is
-/// right. It checks what `body` computes with these parameters at their present values, no more; frozen parameters
-/// are passed over.
+/// Do not use it near a kink (`relu` at 0): differences step across, and the check fails though the gradient
+/// is right. It checks what `body` computes with these parameters at their present values, no more; frozen
+/// parameters are passed over.
 ///
-/// The output y is contracted with a random cotangent u, since one of ones is blind: Σ softmax(x) is 1 whatever x
-/// is. Then two things are compared with Jᵀu from `backward`: each element (or a random sample) of each parameter,
-/// and ⟨u, J·v⟩ with ⟨Jᵀu, v⟩ for random directions v through all parameters at once, which no sample can miss.
-/// Differences are central and of fourth order; `body` runs four times for each.
+/// The output y is contracted with a random cotangent u, since one of ones is blind: Σ softmax(x) is 1 whatever
+/// x is. Then two things are compared with Jᵀu from `backward`: each element (or a random sample) of each
+/// parameter, and ⟨u, J·v⟩ with ⟨Jᵀu, v⟩ for random directions v through all parameters at once, which no sample
+/// can miss. Differences are central and of fourth order; `body` runs four times for each.
 ///
 /// ```swift
 /// let report = checkGradients(of: [weight]) { tape in tape.input(x).matmul(weight).tanh() }
@@ -19,8 +19,8 @@ public import Kernels
 ///
 /// - Parameters:
 ///   - parameters: What to differentiate by. Their values are restored, their gradients are those of the check.
-///   - tolerance: The largest relative error that passes. Numbers smaller than what rounding leaves of the
-///     differences count as that large.
+///   - tolerance: The largest relative error that passes. Numbers smaller than what rounding makes of the
+///     differences are judged as if they were that large.
 ///   - step: The distance of a difference, times 1 + |x|.
 ///   - sampleCount: Elements to check in each parameter; nil checks all.
 ///   - directionCount: Random directions to check.
@@ -56,13 +56,19 @@ public func checkGradients(
 }
 
 /// Compares given gradients of a number with differences of that number.
-struct GradientCheck {
+package struct GradientCheck {
   let parameters: [Parameter<Double>]
   let step: Double
   /// The sum of the absolute values that add up to the number: what its rounding errors are in proportion to.
   let magnitude: Double
 
-  func compare(
+  package init(parameters: [Parameter<Double>], step: Double, magnitude: Double) {
+    self.parameters = parameters
+    self.step = step
+    self.magnitude = magnitude
+  }
+
+  package func compare(
     with gradients: [[Double]], tolerance: Double, sampleCount: Int?, directionCount: Int,
     _ random: inout RandomStream, value: () -> Double
   ) -> GradientReport {
@@ -110,8 +116,8 @@ struct GradientCheck {
     }
   }
 
-  /// The directions' elements are about 1: the step shrinks with the root of their number, so that the point moves
-  /// about as far as for a single element.
+  /// The directions' elements are about 1: the step shrinks with the root of their number, so that the point
+  /// moves about as far as for a single element.
   private func derivative(along direction: [[Double]], _ value: () -> Double) -> Double {
     let originals = parameters.map(\.array)
     defer { for (parameter, original) in zip(parameters, originals) { parameter.set(original) } }

@@ -2,9 +2,9 @@ import Synchronization
 
 /// The last generation of gradients that a tape completed.
 ///
-/// Parameters hold on to the clock of the tape that wrote their gradient: a gradient stays readable after its tape
-/// is gone, and another tape's backward does not make it stale.
-final class GradientClock: Sendable {
+/// Parameters hold on to the clock of the tape that wrote their gradient: a gradient stays readable after its
+/// tape is gone, and another tape's backward does not make it stale.
+package final class GradientClock: Sendable {
   private let completed = Atomic<UInt64>(0)
   private static let generations = Atomic<UInt64>(0)
 

@@ -1,18 +1,27 @@
+import CSystem
+
 /// An array of plain values that keeps its memory when emptied: after the first steps it allocates nothing.
-@safe struct GrowingTable<Element: BitwiseCopyable>: ~Copyable {
+@safe package struct GrowingTable<Element: BitwiseCopyable>: ~Copyable {
   /// INVARIANT: `capacity` elements are allocated, the first `count` are initialised.
   private var base: UnsafeMutablePointer<Element>
   private var capacity: Int
-  private(set) var count = 0
+  package private(set) var count = 0
 
-  init(capacity: Int) {
+  package init(capacity: Int) {
     self.capacity = capacity
-    unsafe base = UnsafeMutablePointer.allocate(capacity: capacity)
+    let bytes = capacity * MemoryLayout<Element>.stride
+    guard let memory = unsafe csystem_allocate(bytes, MemoryLayout<Element>.alignment) else {
+      fatalError("out of memory: a table of \(bytes) bytes for the tape")
+    }
+    unsafe base = memory.bindMemory(to: Element.self, capacity: capacity)
   }
 
-  deinit { unsafe base.deallocate() }
+  deinit { unsafe csystem_free(base) }
 
-  subscript(index: Int) -> Element {
+  /// The elements in place. INVARIANT: valid until the next element is added.
+  @unsafe package var start: UnsafePointer<Element> { unsafe UnsafePointer(base) }
+
+  package subscript(index: Int) -> Element {
     unsafeAddress {
       precondition(index >= 0 && index < count)
       return unsafe UnsafePointer(base + index)
@@ -23,28 +32,41 @@
     }
   }
 
-  mutating func append(_ element: Element) {
+  package mutating func append(_ element: Element) {
     if count == capacity { grow() }
     unsafe (base + count).initialize(to: element)
     count += 1
   }
 
-  mutating func removeLast(downTo count: Int) {
+  package mutating func removeLast(downTo count: Int) {
     precondition(count <= self.count)
     self.count = count
   }
 
   /// Removes an element; the last one takes its place.
-  mutating func removeBySwapping(at index: Int) {
+  package mutating func removeBySwapping(at index: Int) {
     self[index] = self[count - 1]
     count -= 1
   }
 
+  /// Makes room for `spare` more elements; false, and unchanged, where the system has no memory.
+  package mutating func reserve(spare: Int) -> Bool {
+    let wanted = max(count + spare, capacity)
+    if wanted == capacity { return true }
+    let larger = max(wanted, capacity * 2), bytes = larger * MemoryLayout<Element>.stride
+    guard let memory = unsafe csystem_allocate(bytes, MemoryLayout<Element>.alignment) else { return false }
+    unsafe move(to: memory.bindMemory(to: Element.self, capacity: larger), capacity: larger)
+    return true
+  }
+
   private mutating func grow() {
-    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+    guard reserve(spare: 1) else { fatalError("out of memory: a table of the tape cannot grow") }
+  }
+
+  private mutating func move(to larger: UnsafeMutablePointer<Element>, capacity: Int) {
     unsafe larger.moveInitialize(from: base, count: count)
-    unsafe base.deallocate()
+    unsafe csystem_free(base)
     unsafe base = larger
-    capacity *= 2
+    self.capacity = capacity
   }
 }

@@ -1,7 +1,8 @@
 /// A caller's mistake: shapes that do not fit, a variable used after its step, a second backward.
 ///
 /// The engine throws it, checked once per operation, in release builds too. Swift's face stops with the
-/// sentence, as an array index does; C's face returns it.
+/// sentence, as an array index does. The sentences stand where they are thrown: shapes in `Operations/`, stale
+/// variables in `TapeCore.swift` and `Handle.swift`, backward in `TapeCore+Backward.swift`.
 public struct Misuse: Error, Sendable, CustomStringConvertible {
   /// The operation that was called, by its name in Swift.
   public let operation: String
@@ -11,7 +12,11 @@ public struct Misuse: Error, Sendable, CustomStringConvertible {
   public let hint: String
 
   public init(_ operation: StaticString, _ problem: String, hint: String = "") {
-    self.operation = "\(operation)"
+    self.init(named: "\(operation)", problem, hint: hint)
+  }
+
+  init(named operation: String, _ problem: String, hint: String = "") {
+    self.operation = operation
     self.problem = problem
     self.hint = hint
   }

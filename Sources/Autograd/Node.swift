@@ -1,24 +1,26 @@
 /// The place of a variable on its tape.
-typealias Slot = Int
+package typealias Slot = Int
 
 /// What the tape knows of one variable. A fixed-size plain value.
-@safe struct Node: BitwiseCopyable {
+@safe package struct Node: BitwiseCopyable {
   /// Names the variable for good: no other variable of any tape at this index ever has it.
-  let serial: UInt64
-  let shape: Shape
+  package let serial: UInt64
+  package var shape: Shape
   /// INVARIANT: points at `shape.count` elements (Int32 for tokens) that live as long as the node.
-  let data: UnsafeMutableRawPointer
+  package var data: UnsafeMutableRawPointer
   /// The gradient of a temporary, while it is needed.
-  var gradient: UnsafeMutableRawPointer?
+  package var gradient: UnsafeMutableRawPointer?
   /// The parameter that this is a use of. INVARIANT: retained by the tape until its reset.
-  let parameter: Unmanaged<ParameterCore>?
+  package let parameter: Unmanaged<ParameterCore>?
   /// The record that made it, or −1.
-  var record: Int
-  var requiresGradient: Bool
-  var retainsGradient = false
-  let isTokens: Bool
+  package var record: Int
+  package var requiresGradient: Bool
+  package var retainsGradient = false
+  /// Gradients flow here in the walk that `backwardFromSeeds` is about to make.
+  var isReached = false
+  package let isTokens: Bool
 
-  init(
+  package init(
     serial: UInt64, shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
     record: Int = -1, requiresGradient: Bool, isTokens: Bool = false
   ) {
@@ -34,16 +36,18 @@ typealias Slot = Int
 }
 
 /// One recorded operation: what backward needs to know. A fixed-size plain value.
-@safe struct Record: BitwiseCopyable {
-  let kind: OperationKind
+@safe package struct Record: BitwiseCopyable {
+  package let kind: OperationKind
   /// Slots of the inputs; −1 for an optional one that is absent.
-  let inputs: InlineArray<4, Slot>
-  let output: Slot
+  package let inputs: InlineArray<4, Slot>
+  package let output: Slot
   /// Buffers kept for backward, in the arena.
-  var saved = unsafe InlineArray<3, UnsafeMutableRawPointer?>(repeating: nil)
-  var integers: InlineArray<4, Int>
-  var scalars: InlineArray<2, Double>
+  package var saved = unsafe InlineArray<3, UnsafeMutableRawPointer?>(repeating: nil)
+  package var integers: InlineArray<4, Int>
+  package var scalars: InlineArray<2, Double>
+  /// Which list of records this one is on; see `TapeCore.recordTag`.
+  package let tag: Int32
   /// Backward has walked over it.
-  var consumed = false
-  let step: UInt64
+  package var consumed = false
+  package let step: UInt64
 }

@@ -1,6 +1,6 @@
 /// Every operation that can be recorded. A new operation gets one line here, one in `propagate`, and one in the
 /// tests' registry (Tests/AutogradTests/OperationRegistry.swift), which the compiler asks for.
-enum OperationKind: UInt8, CaseIterable, Sendable {
+package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case add, subtract, multiply, divide, affine
   case matmul, linear
   case reshape, permute
@@ -11,9 +11,16 @@ enum OperationKind: UInt8, CaseIterable, Sendable {
   case sum, softmax, layerNorm, embedding, attention, dropout
   case crossEntropy, linearCrossEntropy, squaredError, binaryCrossEntropy
   case userDefined
+  /// An operation that C defines; `TapeCore.customBackward` runs its backward.
+  case custom
 }
 
-extension TapeCore {
+extension OperationKind {
+  /// Records of this kind name integers[1] inputs, from integers[0] on in `TapeCore.inputLists`.
+  var listsInputs: Bool { self == .concatenate || self == .userDefined || self == .custom }
+}
+
+package extension TapeCore {
   /// Runs the backward of one record: adds to the gradients of its inputs.
   func propagate(_ record: Record) throws(Misuse) {
     switch record.kind {
@@ -48,6 +55,7 @@ extension TapeCore {
     case .dropout: try dropoutBackward(record)
     case .crossEntropy: try crossEntropyBackward(record)
     case .linearCrossEntropy: try linearCrossEntropyBackward(record)
+    case .custom: try customBackward?(record)
     }
   }
 }

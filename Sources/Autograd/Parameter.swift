@@ -2,7 +2,10 @@
 ///
 /// Give it to operations as it is, or make a variable of it with `tape.variable`.
 @safe public final class Parameter<Scalar: TensorScalar> {
-  let core: ParameterCore
+  package let core: ParameterCore
+
+  /// A face for values that somebody else keeps too.
+  package init(core: ParameterCore) { self.core = core }
 
   /// - Precondition: As many elements as the shape says.
   public init(_ tensor: Tensor<Scalar>) {
@@ -20,6 +23,13 @@
   public var shape: [Int] { core.shape.array }
   /// The number of elements.
   public var count: Int { core.shape.count }
+
+  /// Where it stands in its module, such as `h.0.attn.c_attn.weight`: for messages. Listing a module's parameters
+  /// names those that have no name yet.
+  public var name: String? {
+    get { core.name }
+    set { core.name = newValue }
+  }
 
   /// Whether backward computes a gradient for it. Frozen parameters cost nothing in backward.
   public var isTrainable: Bool {

@@ -1,27 +1,41 @@
 import Kernels
 
 /// A parameter without its scalar type: values, gradient, and when that gradient was last written.
-@safe final class ParameterCore {
-  let shape: Shape
-  let type: ElementType
-  let value: PersistentBlock
-  var isTrainable = true
+@safe package final class ParameterCore {
+  package let shape: Shape
+  package let type: ElementType
+  package let value: PersistentBlock
+  package var isTrainable = true
+  /// Where it stands in its module, for messages.
+  var name: String?
   /// Rises whenever the values change from outside a tape.
-  var version: UInt64 = 0
+  package var version: UInt64 = 0
+  /// Its gradient stands on somebody's list of gradients to clear when a backward does not reach it.
+  package var isListed = false
 
   private var gradientBlock: PersistentBlock?
   /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
-  private var generation: UInt64 = 0
+  package private(set) var generation: UInt64 = 0
   private var clock: GradientClock?
+  /// The last step that used it, and that step's tape.
+  private var lastUse: (step: UInt64, clock: ObjectIdentifier)?
 
-  init(shape: Shape, type: ElementType) {
+  package init(shape: Shape, type: ElementType) {
     self.shape = shape
     self.type = type
     value = PersistentBlock(byteCount: shape.count * type.size)
   }
 
+  /// Takes over values, and a gradient, that somebody else keeps too.
+  package init(shape: Shape, type: ElementType, value: PersistentBlock, gradient: PersistentBlock?) {
+    self.shape = shape
+    self.type = type
+    self.value = value
+    gradientBlock = gradient
+  }
+
   /// Where a contribution goes and whether it adds: the first one of a generation overwrites.
-  @unsafe func contribution(
+  @unsafe package func contribution(
     generation: UInt64, clock: GradientClock
   ) -> (target: UnsafeMutableRawPointer, adds: Bool) {
     let block = allocatedGradient()
@@ -31,17 +45,29 @@ import Kernels
     return unsafe (block.start, adds)
   }
 
+  func noteUse(in step: UInt64, of clock: GradientClock) { lastUse = (step, ObjectIdentifier(clock)) }
+
+  func wasUsed(in step: UInt64, of clock: GradientClock) -> Bool {
+    lastUse?.step == step && lastUse?.clock == ObjectIdentifier(clock)
+  }
+
+  /// Whether a backward of this generation wrote to the gradient.
+  func isReached(_ generation: UInt64) -> Bool { self.generation == generation }
+
   /// Allocates the gradient buffer, so that a step does not have to.
   @discardableResult
-  func allocatedGradient() -> PersistentBlock {
+  package func allocatedGradient() -> PersistentBlock {
     if let block = gradientBlock { return block }
     let block = PersistentBlock(byteCount: shape.count * type.size)
     gradientBlock = block
     return block
   }
 
+  /// Where the gradient lies; nil before anybody needed one.
+  package var allocatedGradientStart: UnsafeMutableRawPointer? { unsafe gradientBlock?.start }
+
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
-  @unsafe func currentGradient() -> UnsafeMutableRawPointer {
+  @unsafe package func currentGradient() -> UnsafeMutableRawPointer {
     let block = allocatedGradient()
     if generation == 0 || generation != clock?.completedGeneration {
       unsafe block.start.initializeMemory(as: UInt8.self, repeating: 0, count: block.byteCount)

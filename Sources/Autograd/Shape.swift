@@ -7,7 +7,7 @@ public struct Shape: Equatable, Sendable, BitwiseCopyable, CustomStringConvertib
   /// The number of axes.
   public private(set) var rank: Int
   /// Lengths of the axes; 0 beyond `rank`.
-  var lengths: InlineArray<8, Int>
+  package var lengths: InlineArray<8, Int>
 
   /// A single number.
   public init() {
@@ -26,7 +26,7 @@ public struct Shape: Equatable, Sendable, BitwiseCopyable, CustomStringConvertib
   }
 
   /// Adds an innermost axis.
-  mutating func append(_ length: Int) {
+  package mutating func append(_ length: Int) {
     guard rank < Shape.maximumRank else { fatalError("shape: more than \(Shape.maximumRank) axes") }
     lengths[rank] = length
     rank += 1
@@ -51,17 +51,17 @@ public struct Shape: Equatable, Sendable, BitwiseCopyable, CustomStringConvertib
   }
 
   /// The product of the lengths of a range of axes.
-  func count(of axes: Range<Int>) -> Int {
+  package func count(of axes: Range<Int>) -> Int {
     var product = 1
     for axis in axes { product &*= lengths[axis] }
     return product
   }
 
   /// The length of the last axis; 1 at rank 0.
-  var last: Int { rank == 0 ? 1 : lengths[rank - 1] }
+  package var last: Int { rank == 0 ? 1 : lengths[rank - 1] }
 
   /// The number of rows: the product of all axes but the last.
-  var rows: Int { rank == 0 ? 1 : count(of: 0..<rank - 1) }
+  package var rows: Int { rank == 0 ? 1 : count(of: 0..<rank - 1) }
 
   /// As an array; allocates.
   public var array: [Int] { (0..<rank).map { lengths[$0] } }
@@ -75,7 +75,7 @@ public struct Shape: Equatable, Sendable, BitwiseCopyable, CustomStringConvertib
   public var description: String { "[" + array.map(String.init).joined(separator: ", ") + "]" }
 }
 
-extension Shape {
+package extension Shape {
   /// Throws unless every length is at least 0 and all bytes together fit well into an address space.
   func validated(_ operation: StaticString) throws(Misuse) -> Shape {
     var product = 1
@@ -113,10 +113,11 @@ extension Shape {
   /// Distances between neighbours along each axis of a contiguous tensor, in elements.
   var strides: InlineArray<8, Int> {
     var strides = InlineArray<8, Int>(repeating: 0)
-    var stride = 1
-    for axis in (0..<rank).reversed() {
-      strides[axis] = stride
-      stride *= lengths[axis]
+    var distance = 1
+    // Not `reversed()`, whose generic code allocates in debug builds.
+    for axis in stride(from: rank - 1, through: 0, by: -1) {
+      strides[axis] = distance
+      distance *= lengths[axis]
     }
     return strides
   }
@@ -132,7 +133,7 @@ extension Shape {
   }
 }
 
-extension Shape {
+package extension Shape {
   /// Without the last axis; rank 0 stays as it is.
   func droppingLast() -> Shape {
     guard rank > 0 else { return self }

@@ -13,6 +13,14 @@ struct StridedLoop {
     self.second = second
   }
 
+  /// One contiguous run of both operands.
+  init(elements: Int) {
+    shape = Shape([elements] as InlineArray<1, Int>)
+    first = InlineArray(repeating: 0)
+    first[0] = 1
+    second = first
+  }
+
   /// Drops axes of length 1 and joins neighbours along which both operands run on, so that the inner loop is
   /// as long as can be. Leaves at least one axis.
   mutating func merge() {
@@ -40,7 +48,7 @@ extension InlineArray where count == 8, Element == Int {
   }
 }
 
-extension TapeCore {
+package extension TapeCore {
   /// Runs a strided kernel over a merged loop: by elements where one axis is left, by rows otherwise.
   @unsafe func runStrided<Arguments: KernelArguments>(_ arguments: Arguments, _ shape: Shape) {
     if shape.rank == 1 {

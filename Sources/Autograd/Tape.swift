@@ -20,6 +20,8 @@ public import Kernels
 /// A tape is used by one thread at a time; the thread that begins a step owns it until the step ends.
 public final class Tape<Scalar: TensorScalar> {
   let core: TapeCore
+  /// The observer that was last in use, for what it has seen.
+  var idleObserver: Observer?
 
   /// - Parameters:
   ///   - backend: What runs the kernels: all CPUs that this process may use, unless told otherwise.
@@ -203,9 +205,20 @@ extension Tokens {
 }
 
 extension Variable {
+  /// Runs `body` on this variable and puts the result in its place: a chain of layers needs no more memory than one
+  /// of them. While recording both stay, since backward needs them.
+  ///
+  /// - Precondition: Not recording, the result has this variable's shape; this variable is not used afterwards, which
+  ///   would stop with a sentence.
+  public func updated(_ body: (Variable) -> Variable) -> Variable {
+    apply("updated", isScope: true) { core, x throws(Misuse) in
+      try core.replace(x) { () throws(Misuse) in try core.slot(body(self).handle, "updated") }
+    }
+  }
+
   /// Runs `body` on this variable and frees everything made in it but its result; see `Tape.scope`.
   public func scoped(_ body: (Variable) -> Variable) -> Variable {
-    apply("scope") { core, _ throws(Misuse) in
+    apply("scope", isScope: true) { core, _ throws(Misuse) in
       try core.scope { () throws(Misuse) in try core.slot(body(self).handle, "scope") }
     }
   }

@@ -2,15 +2,15 @@ import CKernels
 import Kernels
 
 /// Where a contribution to a gradient goes, and whether it adds to what is there.
-@safe struct Contribution {
-  let target: UnsafeMutableRawPointer
-  let adds: Bool
+@safe package struct Contribution {
+  package let target: UnsafeMutableRawPointer
+  package let adds: Bool
 
   /// As the kernels want it.
-  var accumulate: Int32 { adds ? 1 : 0 }
+  package var accumulate: Int32 { adds ? 1 : 0 }
 }
 
-extension TapeCore {
+package extension TapeCore {
   // MARK: Recording
 
   /// Records an operation where backward will need it.
@@ -25,7 +25,7 @@ extension TapeCore {
     records.append(
       unsafe Record(
         kind: kind, inputs: [a, b, c, d], output: output, saved: saved, integers: integers, scalars: scalars,
-        step: step))
+        tag: recordTag, step: step))
   }
 
   // MARK: Walking back
@@ -43,7 +43,7 @@ extension TapeCore {
       // A consumed record's output may hold a gradient that an earlier backward was told to retain.
       guard unsafe nodes[record.output].gradient != nil, !record.consumed else { continue }
       records[index].consumed = true
-      try propagate(record)
+      if observer == nil { try propagate(record) } else { try observedBackward(record) }
       giveBackGradient(of: record.output)
     }
     if !isPlanning { clock.complete(generation) }
@@ -66,17 +66,22 @@ extension TapeCore {
     try checkUnwalked(root)
   }
 
-  /// Throws where an earlier backward has consumed the operation that made a variable.
+  /// Throws where an earlier backward has consumed the operation that made a variable. A walk from seeds made sure of
+  /// that before it began.
   func checkUnwalked(_ slot: Slot) throws(Misuse) {
     let record = nodes[slot].record
-    guard record >= 0, records[record].consumed else { return }
-    throw Misuse(
+    guard record >= 0, records[record].consumed, !walksFromSeeds else { return }
+    throw TapeCore.secondBackward
+  }
+
+  internal static var secondBackward: Misuse {
+    Misuse(
       "backward", "these operations were walked by an earlier backward, which consumed them",
       hint: "add the losses up and call backward once, or compute the operations again")
   }
 
   /// Gives a gradient buffer back to the step once its variable's record has been walked.
-  private func giveBackGradient(of slot: Slot) {
+  internal func giveBackGradient(of slot: Slot) {
     guard !nodes[slot].retainsGradient, let gradient = unsafe nodes[slot].gradient else { return }
     unsafe free(gradient, nodes[slot].shape)
     unsafe nodes[slot].gradient = nil

@@ -5,7 +5,7 @@ import Kernels
 //
 // INVARIANT of every call: the arguments point at blocks of this step (or at parameters) of at least the sizes
 // that the shapes say, which were checked before.
-extension TapeCore {
+package extension TapeCore {
   @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer { unsafe nodes[slot].data }
 
   @unsafe func optionalData(_ slot: Slot) -> UnsafeMutableRawPointer? { slot < 0 ? nil : unsafe nodes[slot].data }

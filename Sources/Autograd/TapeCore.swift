@@ -5,32 +5,32 @@ import Kernels
 ///
 /// Everything is addressed by slot. Operations are extensions in `Operations/`; each infers its shape, allocates,
 /// runs its kernels (skipped while planning) and records itself.
-final class TapeCore {
-  let type: ElementType
-  let backend: Backend
-  private(set) var arena: Arena
-  private(set) var index: UInt32 = 0
+package final class TapeCore {
+  package let type: ElementType
+  package var backend: Backend
+  package private(set) var arena: Arena
+  package private(set) var index: UInt32 = 0
 
-  var nodes = GrowingTable<Node>(capacity: 1024)
-  var records = GrowingTable<Record>(capacity: 1024)
+  package var nodes = GrowingTable<Node>(capacity: 1024)
+  package var records = GrowingTable<Record>(capacity: 1024)
   /// The inputs of records that have more than four: see `listInputs`.
   var inputLists = GrowingTable<Slot>(capacity: 256)
   /// The backward of each use of a `CustomOperation` in this step.
   var userDefinedBackwards: [any UserDefinedBackward] = []
   /// Uses of parameters, which the tape retains until its reset.
-  private var parameterSlots = GrowingTable<Slot>(capacity: 256)
+  var parameterSlots = GrowingTable<Slot>(capacity: 256)
   /// Gradient buffers that are free again within this step.
-  private var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
+  var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
   private var lastSerial: UInt64 = 0
   private var starts = StepStarts()
 
   /// The number of the running step, or of the last one; the first is 1.
-  private(set) var step: UInt64 = 0
-  private(set) var isStepping = false
+  package private(set) var step: UInt64 = 0
+  package private(set) var isStepping = false
   /// Operations are recorded for backward.
-  private(set) var isRecording = true
+  package private(set) var isRecording = true
   /// Shapes and memory only: nothing is computed, nothing advances.
-  private(set) var isPlanning = false
+  package private(set) var isPlanning = false
   /// What a plan puts aside.
   private struct Planned {
     let arena: Arena
@@ -39,23 +39,37 @@ final class TapeCore {
   }
   private var plannedOver: Planned?
   /// The generation that gradients written now belong to.
-  private(set) var generation: UInt64 = 0
+  package private(set) var generation: UInt64 = 0
   /// Losses of this generation that wrote to a gradient when they were computed and have not had their backward.
   var openLosses = 0
   /// Tells parameters which generation is complete.
-  let clock = GradientClock()
+  package let clock = GradientClock()
+
+  /// What to do when the arena is full, as the message says it.
+  package var memoryHint = "make batch or context smaller, or raise the limit"
+  /// Runs the backward of records of kind `custom`.
+  package var customBackward: ((Record) throws(Misuse) -> Void)?
+  /// Marks the records made from now on, so that `backwardFromSeeds` can tell several lists apart.
+  package var recordTag: Int32 = 0
+  /// `backwardFromSeeds` is running.
+  var walksFromSeeds = false
+
+  /// Watches operations; nil watches nothing and costs nothing.
+  var observer: Observer?
+  /// When the arena last had to map memory.
+  private(set) var lastGrowth: ArenaGrowth?
 
   /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
-  var seed: UInt64 = 0
-  var randomStep: UInt64?
+  package var seed: UInt64 = 0
+  package var randomStep: UInt64?
   private var randomOrdinal: UInt32 = 0
 
-  @safe private struct FreeBlock: BitwiseCopyable {
+  @safe struct FreeBlock: BitwiseCopyable {
     let start: UnsafeMutableRawPointer
     let size: Int
   }
 
-  init(type: ElementType, backend: Backend, byteLimit: Int?) {
+  package init(type: ElementType, backend: Backend, byteLimit: Int?) {
     self.type = type
     self.backend = backend
     arena = Arena(byteLimit: byteLimit)
@@ -70,7 +84,7 @@ final class TapeCore {
   // MARK: Steps
 
   /// Begins a step. `accumulating` adds this step's gradients to those of the steps before.
-  func beginStep(accumulating: Bool = false) throws(Misuse) {
+  package func beginStep(accumulating: Bool = false) throws(Misuse) {
     guard !isStepping else {
       throw Misuse("step", "a step is already running", hint: "end it before the next; steps do not nest")
     }
@@ -80,6 +94,7 @@ final class TapeCore {
     isRecording = true
     randomOrdinal = 0
     starts.append(step: step, serial: lastSerial)
+    observer?.beginStep()
     if !accumulating || generation == 0 {
       generation = GradientClock.nextGeneration()
       openLosses = 0
@@ -87,11 +102,12 @@ final class TapeCore {
   }
 
   /// Ends the step: every variable made in it is void, the arena is empty.
-  func endStep() throws(Misuse) {
+  package func endStep() throws(Misuse) {
     truncate(nodes: 0, records: 0)
     inputLists.removeLast(downTo: 0)
     userDefinedBackwards.removeAll(keepingCapacity: true)
     freeBlocks.removeLast(downTo: 0)
+    if !isPlanning { observer?.endStep(step) }
     arena.reset()
     isStepping = false
     guard !isPlanning, openLosses > 0, clock.completedGeneration == generation else { return }
@@ -101,7 +117,7 @@ final class TapeCore {
   }
 
   /// Begins a step that computes nothing and changes nothing: it counts memory in a simulated arena.
-  func beginPlan(accumulating: Bool) throws(Misuse) {
+  package func beginPlan(accumulating: Bool) throws(Misuse) {
     guard !isStepping else { throw Misuse("plan", "a step is running", hint: "plan before it or after it") }
     plannedOver = Planned(arena: arena, step: step, generation: generation, openLosses: openLosses)
     arena = Arena(simulated: true, byteLimit: arena.byteLimit)
@@ -110,12 +126,11 @@ final class TapeCore {
   }
 
   /// Ends the plan; returns the arena's peak.
-  func endPlan() throws(Misuse) -> Int {
+  package func endPlan() throws(Misuse) -> Int {
     let peak = arena.statistics.peak
     try endStep()
     if let before = plannedOver {
-      (arena, step, generation) = (before.arena, before.step, before.generation)
-      openLosses = before.openLosses
+      (arena, step, generation, openLosses) = (before.arena, before.step, before.generation, before.openLosses)
     }
     plannedOver = nil
     isPlanning = false
@@ -123,19 +138,25 @@ final class TapeCore {
   }
 
   /// Runs `body` without recording: nothing is kept for a backward.
-  func inference<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+  package func inference<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     let before = isRecording
     isRecording = false
     defer { isRecording = before }
     return try body()
   }
 
-  func reserve(_ bytes: Int) -> Bool { arena.reserve(bytes) }
+  package func reserve(_ bytes: Int) -> Bool { arena.reserve(bytes) }
 
-  func setByteLimit(_ limit: Int?) { arena.byteLimit = limit }
+  package func setByteLimit(_ limit: Int?) { arena.byteLimit = limit }
+
+  /// Draws from now on as in step `step` before its first dropout.
+  package func restartRandom(step: UInt64) {
+    randomStep = step
+    randomOrdinal = 0
+  }
 
   /// The next dropout's random counters.
-  func nextRandomCounters() -> (key: UInt64, step: UInt64, ordinal: UInt32) {
+  package func nextRandomCounters() -> (key: UInt64, step: UInt64, ordinal: UInt32) {
     randomOrdinal += 1
     return (seed, randomStep ?? step, randomOrdinal)
   }
@@ -170,7 +191,7 @@ final class TapeCore {
   }
 
   /// Enters a variable over memory that outlives it.
-  @unsafe func append(
+  @unsafe package func append(
     _ shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
     requiresGradient: Bool, isTokens: Bool = false
   ) -> Slot {
@@ -183,54 +204,61 @@ final class TapeCore {
   }
 
   /// Makes a temporary of undefined content.
-  func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
+  package func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
     try requireStep(operation)
     let data = unsafe try allocate(shape.count * type.size, shape, operation)
     return unsafe append(shape, data: data, requiresGradient: requiresGradient)
   }
 
   /// Makes a temporary that needs a gradient where one of its inputs does.
-  func result(
+  package func result(
     _ shape: Shape, _ operation: StaticString, of a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1
   ) throws(Misuse) -> Slot {
     let needed = requiresGradient(a) || requiresGradient(b) || requiresGradient(c) || requiresGradient(d)
     return try temporary(shape, operation, requiresGradient: needed)
   }
 
-  func requireStep(_ operation: StaticString) throws(Misuse) {
+  package func requireStep(_ operation: StaticString) throws(Misuse) {
     guard isStepping else {
       throw Misuse(operation, "no step is running", hint: "compute inside tape.step { … }")
     }
   }
 
   /// A parameter's values as a variable of this step.
-  func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
+  package func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
     try requireStep("variable")
     let slot = unsafe append(
       parameter.shape, data: parameter.value.start, parameter: Unmanaged.passRetained(parameter),
       requiresGradient: parameter.isTrainable)
     parameterSlots.append(slot)
+    if !isPlanning { parameter.noteUse(in: step, of: clock) }
     return slot
   }
 
-  func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }
+  package func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }
 
   // MARK: Memory
 
   /// Takes a block from the arena.
-  @unsafe func allocate(_ bytes: Int, _ shape: Shape, _ operation: StaticString) throws(Misuse)
+  @unsafe package func allocate(_ bytes: Int, _ shape: Shape, _ operation: StaticString) throws(Misuse)
     -> UnsafeMutableRawPointer
   {
-    if let block = unsafe arena.allocate(bytes) { return unsafe block }
+    let mappings = arena.mappings
+    if let block = unsafe arena.allocate(bytes) {
+      if arena.mappings != mappings {
+        lastGrowth = ArenaGrowth(operation: "\(operation)", step: step, reserved: arena.statistics.reserved)
+      }
+      return unsafe block
+    }
     let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
     throw Misuse(
       operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "
         + "\(arena.used) bytes are in use \(limit)",
-      hint: "make batch or context smaller, or raise the limit")
+      hint: memoryHint)
   }
 
   /// A buffer for a gradient: one given back earlier in this step, or a new one.
-  @unsafe func allocateGradient(_ shape: Shape, _ operation: StaticString) throws(Misuse) -> UnsafeMutableRawPointer {
+  @unsafe package func allocateGradient(_ shape: Shape, _ operation: StaticString) throws(Misuse) -> UnsafeMutableRawPointer {
     let bytes = shape.count * type.size, size = Arena.blockSize(bytes)
     for index in stride(from: freeBlocks.count - 1, through: 0, by: -1) where freeBlocks[index].size == size {
       let block = unsafe freeBlocks[index].start
@@ -241,7 +269,7 @@ final class TapeCore {
   }
 
   /// Gives a buffer of `shape` back to the step.
-  @unsafe func free(_ block: UnsafeMutableRawPointer, _ shape: Shape) {
+  @unsafe package func free(_ block: UnsafeMutableRawPointer, _ shape: Shape) {
     unsafe freeBlocks.append(FreeBlock(start: block, size: Arena.blockSize(shape.count * type.size)))
   }
 
@@ -249,7 +277,7 @@ final class TapeCore {
 
   /// Runs `body` and frees everything made inside but its result. While recording, backward needs it all: then
   /// nothing is freed.
-  func scope(_ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
+  package func scope(_ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
     guard !isRecording else { return try body() }
     let mark = arena.mark(), nodeCount = nodes.count
     let result = try body()
@@ -274,7 +302,28 @@ final class TapeCore {
     return unsafe append(node.shape, data: data, requiresGradient: false)
   }
 
-  private func truncate(nodes count: Int, records recordCount: Int) {
+  /// Runs `body` on x; its result takes x's memory and x itself is void. While recording, x stays.
+  func replace(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
+    guard !isRecording else { return try body() }
+    let mark = arena.mark(), nodeCount = nodes.count
+    let result = try body(), old = nodes[x]
+    guard result >= nodeCount, nodes[result].shape == old.shape, unsafe old.parameter == nil else {
+      throw Misuse(
+        "updated", "the result has shape \(nodes[result].shape), which cannot take the place of \(old.shape)",
+        hint: "return a new variable of the same shape")
+    }
+    // The result was made after x: the two do not overlap.
+    if !isPlanning {
+      unsafe old.data.copyMemory(from: nodes[result].data, byteCount: old.shape.count * type.size)
+    }
+    truncate(nodes: nodeCount, records: records.count)
+    arena.rewind(to: mark)
+    lastSerial += 1
+    unsafe nodes[x] = Node(serial: lastSerial, shape: old.shape, data: old.data, requiresGradient: false)
+    return x
+  }
+
+  func truncate(nodes count: Int, records recordCount: Int) {
     releaseParameters(from: count)
     nodes.removeLast(downTo: count)
     records.removeLast(downTo: recordCount)

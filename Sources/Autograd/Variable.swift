@@ -50,12 +50,16 @@ extension TapeCore {
 
 extension Variable {
   /// Runs an operation on this variable's tape; a misuse stops with its sentence.
+  ///
+  /// - Parameter isScope: It consists of operations that are observed by themselves.
   func apply(
-    _ operation: StaticString, _ body: (TapeCore, Slot) throws(Misuse) -> Slot
+    _ operation: StaticString, isScope: Bool = false, _ body: (TapeCore, Slot) throws(Misuse) -> Slot
   ) -> Variable {
     stopping { () throws(Misuse) in
       let core = try TapeTable.core(of: handle, operation)
-      return Variable(core.handle(try body(core, try core.slot(handle, operation))))
+      let x = try core.slot(handle, operation)
+      if core.observer == nil || isScope { return Variable(core.handle(try body(core, x))) }
+      return Variable(core.handle(try core.observed(operation) { () throws(Misuse) in try body(core, x) }))
     }
   }
 

@@ -1,16 +1,52 @@
 import ArgumentParser
 import Kernels
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 @main
-struct AutogradCommand: ParsableCommand {
+struct AutogradCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "autograd",
     abstract: "Trains transformers on the machine you have.",
-    discussion: """
-      EXAMPLES:
-        autograd train --data book.txt --out runs/book
-        autograd generate --model runs/book --prompt "Once upon a time"
-      """,
     version: "autograd 0.1.0 (\(InstructionSet.preferred.rawValue))",
-    subcommands: [TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InspectCommand.self])
+    subcommands: commands)
+
+  static let commands: [any (ParsableCommand & HasExamples).Type] = [
+    TrainCommand.self, GenerateCommand.self, EvaluateCommand.self, InspectCommand.self, BenchCommand.self,
+  ]
+
+  static let examples = ["autograd train", "autograd train --data book.txt --out runs/book"]
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      guard exitCode(for: error).isSuccess else { exit(withError: error) }
+      // Help and version come as errors, too.
+      var message = fullMessage(for: error, columns: 100)
+      while message.last == "\n" { message.removeLast() }
+      Console.showLine(message.contains("USAGE:") ? message + "\n\n" + examplesOfInvocation() : message)
+    }
+  }
+
+  /// The examples of the command that the arguments name.
+  private static func examplesOfInvocation() -> String {
+    let named = CommandLine.arguments.dropFirst().compactMap { argument in
+      commands.first { $0.configuration.commandName == argument }
+    }
+    let lines = (named.first?.examples ?? examples).map { "  " + $0 }
+    return (["EXAMPLES:"] + lines).joined(separator: "\n")
+  }
+}
+
+/// A command whose help ends in examples.
+protocol HasExamples {
+  static var examples: [String] { get }
 }

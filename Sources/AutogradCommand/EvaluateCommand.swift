@@ -3,17 +3,19 @@ import Base
 import LanguageModel
 import Text
 
-struct EvaluateCommand: ParsableCommand {
+struct EvaluateCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
     abstract: "Measures a model's loss on a text file.",
     discussion: """
       Reads the text in neighbouring windows of the model's context; every token but the first is predicted once.
-
-      EXAMPLES:
-        autograd evaluate --model runs/book --data other-book.txt
-        autograd evaluate --model runs/book --data other-book.txt --json
       """)
+
+  static let examples = [
+    "autograd evaluate --model runs/book --data other-book.txt",
+    "autograd evaluate --model runs/book --data other-book.txt --json",
+  ]
+
 
   @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
   var model: String

@@ -34,6 +34,7 @@ private func exitCode(of error: any Error) -> Exit? {
   switch error {
   case TrainingError.outOfMemory: .outOfMemory
   case TrainingError.nonFinite: .nonFinite
+  case TrainingError.cancelled: .badInput
   case TrainingError.model(let error): exitCode(of: error)
   case is TrainingError: .badInput
   case LanguageModelError.file(let error): exitCode(of: error)

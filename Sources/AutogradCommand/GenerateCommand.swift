@@ -3,15 +3,16 @@ import Base
 import LanguageModel
 import Text
 
-struct GenerateCommand: ParsableCommand {
+struct GenerateCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "generate",
-    abstract: "Continues a prompt with a trained model.",
-    discussion: """
-      EXAMPLES:
-        autograd generate --model runs/book --prompt "Once upon a time"
-        autograd generate --model runs/book --temperature 0.5 --top-p 0.9 --num-samples 3 --stop "."
-      """)
+    abstract: "Continues a prompt with a trained model.")
+
+  static let examples = [
+    "autograd generate --model runs/book --prompt \"Once upon a time\"",
+    "autograd generate --model runs/book --temperature 0.5 --top-p 0.9 --num-samples 3 --stop \".\"",
+  ]
+
 
   @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
   var model: String

@@ -3,17 +3,19 @@ import Base
 import LanguageModel
 import ModelFormats
 
-struct InspectCommand: ParsableCommand {
+struct InspectCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Shows what a model directory or a safetensors file holds.",
     discussion: """
       Shows names, types, shapes and sizes of the tensors, and the configuration.
-
-      EXAMPLES:
-        autograd inspect runs/book
-        autograd inspect runs/book/model.safetensors
       """)
+
+  static let examples = [
+    "autograd inspect runs/book",
+    "autograd inspect runs/book/model.safetensors",
+  ]
+
 
   @Argument(help: ArgumentHelp("A model directory or a .safetensors file.", valueName: "path"))
   var path: String

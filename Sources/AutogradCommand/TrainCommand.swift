@@ -5,18 +5,21 @@ import LanguageModel
 import Text
 import Training
 
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Trains a GPT, on your text or on stories of its own.",
     discussion: """
-      Without --data it learns stories that a small grammar tells, in about a minute, and shows how close it came to
-      the best that any model can do. Writes a Hugging Face model directory, log.jsonl and curve.svg to --out.
-
-      EXAMPLES:
-        autograd train
-        autograd train --data book.txt --out runs/book --preset medium --max-iters 5000
+      Without --data it learns stories that a small grammar tells, in about a minute, and shows how
+      close it came to the best that any model can do. Writes a Hugging Face model directory,
+      log.jsonl and curve.svg to --out.
       """)
+
+  static let examples = [
+    "autograd train",
+    "autograd train --data book.txt --out runs/book --preset medium --max-iters 5000",
+  ]
+
 
   @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
   var data: String?
@@ -45,7 +48,7 @@ struct TrainCommand: ParsableCommand {
     let run = TrainingRun(
       out: out, source: source, model: network, configuration: configuration,
       data: try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed),
-      threads: training.threads)
+      threads: training.threads, trace: training.trace)
     try run.execute()
   }
 
@@ -57,7 +60,9 @@ struct TrainCommand: ParsableCommand {
 }
 
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Settings that go together: tiny small medium large baby char gpt2.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "Settings that go together: \(TrainingPreset.all.map(\.name).joined(separator: " ")).", valueName: "name"))
   var preset: String?
 
   @Option(name: .customLong("n-layer"), help: ArgumentHelp("Layers (preset small: 4).", valueName: "n"))

@@ -20,7 +20,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(name: [.long, .customLong("iters")], help: ArgumentHelp("Steps (2000).", valueName: "n"))
   var maxIters: Int?
 
-  @Option(help: ArgumentHelp("adamw, adam or sgd.", valueName: "name"))
+  @Option(help: ArgumentHelp("Which optimiser.", valueName: "name"))
   var optimizer = OptimizerKind.adamw
 
   @Option(help: ArgumentHelp("Learning rate after warm-up (1e-3).", valueName: "x"))
@@ -29,7 +29,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Learning rate at the end (a tenth).", valueName: "x"))
   var minLr: Double?
 
-  @Option(help: ArgumentHelp("From learning to minimum rate: cosine, linear or constant.", valueName: "name"))
+  @Option(help: ArgumentHelp("The way from learning to minimum rate.", valueName: "name"))
   var schedule = LearningRateSchedule.Decay.cosine
 
   @Option(help: ArgumentHelp("Steps of linear warm-up (100).", valueName: "n"))
@@ -61,6 +61,9 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(name: [.long, .short], help: ArgumentHelp("Decides weights, data order and dropout.", valueName: "n"))
   var seed: UInt64 = 1337
+
+  @Option(help: ArgumentHelp("Write a Chrome trace of step 10 here.", valueName: "file"))
+  var trace: String?
 
   @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
   var threads: Int?

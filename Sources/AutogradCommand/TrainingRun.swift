@@ -12,6 +12,8 @@ struct TrainingRun {
   let configuration: TrainingConfiguration
   let data: TrainingData
   let threads: Int?
+  /// Where a trace of one step goes.
+  let trace: String?
 
   func execute() throws {
     let files = POSIXFileSystem(), directory = ModelDirectory(out)
@@ -19,6 +21,7 @@ struct TrainingRun {
     let log = try TrainingLog(path: out + "/log.jsonl", fileSystem: files)
     let backend = Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
     let trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)
+    if trace != nil { trainer.profiledStep = min(10, configuration.maximumSteps) }
     var curve = LossCurve(optimum: data.optimum), progress = Progress(maximumSteps: configuration.maximumSteps)
     try trainer.run { event throws(TrainingError) in
       log.write(event)
@@ -32,6 +35,10 @@ struct TrainingRun {
       }
     }
     try files.writeAtomically(Array(curve.svg(title: "Loss of \(out)").utf8), to: out + "/curve.svg")
+    if let trace, let profile = trainer.lastProfile {
+      try files.writeAtomically(profile.chromeTrace(), to: trace)
+      Console.showLine("\nstep \(profile.step), traced to \(trace):\n\(profile)")
+    }
     report(curve)
   }
 

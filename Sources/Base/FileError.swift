@@ -15,6 +15,8 @@ public enum FileError: Error, Equatable, Sendable {
   case permissionDenied(FileOperation, path: String)
   case noSpace(FileOperation, path: String)
   case tooLarge(path: String, byteCount: Int, byteLimit: Int)
+  /// The file ends before what was asked for.
+  case truncated(path: String, byteCount: Int, expected: Int)
   /// The path is empty or has a zero byte, at which the system would cut it.
   case invalidPath(path: String)
   /// Anything else, with the system's error number.
@@ -24,7 +26,7 @@ public enum FileError: Error, Equatable, Sendable {
     switch self {
     case .notFound(_, let path), .isDirectory(_, let path), .notDirectory(_, let path),
       .notRegular(_, let path), .alreadyExists(_, let path), .permissionDenied(_, let path),
-      .noSpace(_, let path), .tooLarge(let path, _, _), .invalidPath(let path), .io(_, let path, _):
+      .noSpace(_, let path), .tooLarge(let path, _, _), .truncated(let path, _, _), .invalidPath(let path), .io(_, let path, _):
       path
     }
   }
@@ -50,6 +52,8 @@ extension FileError: CustomStringConvertible {
       "cannot \(operation.rawValue) \(path): no space left on the disk or in the quota; free some"
     case .tooLarge(let path, let byteCount, let byteLimit):
       "cannot read \(path): it has \(byteCount) bytes, more than the limit of \(byteLimit); split it"
+    case .truncated(let path, let byteCount, let expected):
+      "cannot read \(path): it ends at byte \(byteCount), before byte \(expected); get it again"
     case .invalidPath(let path):
       "the path \(path.quotedForMessage) is empty or has a zero byte; name a file"
     case .io(let operation, let path, let errorNumber):

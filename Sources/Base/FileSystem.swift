@@ -9,6 +9,9 @@ public protocol FileSystem: Sendable {
   ///   sockets and devices are errors at once, without waiting.
   func read(_ path: String, byteLimit: Int) throws(FileError) -> [UInt8]
 
+  /// Opens a plain file for reading in pieces.
+  func openForReading(_ path: String) throws(FileError) -> any RandomAccessFile
+
   /// Makes a new file with these bytes; what exists is never overwritten. Not durable before `sync`.
   func create(_ path: String, _ bytes: [UInt8]) throws(FileError)
 

@@ -37,6 +37,10 @@ public struct POSIXFileSystem: FileSystem {
     }
   }
 
+  public func openForReading(_ path: String) throws(FileError) -> any RandomAccessFile {
+    try POSIXRandomAccessFile(path)
+  }
+
   public func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
     let file = try Descriptor(path, O_WRONLY | O_CREAT | O_EXCL, for: .write)
     guard file.writeAll(bytes.span) < bytes.count else { return }

@@ -98,6 +98,29 @@ struct Descriptor: ~Copyable {
     }
   }
 
+  /// Reads from a place on until the room is full or the file ends; the file's own position stays.
+  ///
+  /// - Returns: How many bytes were read; nil after a failure that `errno` names.
+  func readAll(into room: inout OutputSpan<UInt8>, from offset: Int) -> Int? {
+    // As in the other `readAll`.
+    unsafe room.withUnsafeMutableBufferPointer { buffer, initializedCount in
+      let before = initializedCount
+      while initializedCount < buffer.count {
+        // A buffer with room left has a base address.
+        let result = unsafe pread(
+          number, buffer.baseAddress! + initializedCount, buffer.count - initializedCount,
+          off_t(offset + initializedCount - before))
+        if result == 0 { break }
+        if result > 0 {
+          initializedCount += result
+        } else if errno != EINTR {
+          return nil
+        }
+      }
+      return initializedCount - before
+    }
+  }
+
   /// Hands everything written to the disk.
   func synchronize() -> Bool {
     while fsync(number) != 0 {

@@ -23,8 +23,8 @@ INLINE vec reduced_exp(vec x, vec *power) {
   return r * polynomial(r, series, sizeof series / sizeof *series);
 }
 
-// e^x where no result from 2^127 (2^1023) on is wanted: ∞ from there, 0 below the smallest normal number. NaN stays
-// NaN. Softmax and its kin never leave x ≤ 0.
+// e^x where no result from 2^127 (2^1023) on is wanted: ∞ from there, 0 below the smallest normal number. NaN
+// stays NaN. Softmax and its kin never leave x ≤ 0.
 INLINE vec exp_(vec x) {
   const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_HIGH);
   vec power, clamped = select(x < low, low, select(x > high, high, x));

@@ -62,10 +62,8 @@ INLINE vec select(ivec mask, vec a, vec b) { return (vec)(((ivec)a & mask) | ((i
 // The larger one; where x is NaN, m.
 INLINE vec larger(vec x, vec m) { return select(x > m, x, m); }
 
-INLINE vec square_root(vec x) {
-  for (int i = 0; i < LANES; i++) x[i] = SQRT(x[i]);
-  return x;
-}
+/// The library function would set errno, which keeps it from becoming one instruction.
+INLINE vec square_root(vec x) { return __builtin_elementwise_sqrt(x); }
 
 INLINE vec absolute(vec x) { return (vec)((ivec)x & INTEGER_MAX); }
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,6 +94,30 @@ void *csystem_map(size_t bytes, int huge) {
 }
 
 void csystem_unmap(void *address, size_t bytes) { munmap(address, bytes); }
+
+void *csystem_allocate(size_t bytes, size_t alignment) {
+  void *address = NULL;
+  if (alignment < sizeof(void *)) alignment = sizeof(void *);
+  return posix_memalign(&address, alignment, bytes > 0 ? bytes : 1) == 0 ? address : NULL;
+}
+
+void csystem_free(void *address) { free(address); }
+
+#if defined(__linux__)
+__attribute__((weak)) void __asan_poison_memory_region(void const volatile *, size_t);
+__attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *, size_t);
+
+void csystem_poison(const void *start, size_t bytes) {
+  if (__asan_poison_memory_region) __asan_poison_memory_region(start, bytes);
+}
+
+void csystem_unpoison(const void *start, size_t bytes) {
+  if (__asan_unpoison_memory_region) __asan_unpoison_memory_region(start, bytes);
+}
+#else
+void csystem_poison(const void *start, size_t bytes) { (void)start; (void)bytes; }
+void csystem_unpoison(const void *start, size_t bytes) { (void)start; (void)bytes; }
+#endif
 
 uint32_t csystem_enter_float_state(void) {
 #if defined(__x86_64__)

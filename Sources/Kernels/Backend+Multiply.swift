@@ -38,7 +38,9 @@ extension Backend {
     let width = min(roundUp(n, panel), max(panel, (4 << 20) / (max(1, depth) * size) / panel * panel))
     let (rows, panels) = cut(m: m, n: width, k: k, tileRows: tileRows, panel: panel)
     let packedBytes = (width + panel) * depth * size
-    let (packed, scratch) = unsafe shared(bytes: packedBytes, perThread: ((rows + tileRows) * depth + 64) * size)
+    guard let (packed, scratch) = unsafe shared(
+      bytes: packedBytes, perThread: ((rows + tileRows) * depth + 64) * size)
+    else { return }
 
     for column in stride(from: 0, to: n, by: width) {
       let columns = min(width, n - column)
@@ -92,7 +94,7 @@ extension Backend {
   private func run<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, units: Int, grain: Int, _ scratch: Scratch
   ) {
-    let function = unsafe Arguments.function(in: table(type))
+    let function = unsafe function(of: Arguments.self, type)
     unsafe withUnsafePointer(to: arguments) { pointer in
       unsafe pool.run(function, UnsafeRawPointer(pointer), count: units, grain: max(1, grain), scratch: scratch)
     }

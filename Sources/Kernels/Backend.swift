@@ -12,6 +12,10 @@ import CSystem
   private let float32: ck_table
   private let float64: ck_table
   private var workspace = Workspace()
+  /// Where the system has no memory for scratch: stop the program, or leave the kernel out and say so below.
+  package var stopsWithoutMemory = true
+  /// A kernel was left out; whoever asks for results clears it.
+  package var lacksMemory = false
 
   public init(instructionSet: InstructionSet = .preferred, pool: ThreadPool = .shared) {
     self.instructionSet = min(instructionSet, .widest)
@@ -31,14 +35,28 @@ import CSystem
     }
   }
 
+  /// The kernel of an argument type, without copying the table.
+  func function<Arguments: KernelArguments>(of _: Arguments.Type, _ type: ElementType) -> ck_function {
+    switch type {
+    case .float32: unsafe Arguments.function(in: float32)
+    case .float64: unsafe Arguments.function(in: float64)
+    }
+  }
+
   // MARK: Running kernels
 
   /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.
   @unsafe public func run<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0
   ) {
-    let function = unsafe Arguments.function(in: table(type))
-    let memory = scratch > 0 ? unsafe workspace.perThread(bytes: scratch, threads: pool.threadCount) : unsafe none
+    let function = unsafe function(of: Arguments.self, type)
+    var memory = unsafe Scratch(base: nil, stride: 0)
+    if scratch > 0 {
+      guard let found = unsafe workspace.perThread(bytes: scratch, threads: pool.threadCount) else {
+        return reportNoMemory(scratch)
+      }
+      unsafe memory = unsafe found
+    }
     unsafe withUnsafePointer(to: arguments) { pointer in
       unsafe pool.run(function, UnsafeRawPointer(pointer), count: count, grain: max(1, grain), scratch: memory)
     }
@@ -60,12 +78,19 @@ import CSystem
     unsafe run(arguments, type, count: count, grain: max(share, 4096 / max(1, columns)))
   }
 
-  private var none: Scratch { unsafe Scratch(base: nil, stride: 0) }
+  private func reportNoMemory(_ bytes: Int) {
+    if stopsWithoutMemory { fatalError("out of memory: the kernels' workspace needs \(bytes) bytes per thread") }
+    lacksMemory = true
+  }
 
-  /// Memory that all threads may read, after the private scratch of each: see `Backend.multiply`.
-  @unsafe func shared(bytes: Int, perThread: Int) -> (shared: UnsafeMutableRawPointer, scratch: Scratch) {
+  /// Memory that all threads may read, after the private scratch of each: see `Backend.multiply`. Nil where the
+  /// system has none and that does not stop the program.
+  @unsafe func shared(bytes: Int, perThread: Int) -> (shared: UnsafeMutableRawPointer, scratch: Scratch)? {
     let stride = (perThread + 127) / 128 * 128
-    let base = unsafe workspace.reserve(bytes + 128 + stride * pool.threadCount)
+    guard let base = unsafe workspace.reserve(bytes + 128 + stride * pool.threadCount) else {
+      reportNoMemory(bytes)
+      return nil
+    }
     let start = (bytes + 127) / 128 * 128
     return unsafe (base, Scratch(base: base + start, stride: stride))
   }
@@ -76,23 +101,22 @@ import CSystem
   private var base: UnsafeMutableRawPointer?
   private(set) var capacity = 0
 
-  /// At least `bytes` bytes, page aligned. Earlier pointers are void.
-  @unsafe mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer {
+  /// At least `bytes` bytes, page aligned; nil where the system has none. Earlier pointers are void.
+  @unsafe mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
     if bytes > capacity {
       release()
       let rounded = (bytes + 65535) / 65536 * 65536
-      guard let mapped = unsafe csystem_map(rounded, 0) else {
-        fatalError("out of memory: the kernels' workspace needs \(rounded) bytes")
-      }
+      guard let mapped = unsafe csystem_map(rounded, 0) else { return nil }
       unsafe base = mapped
       capacity = rounded
     }
-    return unsafe base!
+    return unsafe base
   }
 
-  @unsafe mutating func perThread(bytes: Int, threads: Int) -> Scratch {
+  @unsafe mutating func perThread(bytes: Int, threads: Int) -> Scratch? {
     let stride = (bytes + 127) / 128 * 128
-    return unsafe Scratch(base: reserve(stride * threads), stride: stride)
+    guard let base = unsafe reserve(stride * threads) else { return nil }
+    return unsafe Scratch(base: base, stride: stride)
   }
 
   private mutating func release() {

@@ -60,11 +60,22 @@ public final class ThreadPool: Sendable {
     state.store(ownProcess * 2, ordering: .releasing)
   }
 
+  /// Ends the workers until the next region needs them; does nothing while a region runs.
+  package func endWorkers() {
+    let free = ownProcess * 2
+    guard state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged else { return }
+    workers.end()
+    state.store(0, ordering: .releasing)
+  }
+
   /// Takes the pool unless another caller holds it, and starts the workers where this process has none yet.
   private func enter() -> Bool {
     let free = ownProcess * 2, seen = state.load(ordering: .relaxed)
-    if seen == free { return state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged }
-    // Held; or first use, or first use after a fork, in which case whoever held the pool does not exist here.
+    if seen == free {
+      return state.compareExchange(expected: free, desired: free + 1, ordering: .acquiring).exchanged
+    }
+    // Held; or first use, first use after the workers were ended, or first use after a fork, in which case whoever
+    // held the pool does not exist here.
     guard seen / 2 != ownProcess,
       state.compareExchange(expected: seen, desired: free + 1, ordering: .acquiring).exchanged
     else { return false }

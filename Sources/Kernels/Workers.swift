@@ -199,14 +199,19 @@ import Synchronization
     return thread
   }
 
+  /// Ends the workers; `start` may follow.
+  func end() {
+    unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
+    ring()
+    for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
+    threads.handles.withLock { $0 = [] }
+    unsafe shared.pointee.stopping.store(false, ordering: .sequentiallyConsistent)
+  }
+
   /// Ends the workers and frees what they shared. Not `joining` where none was started by this process: a child
   /// after a fork has nobody to wait for.
   func stop(joining: Bool) {
-    if joining {
-      unsafe shared.pointee.stopping.store(true, ordering: .sequentiallyConsistent)
-      ring()
-      for thread in threads.handles.withLock({ $0 }) { pthread_join(thread, nil) }
-    }
+    if joining { end() }
     unsafe shared.deinitialize(count: 1)
     unsafe UnsafeMutableRawPointer(shared).deallocate()
     unsafe bell.deinitialize(count: 1)

@@ -61,19 +61,25 @@ public struct Evaluator {
     guard tokens.count >= 2 else { return nil }
     let T = model.configuration.contextLength, last = tokens.count - 1
     var total = 0.0, counted = 0
+    // Mapped at once: growing on the way would leave pages behind.
+    tape.reserve(tape.plan { _ in _ = windowLoss(tokens[0...min(T, last)]) })
     for start in stride(from: 0, to: last, by: T) {
       let count = min(T, last - start)
-      let loss = tape.step { tape in
-        tape.inference {
-          let inputs = tape.tokens(Array(tokens[start..<start + count]).span, shape: [1, count])
-          let targets = tape.tokens(Array(tokens[start + 1..<start + 1 + count]).span, shape: [1, count])
-          return Double(model.loss(inputs, targets: targets).value)
-        }
-      }
+      let loss = tape.step { _ in windowLoss(tokens[start...start + count]) }
       total += loss * Double(count)
       counted += count
       if !progress(Double(counted) / Double(last)) { break }
     }
     return (total / Double(counted), counted)
+  }
+
+  /// Inside a step: the mean loss of a window, whose last token is a target only.
+  private func windowLoss(_ window: ArraySlice<Int32>) -> Double {
+    let count = window.count - 1
+    return tape.inference {
+      let inputs = tape.tokens(Array(window.dropLast()).span, shape: [1, count])
+      let targets = tape.tokens(Array(window.dropFirst()).span, shape: [1, count])
+      return Double(model.loss(inputs, targets: targets).value)
+    }
   }
 }

@@ -88,13 +88,11 @@ public struct GPT<Scalar: TensorScalar>: Module {
   ///
   /// - Precondition: T is at most the context length, tokens lie inside the vocabulary.
   public func hiddenStates(_ tokens: Tokens) -> Variable<Scalar> {
-    var x = tokenEmbedding(tokens) + positionEmbedding(tokens.positions)
+    // Without recording, each result takes the place of the last.
+    var x = tokenEmbedding(tokens).updated { $0 + positionEmbedding(tokens.positions) }
     if configuration.dropout > 0 { x = x.dropout(rate: configuration.dropout) }
-    for block in blocks {
-      // Without recording, only a layer's result outlives it.
-      x = x.scoped { block($0) }
-    }
-    return finalNorm(x)
+    for block in blocks { x = x.updated { block($0) } }
+    return x.updated { finalNorm($0) }
   }
 
   /// Shapes: tokens [B, T] → [B, T, V].

@@ -1,4 +1,7 @@
 /// How a GPT's parameters are called in Hugging Face files, and which of them lie transposed there.
+///
+/// A tensor's name is the parameter's path, which `listParts` of the modules gives (`h.0.attn.c_attn.weight`), behind
+/// a prefix. Who renames a part renames its tensor, and the lists here with it.
 enum GPTWeightNames {
   /// Before every name; the original GPT-2 files lack it, and readers accept both.
   static let prefix = "transformer."

@@ -84,15 +84,20 @@ public struct ModelDirectory: Sendable {
 
   /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
   public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
-    let configuration = try configuration()
-    let model = GPT<Float>(configuration)
-    try load(into: model)
+    let model = try loadModel()
     let path = file("tokenizer.json"), bytes = try read("tokenizer.json", byteLimit: 100_000_000)
     do throws(TextError) {
       return (model, try CharacterTokenizer(tokenizerJSON: bytes))
     } catch {
       throw .tokenizer(path: path, error)
     }
+  }
+
+  /// Reads configuration and weights, where the tokenizer is another's business.
+  public func loadModel() throws(LanguageModelError) -> GPT<Float> {
+    let model = GPT<Float>(try configuration())
+    try load(into: model)
+    return model
   }
 
   public func configuration() throws(LanguageModelError) -> GPTConfiguration {
@@ -115,10 +120,15 @@ public struct ModelDirectory: Sendable {
   }
 
   private func load(into model: GPT<Float>) throws(LanguageModelError) {
-    let path = file("model.safetensors"), bytes = try read("model.safetensors", byteLimit: 1 << 40)
+    let path = file("model.safetensors"), source: any RandomAccessFile
+    do throws(FileError) {
+      source = try fileSystem.openForReading(path)
+    } catch {
+      throw .file(error)
+    }
     let problems: [String]
     do throws(SafetensorsError) {
-      let contents = try SafetensorsFile(bytes: bytes)
+      let contents = try SafetensorsFile(source)
       problems = mismatches(model, contents)
       if problems.isEmpty {
         for named in model.parameters { try set(named, from: contents) }
@@ -129,10 +139,25 @@ public struct ModelDirectory: Sendable {
     if !problems.isEmpty { throw .weights(path: path, problems) }
   }
 
+  /// Reads a parameter in pieces of about a million numbers, so that a model never stands in memory twice.
   private func set(_ named: NamedParameter<Float>, from contents: SafetensorsFile) throws(SafetensorsError) {
-    let floats = try contents.floats(entry(named.path, contents)?.name ?? named.path), shape = named.parameter.shape
+    let name = entry(named.path, contents)?.name ?? named.path, count = named.parameter.count
     let isTransposed = GPTWeightNames.isTransposed(named.path)
-    named.parameter.set(isTransposed ? transpose(floats, rows: shape[1], columns: shape[0]) : floats)
+    let rows = isTransposed ? named.parameter.shape[0] : 1, columns = isTransposed ? named.parameter.shape[1] : count
+    for first in stride(from: 0, to: count, by: 1 << 20) {
+      let piece = try contents.floats(name, elements: first..<min(count, first + 1 << 20))
+      // INVARIANT: no step is running on a model that is being loaded; indices lie below `count`.
+      let values = unsafe named.parameter.values
+      if isTransposed {
+        // Element i of a stored [columns, rows] matrix is element (i mod rows, i / rows) of ours.
+        for (offset, value) in piece.enumerated() {
+          let index = first + offset
+          unsafe values[index % rows * columns + index / rows] = value
+        }
+      } else {
+        for (offset, value) in piece.enumerated() { unsafe values[first + offset] = value }
+      }
+    }
   }
 
   /// A parameter's tensor, with or without the prefix.

@@ -6,16 +6,16 @@ public struct SafetensorsSummary: Sendable {
   public let entries: [SafetensorsHeader.Entry]
   public let metadata: [(key: String, value: String)]
 
-  /// - Complexity: reads the whole file once, since file systems here read whole files; keeps the header.
+  /// - Complexity: reads the header only.
   public init(path: String, fileSystem: some FileSystem) throws(LanguageModelError) {
-    let bytes: [UInt8]
+    let file: any RandomAccessFile
     do throws(FileError) {
-      bytes = try fileSystem.read(path, byteLimit: 1 << 40)
+      file = try fileSystem.openForReading(path)
     } catch {
       throw .file(error)
     }
     do throws(SafetensorsError) {
-      let header = try SafetensorsFile(bytes: bytes).header
+      let header = try SafetensorsFile(file).header
       entries = header.entries
       metadata = header.metadata
     } catch {

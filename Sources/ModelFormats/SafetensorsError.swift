@@ -25,6 +25,7 @@ public enum SafetensorsError: Error, Equatable, Sendable {
   case hole(before: String, byteCount: Int)
   case trailingBytes(count: Int)
   // What was asked.
+  case file(FileError)
   case noSuchTensor(name: String)
   case wrongDType(name: String, dtype: TensorDType, wanted: String)
   // What was to be written.
@@ -34,13 +35,15 @@ public enum SafetensorsError: Error, Equatable, Sendable {
 
 extension SafetensorsError: CustomStringConvertible {
   public var description: String {
-    "safetensors: " + sentence
+    if case .file(let error) = self { return "\(error)" }
+    return "safetensors: " + sentence
   }
 
   private func tensor(_ name: String) -> String { "tensor \(name.quotedForMessage)" }
 
   private var sentence: String {
     switch self {
+    case .file(let error): "\(error)"
     case .fileTooShort(let byteCount):
       "the file has \(byteCount) bytes, but 8 say how long its header is; get it again"
     case .headerEmpty:

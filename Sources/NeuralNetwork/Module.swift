@@ -33,7 +33,9 @@ public struct ModuleParts<Scalar: TensorScalar> {
 
   /// Adds a parameter; an absent one is passed over.
   public mutating func add(_ name: String, _ parameter: Parameter<Scalar>?) {
-    if let parameter { parameters.append(NamedParameter(path: prefix + name, parameter: parameter)) }
+    guard let parameter else { return }
+    if parameter.name == nil { parameter.name = prefix + name }
+    parameters.append(NamedParameter(path: prefix + name, parameter: parameter))
   }
 
   /// Adds a module's parts under its name.

@@ -22,6 +22,9 @@ public final class Trainer {
   private var inputs: [Int32]
   private var targets: [Int32]
 
+  /// The step to profile, counted from 1; nil profiles none. See `lastProfile`.
+  public var profiledStep: Int?
+
   private var T: Int { data.training.blockSize }
   private var B: Int { data.training.batchSize }
 
@@ -51,6 +54,7 @@ public final class Trainer {
   ///
   /// - Parameter report: Called before the first step, for each line of progress and after each evaluation; what it
   ///   throws ends the run.
+  /// - Throws: `cancelled` after a step during which the current task was cancelled; `nonFinite`, `outOfMemory`.
   public func run(_ report: (TrainingEvent) throws(TrainingError) -> Void) throws(TrainingError) {
     let plan = plan()
     guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
@@ -58,6 +62,7 @@ public final class Trainer {
       .started(parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes, data: data.summary))
     var meter = Meter()
     while stepCount < configuration.maximumSteps {
+      if Task.isCancelled { throw .cancelled(steps: stepCount) }
       let metrics = try step()
       meter.count(B * configuration.accumulation * T)
       let isLast = stepCount == configuration.maximumSteps
@@ -93,6 +98,7 @@ public final class Trainer {
   ///
   /// - Throws: `nonFinite` before the weights are touched.
   public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
+    tape.isProfiling = profiledStep == stepCount + 1
     var loss = 0.0
     for microBatch in 0..<configuration.accumulation {
       let batch = UInt64(stepCount * configuration.accumulation + microBatch)
@@ -154,6 +160,9 @@ public final class Trainer {
 
   /// Inside a step: the loss of the current batch, nothing recorded.
   private func loss() -> Double { tape.inference { Double(lossVariable().value) } }
+
+  /// Time and memory by operation of the step that was profiled last: of its last batch.
+  public var lastProfile: StepProfile? { tape.lastProfile }
 
   /// What the arena holds.
   public var arenaStatistics: ArenaStatistics { tape.statistics }

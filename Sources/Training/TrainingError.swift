@@ -9,6 +9,8 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
   /// Loss or gradient norm is not a number any more; the weights are those before that step.
   case nonFinite(step: Int, loss: Double, gradientNorm: Double)
   case outOfMemory(bytes: Int)
+  /// The task that the run belongs to was cancelled; the steps before stand.
+  case cancelled(steps: Int)
 
   public var description: String {
     switch self {
@@ -18,6 +20,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     case .nonFinite(let step, let loss, let norm):
       "training diverged in step \(step): loss \(loss), gradient norm \(norm); "
         + "the weights are those of the step before. Lower --learning-rate or clip harder with --grad-clip"
+    case .cancelled(let steps): "training was cancelled after \(steps) steps"
     case .outOfMemory(let bytes):
       "a step needs \(bytes) bytes of memory, which the system does not grant; "
         + "make --batch-size or --block-size smaller"

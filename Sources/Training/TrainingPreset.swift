@@ -50,7 +50,7 @@ public struct TrainingPreset: Sendable, Equatable {
   public static func named(_ name: String) -> TrainingPreset? { all.first { $0.name == name } }
 
   /// What is trained on a text where no preset is named.
-  public static var standard: TrainingPreset { all[1] }
+  public static let standard = named("small")!
 
   /// What is trained on the stories where no preset is named: windows that hold most stories whole.
   public static let stories = TrainingPreset(

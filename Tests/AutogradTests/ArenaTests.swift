@@ -1,4 +1,5 @@
 import Base
+import Glibc
 import TestSupport
 import Testing
 
@@ -14,11 +15,12 @@ struct ArenaTests {
 
     func fill() { unsafe start.initializeMemory(as: UInt8.self, repeating: pattern, count: size) }
     var isIntact: Bool {
-      unsafe UnsafeRawBufferPointer(start: start, count: size).allSatisfy { $0 == pattern }
+      // All bytes equal their successor, and the first is right: one comparison, quick in debug builds.
+      size == 0 || (unsafe start.load(as: UInt8.self) == pattern && memcmp(start, start + 1, size - 1) == 0)
     }
   }
 
-  @Test("random programs: blocks are aligned, do not overlap, and keep their bytes", arguments: 0..<20)
+  @Test("random programs: blocks are aligned, do not overlap, and keep their bytes", arguments: 0..<12)
   func programs(seed: Int) throws {
     var random = RandomStream(seed: UInt64(seed), purpose: .evaluation)
     let arena = Arena(), counting = Arena(simulated: true)
@@ -45,7 +47,7 @@ struct ArenaTests {
         #expect(arena.statistics.used == 0)
         #expect(arena.statistics.chunks <= 1)
       default:
-        let size = [0, 1, 63, 64, 65, 4096, 100_000][random.integer(below: 7)] + random.integer(below: 50)
+        let size = [0, 1, 63, 64, 65, 4096, 30_000][random.integer(below: 7)] + random.integer(below: 50)
         let start = try #require(unsafe arena.allocate(size))
         _ = unsafe counting.allocate(size)
         #expect(UInt(bitPattern: start) % 64 == 0)
@@ -56,13 +58,16 @@ struct ArenaTests {
         block.fill()
         live.append(block)
       }
-      #expect(arena.statistics.used == counting.statistics.used && arena.statistics.peak == counting.statistics.peak)
+      #expect(
+        arena.statistics.used == counting.statistics.used && arena.statistics.peak == counting.statistics.peak
+      )
       #expect(arena.statistics.reserved >= arena.statistics.used)
     }
     #expect(live.allSatisfy { $0.isIntact })
   }
 
-  @Test("what overflowed into several chunks is one chunk from the next reset on, large enough for the same step")
+  @Test(
+    "what overflowed into several chunks is one chunk from the next reset on, large enough for the same step")
   func consolidation() {
     let arena = Arena()
     func step() { for size in 1...60 { _ = unsafe arena.allocate(size * 5000) } }
@@ -96,7 +101,9 @@ struct ArenaTests {
     #expect(after.resets == before.resets + 100_000)
   }
 
-  @Test("sizes around powers of two neither overflow nor succeed beyond memory", arguments: [31, 32, 59, 60, 61, 62])
+  @Test(
+    "sizes around powers of two neither overflow nor succeed beyond memory",
+    arguments: [31, 32, 59, 60, 61, 62])
   func sizes(power: Int) {
     for size in [(1 << power) - 1, 1 << power, (1 << power) + 1, (1 << power) + 65] {
       let arena = Arena(simulated: true)

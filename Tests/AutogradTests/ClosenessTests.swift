@@ -1,4 +1,5 @@
 import Autograd
+import Base
 import TestSupport
 import Testing
 
@@ -21,17 +22,22 @@ struct ClosenessTests {
     #expect(failure?.hasSuffix("tolerance 0.0625") == true)
   }
 
-  @Test("refuses what is off by more, and what is not a number", arguments: [
-    (1.0011, 1.0), (0.9989, 1), (-1, 1), (.nan, 1), (1, .nan), (.infinity, 1), (1, .infinity), (-.infinity, .infinity),
-    (0.0001, 0),
-  ])
+  @Test(
+    "refuses what is off by more, and what is not a number",
+    arguments: [
+      (1.0011, 1.0), (0.9989, 1), (-1, 1), (.nan, 1), (1, .nan), (.infinity, 1), (1, .infinity),
+      (-.infinity, .infinity),
+      (0.0001, 0),
+    ])
   func refuses(pair: (Double, Double)) {
     #expect(closenessFailure([pair.0], [pair.1], tolerance) != nil)
   }
 
-  @Test("accepts what is near", arguments: [
-    (1.0009, 1.0), (0, 0), (.nan, .nan), (.infinity, .infinity), (-.infinity, -.infinity), (1000.9, 1000),
-  ])
+  @Test(
+    "accepts what is near",
+    arguments: [
+      (1.0009, 1.0), (0, 0), (.nan, .nan), (.infinity, .infinity), (-.infinity, -.infinity), (1000.9, 1000),
+    ])
   func accepts(pair: (Double, Double)) {
     #expect(closenessFailure([pair.0], [pair.1], tolerance) == nil)
   }
@@ -53,6 +59,19 @@ struct ClosenessTests {
   @Test("fixtures that are not there are an error")
   func fixtures() {
     #expect(throws: (any Error).self) { try fixture("no-such-file") }
+  }
+
+  @Test("a temporary directory is empty at first and gone at last, with all that was put there")
+  func temporary() throws {
+    let files = POSIXFileSystem()
+    let path = try temporaryDirectory { path in
+      #expect(try files.list(path).isEmpty)
+      try files.createDirectory("\(path)/inner")
+      try files.create("\(path)/inner/file", [1, 2, 3])
+      return path
+    }
+    #expect(!files.exists(path))
+    #expect(throws: CancellationError.self) { try temporaryDirectory { _ in throw CancellationError() } }
   }
 
   @Test("random tensors depend on seed and shape only")

@@ -11,7 +11,9 @@ struct GradientCheckTests {
   let x: Parameter<Double> = Parameter(randomTensor([3, 5], seed: 1))
   let w: Parameter<Double> = Parameter(randomTensor([4, 5], seed: 2))
 
-  private func body(_ tape: Tape<Double>) -> Variable<Double> { tape.variable(x).linear(w, activation: .geluErf).softmax() }
+  private func body(_ tape: Tape<Double>) -> Variable<Double> {
+    tape.variable(x).linear(w, activation: .geluErf).softmax()
+  }
 
   /// The check with gradients that `change` has had its hands on.
   private func check(

@@ -5,7 +5,7 @@ import Testing
 
 import Autograd
 
-/// Each mistake stops the program with its sentence, in release builds too. Every test runs in a process of its own.
+/// Each mistake stops the program with its sentence, in release builds too. Every test has a process of its own.
 @Suite("Misuse stops with a sentence")
 struct MisuseTests {
   init() {
@@ -23,8 +23,7 @@ struct MisuseTests {
   @Test("a variable of an earlier step")
   func stale() async throws {
     try expect(
-      "add: variable of step 41 used in step 42: temporaries end with their step; copy it out with .array"
-        .replacing(": temporaries", with: "; temporaries"),
+      "add: variable of step 41 used in step 42; temporaries end with their step; copy it out with .array",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>()
         var kept: Variable<Float>?
@@ -84,10 +83,12 @@ struct MisuseTests {
           var thread = pthread_t()
           let argument = UnsafeMutablePointer<Box>.allocate(capacity: 1)
           argument.initialize(to: box)
-          pthread_create(&thread, nil, { argument in
-            _ = argument?.assumingMemoryBound(to: Box.self).pointee.variable.value
-            return nil
-          }, argument)
+          pthread_create(
+            &thread, nil,
+            { argument in
+              _ = argument?.assumingMemoryBound(to: Box.self).pointee.variable.value
+              return nil
+            }, argument)
           pthread_join(thread, nil)
         }
       })
@@ -235,8 +236,8 @@ struct MisuseTests {
   @Test("more memory than the limit, naming operation, tensor, bytes and step")
   func memoryLimit() async throws {
     try expect(
-      "exp: no memory for a tensor [1000] of 4000 bytes in step 2: 4032 bytes are in use of the limit of 6000; "
-        + "make batch or context smaller, or raise the limit",
+      "exp: no memory for a tensor [1000] of 4000 bytes in step 2: 4032 bytes are in use of the limit of "
+        + "6000; make batch or context smaller, or raise the limit",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>(memoryLimit: 6000)
         let x = Tensor<Float>(repeating: 0, shape: [1000])

@@ -3,9 +3,9 @@
 /// One way to call an operation: which, and with which options.
 enum OperationCall: Sendable {
   case add, subtract, multiply, divide
-  /// The six forms with a plain number.
-  case plus(Double), numberPlus(Double), minus(Double), numberMinus(Double), times(Double), numberTimes(Double)
-  case over(Double), numberOver(Double), negated
+  /// All forms with a plain number.
+  case plus(Double), numberPlus(Double), minus(Double), numberMinus(Double)
+  case times(Double), numberTimes(Double), over(Double), numberOver(Double), negated
   case matmul(transposingLeft: Bool = false, transposingRight: Bool = false)
   /// Operands: x, weight, then bias and residual where asked for.
   case linear(bias: Bool = false, Activation? = nil, residual: Bool = false)
@@ -79,13 +79,16 @@ extension OperationCall {
     case .over(let number): return x[0] / S(number)
     case .numberOver(let number): return S(number) / x[0]
     case .negated: return -x[0]
-    case .matmul(let left, let right): return x[0].matmul(x[1], transposingLeft: left, transposingRight: right)
+    case .matmul(let left, let right):
+      return x[0].matmul(x[1], transposingLeft: left, transposingRight: right)
     case .linear(let bias, let activation, let residual):
       return x[0].linear(
         x[1], bias: bias ? x[2] : nil, activation: activation, adding: residual ? x[bias ? 3 : 2] : nil)
     // The public face takes inline arrays, whose length must be known when this is compiled.
-    case .reshape(let shape): return x[0].apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: shape) }
-    case .permute(let order): return x[0].apply("permute") { c, x throws(Misuse) in try c.permute(x, order, "permute") }
+    case .reshape(let shape):
+      return x[0].apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: shape) }
+    case .permute(let order):
+      return x[0].apply("permute") { c, x throws(Misuse) in try c.permute(x, order, "permute") }
     case .transpose: return x[0].transpose()
     case .slice(let ranges):
       switch ranges.count {

@@ -1,6 +1,6 @@
 @testable import Autograd
 
-/// The operations once more, written as their formulas say, in Double, with loops over indices and nothing else.
+/// The operations once more, as their formulas say, in Double, with loops over indices and nothing else.
 extension OperationCall {
   /// The result for `x` and `tokens`; nil where random numbers decide (dropout has tests of its own).
   func reference(_ x: [Tensor<Double>], tokens: [Int32], tokenShape: [Int]) -> Tensor<Double>? {
@@ -20,7 +20,8 @@ extension OperationCall {
       Reference.matmul(left ? Reference.transposed(x[0]) : x[0], right ? Reference.transposed(x[1]) : x[1])
     case .linear(let bias, let activation, let residual):
       Reference.linear(
-        x[0], x[1], bias: bias ? x[2] : nil, activation: activation, residual: residual ? x[bias ? 3 : 2] : nil)
+        x[0], x[1], bias: bias ? x[2] : nil, activation: activation,
+        residual: residual ? x[bias ? 3 : 2] : nil)
     case .reshape(let shape): Reference.reshaped(x[0], shape)
     case .permute(let order): Reference.permuted(x[0], order.array.map { $0 < 0 ? $0 + order.rank : $0 })
     case .transpose: Reference.transposed(x[0])

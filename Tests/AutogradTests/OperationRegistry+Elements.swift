@@ -97,8 +97,7 @@ extension OperationRecord {
     func refuses(_ x: [Int], _ t: [Int]) -> MisuseCase {
       MisuseCase(
         x, t,
-        says:
-          "\(kind): predictions \(Shape(x)) want targets of the same shape; got \(Shape(t)); reshape one of them"
+        says: "\(kind): predictions \(Shape(x)) want targets of the same shape; got \(Shape(t)); reshape"
       ) { c, x throws(Misuse) in try c.pairLoss(kind, x[0], x[1]) }
     }
     return OperationRecord(

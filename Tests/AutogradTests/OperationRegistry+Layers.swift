@@ -41,7 +41,8 @@ extension OperationRecord {
     return OperationRecord(
       cases: [
         permute([2, 3], [1, 0]), permute([2, 3, 4], [2, 0, 1]), permute([2, 3, 4], [1, 2, 0]),
-        permute([2, 3, 4, 5], [0, 2, 1, 3]), permute([2, 3], [0, 1]), permute([2, 3], [-1, 0]), permute([], []),
+        permute([2, 3, 4, 5], [0, 2, 1, 3]), permute([2, 3], [0, 1]), permute([2, 3], [-1, 0]),
+        permute([], []),
         permute([5], [0]), permute([1, 3, 1], [2, 1, 0]), permute([2, 0, 3], [2, 1, 0]),
         permute([1, 2, 1, 2, 1, 2, 1, 3], [7, 6, 5, 4, 3, 2, 1, 0]), permute([17, 19], [1, 0]),
         OperationCase(.permute, .transpose, [3, 4]), OperationCase(.permute, .transpose, [2, 1, 5]),
@@ -114,11 +115,15 @@ extension OperationRecord {
     }
     return OperationRecord(
       cases: cases,
-      largeCases: [OperationCase(.layerNorm, .layerNorm(scale: true, shift: true), [211, 187], [187], [187])],
+      largeCases: [
+        OperationCase(.layerNorm, .layerNorm(scale: true, shift: true), [211, 187], [187], [187])
+      ],
       roundings: 128,
       misuses: [
-        MisuseCase([4, 13], [4], [13], says: "layerNorm: x has shape [4, 13], so scale must be [13]; got [4]", call),
-        MisuseCase([4, 13], [13], [1], says: "layerNorm: x has shape [4, 13], so shift must be [13]; got [1]", call),
+        MisuseCase(
+          [4, 13], [4], [13], says: "layerNorm: x has shape [4, 13], so scale must be [13]; got [4]", call),
+        MisuseCase(
+          [4, 13], [13], [1], says: "layerNorm: x has shape [4, 13], so shift must be [13]; got [1]", call),
         MisuseCase([4, 13], [1, 13], [13], says: "so scale must be [13]; got [1, 13]", call),
       ])
   }
@@ -141,10 +146,13 @@ extension OperationRecord {
       ],
       misuses: [
         MisuseCase(
-          [7, 5], tokens: [1, 7], says: "embedding: token 7 at position 1 is outside the vocabulary of 7", call),
+          [7, 5], tokens: [1, 7], says: "embedding: token 7 at position 1 is outside the vocabulary of 7",
+          call),
         MisuseCase(
-          [7, 5], tokens: [-1], says: "embedding: token -1 at position 0 is outside the vocabulary of 7", call),
-        MisuseCase([7], tokens: [1], says: "embedding: expected a table [vocabulary, channels], got [7]", call),
+          [7, 5], tokens: [-1], says: "embedding: token -1 at position 0 is outside the vocabulary of 7", call
+        ),
+        MisuseCase(
+          [7], tokens: [1], says: "embedding: expected a table [vocabulary, channels], got [7]", call),
       ])
   }
 
@@ -160,7 +168,8 @@ extension OperationRecord {
     return OperationRecord(
       cases: [
         attention([2, 9, 24], 2), attention([1, 1, 3], 1), attention([1, 5, 9], 3), attention([2, 4, 12], 1),
-        attention([1, 19, 15], 5), attention([1, 70, 6], 2), attention([1, 3, 99], 1), attention([0, 4, 12], 2),
+        attention([1, 19, 15], 5), attention([1, 70, 6], 2), attention([1, 3, 99], 1),
+        attention([0, 4, 12], 2),
         attention([2, 0, 12], 2), attention([2, 3, 0], 2), attention([1, 6, 12], 2, dropout: 0.4),
         attention([2, 18, 6], 1, dropout: 0.2),
       ],
@@ -197,19 +206,24 @@ extension OperationRecord {
       cases: [
         OperationCase(.crossEntropy, .crossEntropy(), [6, 11], tokens: [10, 0, 4, 4, 7, 1]),
         OperationCase(.crossEntropy, .crossEntropy(ignoring: -1), [6, 11], tokens: [10, -1, 4, -1, 7, 1]),
-        OperationCase(.crossEntropy, .crossEntropy(ignoring: 4), [2, 3, 5], tokens: [4, 0, 1, 2, 4, 3], tokenShape: [2, 3]),
+        OperationCase(
+          .crossEntropy, .crossEntropy(ignoring: 4), [2, 3, 5], tokens: [4, 0, 1, 2, 4, 3],
+          tokenShape: [2, 3]),
         OperationCase(.crossEntropy, .crossEntropy(), [19], tokens: [3], tokenShape: []),
         OperationCase(.crossEntropy, .crossEntropy(), [1, 1], tokens: [0]),
         OperationCase(.crossEntropy, .crossEntropy(), [3, 67], tokens: [66, 64, 0]),
       ],
       largeCases: [
-        OperationCase(.crossEntropy, .crossEntropy(), [300, 131], tokens: (0..<300).map { Int32($0 * 17 % 131) })
+        OperationCase(
+          .crossEntropy, .crossEntropy(), [300, 131], tokens: (0..<300).map { Int32($0 * 17 % 131) })
       ],
       roundings: 32,
       misuses: [
         MisuseCase(
-          [2, 5], tokens: [0, 5], says: "crossEntropy: token 5 at position 1 is outside the vocabulary of 5", call),
-        MisuseCase([2, 5], tokens: [0, 1, 2], says: "crossEntropy: logits [2, 5] want targets [2]; got [3]", call),
+          [2, 5], tokens: [0, 5], says: "crossEntropy: token 5 at position 1 is outside the vocabulary of 5",
+          call),
+        MisuseCase(
+          [2, 5], tokens: [0, 1, 2], says: "crossEntropy: logits [2, 5] want targets [2]; got [3]", call),
         MisuseCase([], tokens: [0], tokenShape: [], says: "crossEntropy: logits []", call),
       ])
   }
@@ -222,12 +236,15 @@ extension OperationRecord {
     return OperationRecord(
       cases: [
         OperationCase(kind, .linearCrossEntropy(), [6, 5], [11, 5], tokens: [10, 0, 4, 4, 7, 1]),
-        OperationCase(kind, .linearCrossEntropy(ignoring: -1), [6, 5], [11, 5], tokens: [10, -1, 4, -1, 7, 1]),
-        OperationCase(kind, .linearCrossEntropy(), [2, 3, 4], [7, 4], tokens: [4, 0, 1, 2, 4, 3], tokenShape: [2, 3]),
+        OperationCase(
+          kind, .linearCrossEntropy(ignoring: -1), [6, 5], [11, 5], tokens: [10, -1, 4, -1, 7, 1]),
+        OperationCase(
+          kind, .linearCrossEntropy(), [2, 3, 4], [7, 4], tokens: [4, 0, 1, 2, 4, 3], tokenShape: [2, 3]),
         OperationCase(kind, .linearCrossEntropy(), [3], [5, 3], tokens: [2], tokenShape: []),
         OperationCase(kind, .linearCrossEntropy(), [1, 1], [1, 1], tokens: [0]),
         OperationCase(kind, .linearCrossEntropy(), [3, 0], [4, 0], tokens: [0, 1, 2]),
-        OperationCase(kind, .linearCrossEntropy(), [300, 2], [3, 2], tokens: (0..<300).map { Int32($0 % 3) }),
+        OperationCase(
+          kind, .linearCrossEntropy(), [300, 2], [3, 2], tokens: (0..<300).map { Int32($0 % 3) }),
       ],
       largeCases: [
         OperationCase(
@@ -240,8 +257,10 @@ extension OperationRecord {
           says: "linearCrossEntropy: token 7 at position 1 is outside the vocabulary of 7", call),
         MisuseCase(
           [2, 5], [5, 7], tokens: [0, 1],
-          says: "linearCrossEntropy: x has shape [2, 5], so weight must be [vocabulary, 5]; got [5, 7]", call),
-        MisuseCase([2, 5], [7, 5], tokens: [0], says: "linearCrossEntropy: x [2, 5] wants targets [2]; got [1]", call),
+          says: "linearCrossEntropy: x has shape [2, 5], so weight must be [vocabulary, 5]; got [5, 7]",
+          call),
+        MisuseCase(
+          [2, 5], [7, 5], tokens: [0], says: "linearCrossEntropy: x [2, 5] wants targets [2]; got [1]", call),
       ])
   }
 }

@@ -7,7 +7,9 @@ import Testing
 /// What holds for every operation of the registry.
 @Suite("Operations")
 struct OperationTests {
-  @Test("agree with their formulas, in Float and in Double, on every instruction set", arguments: OperationKind.allCases)
+  @Test(
+    "agree with their formulas, in Float and in Double, on every instruction set",
+    arguments: OperationKind.allCases)
   func reference(kind: OperationKind) {
     let record = OperationRecord.record(of: kind)
     for operation in record.cases + record.largeCases.filter({ $0.elementCount < 20_000 }) {
@@ -22,7 +24,8 @@ struct OperationTests {
     }
   }
 
-  /// Errors are judged against the largest element: a sum's rounding is in proportion to its terms, not to itself.
+  /// Errors are judged against the largest element: a sum's rounding is in proportion to its terms, not to
+  /// itself.
   private func compare<S: TensorScalar>(
     _ operation: OperationCase, _ inputs: [Tensor<S>], _ expected: Tensor<Double>, _ roundings: Double
   ) {
@@ -33,11 +36,14 @@ struct OperationTests {
       let tape = Tape<S>(backend: backend)
       OperationRun<S>.spoil(tape)
       let actual = tape.step { run.output($0).tensor }
-      expectClose(actual, expected, tolerance, "\(operation.testDescription), \(S.self), \(backend.instructionSet)")
+      expectClose(
+        actual, expected, tolerance, "\(operation.testDescription), \(S.self), \(backend.instructionSet)")
     }
   }
 
-  @Test("compute the same gradients in Float as in Double, on every instruction set", arguments: OperationKind.allCases)
+  @Test(
+    "compute the same gradients in Float as in Double, on every instruction set",
+    arguments: OperationKind.allCases)
   func gradientsInFloat(kind: OperationKind) {
     let record = OperationRecord.record(of: kind)
     for operation in record.cases + record.largeCases.prefix(1) {
@@ -53,10 +59,12 @@ struct OperationTests {
           func tolerance(_ unit: Double) -> Tolerance {
             Tolerance(relative: 0, absolute: 4 * record.roundings * unit * largest)
           }
-          expectClose(wide.gradients[index], gradient, tolerance(.ulpOfOne), "\(what), Double, operand \(index)")
-          // The random cotangent is rounded to Float: one more rounding, which is in the tolerance.
           expectClose(
-            run.gradients[index], gradient, tolerance(Double(Float.ulpOfOne)), "\(what), Float, operand \(index)")
+            wide.gradients[index], gradient, tolerance(.ulpOfOne), "\(what), Double, operand \(index)")
+          // The cotangent is rounded to Float: one more rounding, which is in the tolerance.
+          expectClose(
+            run.gradients[index], gradient, tolerance(Double(Float.ulpOfOne)),
+            "\(what), Float, operand \(index)")
         }
       }
     }
@@ -91,7 +99,8 @@ struct OperationTests {
   func plan(kind: OperationKind) {
     let record = OperationRecord.record(of: kind)
     for operation in record.cases + record.largeCases {
-      for (temporaries, accumulating) in OperationGradientTests.uses where !temporaries || operation.elementCount < 1000 {
+      for (temporaries, accumulating) in OperationGradientTests.uses
+      where !temporaries || operation.elementCount < 1000 {
         let run = OperationRun<Float>(operation, temporaries: temporaries, accumulating: accumulating)
         for trains in [true, false] {
           let tape = Tape<Float>(backend: Backend(pool: singleThread))
@@ -104,7 +113,8 @@ struct OperationTests {
           tape.reserve(plan)
           tape.step { step($0) }
           #expect(
-            tape.statistics.peak == plan.arenaBytes && tape.statistics.chunks == 1, "\(operation.testDescription)")
+            tape.statistics.peak == plan.arenaBytes && tape.statistics.chunks == 1,
+            "\(operation.testDescription)")
         }
       }
     }
@@ -116,7 +126,9 @@ struct OperationTests {
       let core = TapeCore(type: .float64, backend: Backend(pool: singleThread), byteLimit: nil)
       try core.beginStep()
       var slots: [Slot] = []
-      for shape in misuse.shapes { slots.append(try core.temporary(Shape(shape), "test", requiresGradient: true)) }
+      for shape in misuse.shapes {
+        slots.append(try core.temporary(Shape(shape), "test", requiresGradient: true))
+      }
       if let tokens = misuse.tokens {
         let shape = Shape(misuse.tokenShape ?? [tokens.count])
         slots.append(try core.slot(core.tokens(tokens.span, shape).handle, "test"))

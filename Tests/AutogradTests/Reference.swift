@@ -8,7 +8,8 @@ enum Reference {
 
   /// All indices of a shape, the last axis fastest.
   static func indices(_ shape: [Int]) -> [[Int]] {
-    shape.reduce([[]]) { prefixes, length in prefixes.flatMap { prefix in (0..<length).map { prefix + [$0] } } }
+    shape.reduce([[]]) { prefixes, length in prefixes.flatMap { prefix in (0..<length).map { prefix + [$0] } }
+    }
   }
 
   static func offset(_ index: [Int], _ shape: [Int]) -> Int {
@@ -89,7 +90,8 @@ enum Reference {
       let bStart = offset(zip(index, bFull).map { $1 == 1 ? 0 : $0 }, bFull) * k * n
       for i in 0..<m {
         for j in 0..<n {
-          elements.append((0..<k).reduce(0) { $0 + a.elements[aStart + i * k + $1] * b.elements[bStart + $1 * n + j] })
+          elements.append(
+            (0..<k).reduce(0) { $0 + a.elements[aStart + i * k + $1] * b.elements[bStart + $1 * n + j] })
         }
       }
     }
@@ -104,7 +106,9 @@ enum Reference {
     var elements: [Double] = []
     for row in 0..<rows {
       for n in 0..<N {
-        let z = (0..<K).reduce(bias?.elements[n] ?? 0) { $0 + x.elements[row * K + $1] * weight.elements[n * K + $1] }
+        let z = (0..<K).reduce(bias?.elements[n] ?? 0) {
+          $0 + x.elements[row * K + $1] * weight.elements[n * K + $1]
+        }
         elements.append(Reference.activation(activation, z) + (residual?.elements[row * N + n] ?? 0))
       }
     }
@@ -128,12 +132,14 @@ enum Reference {
 
   static func softmax(_ x: Tensor<Double>) -> Tensor<Double> { rows(x, softmax) }
 
-  static func layerNorm(_ x: Tensor<Double>, scale: Tensor<Double>?, shift: Tensor<Double>?) -> Tensor<Double> {
+  static func layerNorm(_ x: Tensor<Double>, scale: Tensor<Double>?, shift: Tensor<Double>?) -> Tensor<Double>
+  {
     rows(x) { row in
       let count = Double(row.count), mean = row.reduce(0, +) / count
       let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
       return row.indices.map {
-        (row[$0] - mean) / (variance + 1e-5).squareRoot() * (scale?.elements[$0] ?? 1) + (shift?.elements[$0] ?? 0)
+        (row[$0] - mean) / (variance + 1e-5).squareRoot() * (scale?.elements[$0] ?? 1)
+          + (shift?.elements[$0] ?? 0)
       }
     }
   }
@@ -150,7 +156,8 @@ enum Reference {
       for h in 0..<H {
         for i in 0..<T {
           let scores = (0...i).map { j in
-            (0..<D).reduce(0.0) { $0 + qkv[b, i, h * D + $1] * qkv[b, j, C + h * D + $1] } / Double(D).squareRoot()
+            (0..<D).reduce(0.0) { $0 + qkv[b, i, h * D + $1] * qkv[b, j, C + h * D + $1] }
+              / Double(D).squareRoot()
           }
           let weights = softmax(scores)
           for d in 0..<D {
@@ -162,7 +169,8 @@ enum Reference {
     return y
   }
 
-  static func crossEntropy(_ logits: Tensor<Double>, _ targets: [Int32], _ ignored: Int32?) -> Tensor<Double> {
+  static func crossEntropy(_ logits: Tensor<Double>, _ targets: [Int32], _ ignored: Int32?) -> Tensor<Double>
+  {
     let V = logits.shape.last
     var losses: [Double] = []
     for (row, target) in targets.enumerated() where target != ignored {

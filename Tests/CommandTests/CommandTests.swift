@@ -4,48 +4,15 @@ import Testing
 
 /// Runs the built `autograd` as a person would, and compares what it says.
 @Suite("Command") struct CommandTests {
-  struct Outcome {
-    let status: Int32
-    let output: String
-    let errors: String
-  }
-
-  /// The products lie beside the test bundle.
-  private static var executable: URL {
-    let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-    var folder = bundle.deletingLastPathComponent()
-    while folder.path != "/" {
-      let candidate = folder.appendingPathComponent("autograd")
-      if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
-      folder.deleteLastPathComponent()
-    }
-    return URL(fileURLWithPath: "autograd")
-  }
-
-  private func run(_ arguments: String...) throws -> Outcome {
-    let process = Process(), output = Pipe(), errors = Pipe()
-    process.executableURL = CommandTests.executable
-    process.arguments = arguments
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    let text = output.fileHandleForReading.readDataToEndOfFile()
-    let complaint = errors.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return Outcome(
-      status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-      errors: String(decoding: complaint, as: UTF8.self))
-  }
-
   private func write(_ text: String, _ path: String) throws {
     try Data(text.utf8).write(to: URL(fileURLWithPath: path))
   }
 
   @Test("trains, reports, saves, and generates the same text for the same seed")
   func trainAndGenerate() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try write(String(repeating: "she sells sea shells on the sea shore. ", count: 60), path + "/text.txt")
-      let trained = try run(
+      let trained = try autograd(
         "train", "--data", path + "/text.txt", "--out", path + "/model", "--n-layer", "1", "--n-head", "2", "--n-embd",
         "16", "--block-size", "16", "--batch-size", "4", "--max-iters", "40", "--warmup-iters", "4", "--log-interval",
         "20", "--eval-interval", "20", "--eval-iters", "2", "--threads", "2")
@@ -59,13 +26,13 @@ import Testing
       for name in ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "log.jsonl", "curve.svg"] {
         #expect(FileManager.default.fileExists(atPath: path + "/model/" + name), "\(name)")
       }
-      let first = try run("generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3")
-      let again = try run("generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3")
+      let first = try autograd("generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3")
+      let again = try autograd("generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3")
       #expect(first.status == 0, "\(first.errors)")
       #expect(first.output.hasPrefix("she "))
       #expect(first.output.count == 4 + 30 + 1)
       #expect(first.output == again.output)
-      let unknown = try run("generate", "--model", path + "/model", "--prompt", "shé")
+      let unknown = try autograd("generate", "--model", path + "/model", "--prompt", "shé")
       #expect(unknown.status == 3)
       #expect(unknown.errors.contains("'é' (U+00E9) at position 2"))
     }
@@ -73,7 +40,7 @@ import Testing
 
   @Test("bad data: one sentence with the path, exit code 3")
   func badData() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try write("", path + "/empty.txt")
       try write("too short", path + "/short.txt")
       try Data([0x61, 0xFF]).write(to: URL(fileURLWithPath: path + "/binary.txt"))
@@ -82,7 +49,7 @@ import Testing
         ("/short.txt", "tokens"), ("/binary.txt", "\(path)/binary.txt"), ("", "cannot read \(path): it is a folder"),
       ]
       for (name, sentence) in cases {
-        let outcome = try run("train", "--data", path + name, "--out", path + "/model")
+        let outcome = try autograd("train", "--data", path + name, "--out", path + "/model")
         #expect(outcome.status == 3, "\(name): \(outcome.errors)")
         #expect(outcome.errors.hasPrefix("error: "), "\(name): \(outcome.errors)")
         #expect(outcome.errors.contains(sentence), "\(name): \(outcome.errors)")
@@ -93,28 +60,28 @@ import Testing
 
   @Test("usage errors name the option, exit code 64")
   func usage() throws {
-    let unknown = try run("train", "--data", "x", "--out", "y", "--max-iter", "5")
+    let unknown = try autograd("train", "--data", "x", "--out", "y", "--max-iter", "5")
     #expect(unknown.status == 64)
     #expect(unknown.errors.contains("Unknown option '--max-iter'. Did you mean '--max-iters'?"))
-    let missing = try run("evaluate", "--model", "y")
+    let missing = try autograd("evaluate", "--model", "y")
     #expect(missing.status == 64)
     #expect(missing.errors.contains("Missing expected argument '--data <file>'"))
-    let preset = try run("train", "--preset", "huge")
+    let preset = try autograd("train", "--preset", "huge")
     #expect(preset.status == 64)
     #expect(preset.errors.contains("there is no preset 'huge'; choose one of tiny, small, medium, large"))
-    let number = try run("train", "--data", "x", "--out", "y", "--n-layer", "four")
+    let number = try autograd("train", "--data", "x", "--out", "y", "--n-layer", "four")
     #expect(number.status == 64)
     #expect(number.errors.contains("'four' is invalid for '--n-layer <n>'"))
-    let threads = try run("train", "--data", "x", "--out", "y", "--threads", "0")
+    let threads = try autograd("train", "--data", "x", "--out", "y", "--threads", "0")
     #expect(threads.status == 64)
     #expect(threads.errors.contains("--threads must lie between 1 and 256, got 0"))
   }
 
   @Test("impossible sizes: a sentence and exit code 3")
   func sizes() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try write(String(repeating: "some text to learn. ", count: 100), path + "/text.txt")
-      let outcome = try run("train", "--data", path + "/text.txt", "--out", path + "/m", "--n-embd", "10", "--n-head", "3")
+      let outcome = try autograd("train", "--data", path + "/text.txt", "--out", path + "/m", "--n-embd", "10", "--n-head", "3")
       #expect(outcome.status == 3)
       #expect(
         outcome.errors == "error: 10 channels do not divide into 3 heads; make --n-embd a multiple of --n-head\n")
@@ -123,12 +90,14 @@ import Testing
 
   @Test("help fits a screen and ends in two examples; the version names the instruction set")
   func help() throws {
-    for command in ["train", "generate", "evaluate"] {
-      let outcome = try run(command, "--help")
+    for command in ["train", "generate", "evaluate", "inspect", "bench"] {
+      let outcome = try autograd(command, "--help"), lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
       #expect(outcome.status == 0)
-      #expect(outcome.output.split(separator: "\n").filter { $0.contains("autograd \(command)") }.count >= 2)
+      #expect(lines.count <= 55, "\(command): \(lines.count) lines")
+      #expect(lines.suffix(4).first == "EXAMPLES:")
+      #expect(lines.suffix(3).prefix(2).allSatisfy { $0.hasPrefix("  autograd \(command)") })
     }
-    let version = try run("--version")
+    let version = try autograd("--version")
     #expect(version.output.hasPrefix("autograd "))
     #expect(["(baseline)", "(avx2)", "(avx512)"].contains { version.output.contains($0) })
   }

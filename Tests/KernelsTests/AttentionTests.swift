@@ -6,7 +6,9 @@ import Testing
 /// A token's result depends on the tokens before it and on nothing else, to the bit.
 @Suite("Attention")
 struct AttentionTests {
-  @Test("the first t rows are those of the first t tokens alone, and of a sequence among others", arguments: [1, 3, 16, 33])
+  @Test(
+    "the first t rows are those of the first t tokens alone, and of a sequence among others",
+    arguments: [1, 3, 16, 33])
   func prefixes(D: Int) {
     prefixes(D, Float.self, lengths: Array(1...70))
     prefixes(D, Double.self, lengths: [1, 2, 7, 14, 15, 33, 69, 70])
@@ -24,13 +26,16 @@ struct AttentionTests {
         let alone = backend.attention(own, B: 1, T: t, H: H, D: D)
         expectSameBits(alone, Array(whole[0..<t * C]), what)
         guard t % 9 == 0 else { continue }
-        let among = backend.attention(others[0..<t * 3 * C] + own + others[0..<t * 3 * C], B: 3, T: t, H: H, D: D)
+        let among = backend.attention(
+          others[0..<t * 3 * C] + own + others[0..<t * 3 * C], B: 3, T: t, H: H, D: D)
         expectSameBits(Array(among[t * C..<2 * t * C]), alone, "\(what), in a batch")
       }
     }
   }
 
-  @Test("a NaN in a token reaches neither the rows before it nor the other heads", arguments: [0, 1, 13, 14, 40, 69])
+  @Test(
+    "a NaN in a token reaches neither the rows before it nor the other heads",
+    arguments: [0, 1, 13, 14, 40, 69])
   func notANumber(place: Int) {
     for D in [3, 16] {
       let H = 2, T = 70, C = H * D
@@ -41,7 +46,8 @@ struct AttentionTests {
         let whole = backend.attention(qkv, B: 1, T: T, H: H, D: D)
         let actual = backend.attention(spoilt, B: 1, T: T, H: H, D: D)
         for token in 0..<T {
-          let first = Array(actual[token * C..<token * C + D]), second = Array(actual[token * C + D..<(token + 1) * C])
+          let first = Array(actual[token * C..<token * C + D]),
+            second = Array(actual[token * C + D..<(token + 1) * C])
           expectSameBits(second, Array(whole[token * C + D..<(token + 1) * C]), "head 1, token \(token)")
           if token < place {
             expectSameBits(first, Array(whole[token * C..<token * C + D]), "head 0, token \(token)")

@@ -12,7 +12,9 @@ import Testing
   struct ElementaryFunctionTests {
     @Test("exp stays within 1.25 ulps, up to the largest number")
     func exponential() {
-      expectUlps(1.25, CK_EXP, floats: sample(-87.336, 88.7228), doubles: sample(-708.39, 709.7827)) { expl($0) }
+      expectUlps(1.25, CK_EXP, floats: sample(-87.336, 88.7228), doubles: sample(-708.39, 709.7827)) {
+        expl($0)
+      }
       expectUlps(1.25, CK_EXP, floats: sample(-1, 1), doubles: sample(-1, 1)) { expl($0) }
     }
 
@@ -24,7 +26,9 @@ import Testing
 
     @Test("tanh stays within 3 ulps")
     func hyperbolicTangent() {
-      expectUlps(3, CK_TANH, floats: powers(-80, 3) + sample(-11, 11), doubles: powers(-700, 3) + sample(-21, 21)) {
+      expectUlps(
+        3, CK_TANH, floats: powers(-80, 3) + sample(-11, 11), doubles: powers(-700, 3) + sample(-21, 21)
+      ) {
         tanhl($0)
       }
     }
@@ -34,8 +38,12 @@ import Testing
       let positive = powers(-80, 3), negative = positive.map { -$0 }
       expectUlps(2.5, CK_GELU_ERF, floats: positive, doubles: positive) { Self.geluErf($0) }
       expectUlps(2.5, CK_GELU_TANH, floats: positive, doubles: positive) { Self.geluTanh($0) }
-      expectUlps(1.5, CK_GELU_ERF, floats: negative, doubles: negative, relativeToX: true) { Self.geluErf($0) }
-      expectUlps(1.5, CK_GELU_TANH, floats: negative, doubles: negative, relativeToX: true) { Self.geluTanh($0) }
+      expectUlps(1.5, CK_GELU_ERF, floats: negative, doubles: negative, relativeToX: true) {
+        Self.geluErf($0)
+      }
+      expectUlps(1.5, CK_GELU_TANH, floats: negative, doubles: negative, relativeToX: true) {
+        Self.geluTanh($0)
+      }
     }
 
     @Test("sigmoid and SiLU stay within 3 ulps, sqrt within a half")

@@ -23,7 +23,8 @@ extension Backend {
           dy.withUnsafeBufferPointer { dy in
             runElements(
               ck_unary_backward(
-                op: op, dx: dx.baseAddress, dy: dy.baseAddress, x: x.baseAddress, y: y.baseAddress, accumulate: 0),
+                op: op, dx: dx.baseAddress, dy: dy.baseAddress, x: x.baseAddress, y: y.baseAddress,
+                accumulate: 0),
               S.elementType, count: x.count)
           }
         }
@@ -48,7 +49,8 @@ extension Backend {
           let right = MatrixView(
             b.baseAddress ?? anywhere, rowStride: transposedB ? 1 : n, columnStride: transposedB ? k : 1)
           multiply(
-            m: m, n: n, k: k, left, right, into: result.baseAddress ?? UnsafeMutableRawPointer(mutating: anywhere),
+            m: m, n: n, k: k, left, right,
+            into: result.baseAddress ?? UnsafeMutableRawPointer(mutating: anywhere),
             cStride: n, accumulate: c != nil, epilogue: epilogue, S.elementType)
         }
       }

@@ -42,8 +42,10 @@ private struct Product<S: TensorScalar> {
 struct ProductTests {
   /// Around the register tiles' and the vectors' edges, and across a block of k (384 floats, 192 doubles).
   static let sizes = [
-    (1, 1, 1), (1, 17, 5), (2, 3, 4), (3, 16, 7), (4, 31, 8), (5, 32, 9), (6, 33, 16), (7, 15, 1), (13, 47, 3),
-    (14, 48, 17), (15, 49, 31), (28, 8, 2), (29, 63, 33), (31, 65, 5), (1, 100, 193), (3, 5, 385), (17, 1, 200),
+    (1, 1, 1), (1, 17, 5), (2, 3, 4), (3, 16, 7), (4, 31, 8), (5, 32, 9), (6, 33, 16), (7, 15, 1),
+    (13, 47, 3),
+    (14, 48, 17), (15, 49, 31), (28, 8, 2), (29, 63, 33), (31, 65, 5), (1, 100, 193), (3, 5, 385),
+    (17, 1, 200),
     (43, 97, 29), (2, 33, 769),
   ]
 
@@ -60,7 +62,8 @@ struct ProductTests {
     forEachInstructionSet { backend in
       let what = "\(product.what), \(backend.instructionSet)"
       expectSameBits(product.run(backend), product.chain(backend.instructionSet), what)
-      expectSameBits(product.run(backend, onto: c), product.chain(backend.instructionSet, onto: c), "\(what), adding")
+      expectSameBits(
+        product.run(backend, onto: c), product.chain(backend.instructionSet, onto: c), "\(what), adding")
     }
   }
 
@@ -109,17 +112,22 @@ struct ProductTests {
     }
   }
 
-  @Test("the epilogue gives the bits of its parts", arguments: [-1, 0, 1, 2, 5], [(true, true), (true, false), (false, true)])
+  @Test(
+    "the epilogue gives the bits of its parts", arguments: [-1, 0, 1, 2, 5],
+    [(true, true), (true, false), (false, true)])
   func epilogue(activation: Int, parts: (bias: Bool, residual: Bool)) {
     epilogue(Float.self, activation, parts)
     epilogue(Double.self, activation, parts)
   }
 
-  private func epilogue<S: TensorScalar>(_ type: S.Type, _ activation: Int, _ parts: (bias: Bool, residual: Bool)) {
+  private func epilogue<S: TensorScalar>(
+    _ type: S.Type, _ activation: Int, _ parts: (bias: Bool, residual: Bool)
+  ) {
     // 401 terms: more than one block of k, of which only the last finishes.
     for (m, n, k) in [(5, 33, 3), (15, 50, 401), (3, 4, 0)] {
       let product = Product<S>(m, n, k)
-      let bias: [S] = randomTensor([n], seed: 4).elements, residual: [S] = randomTensor([m * n], seed: 5).elements
+      let bias: [S] = randomTensor([n], seed: 4).elements,
+        residual: [S] = randomTensor([m * n], seed: 5).elements
       var kept = [S](repeating: .nan, count: m * n)
       forEachInstructionSet { backend in
         let result = bias.withUnsafeBytes { bias in
@@ -138,7 +146,8 @@ struct ProductTests {
         expectSameBits(kept, expected, "before the activation")
         if activation >= 0 { expected = backend.unary(ck_unary_op(rawValue: UInt32(activation)), expected) }
         if parts.residual { for place in expected.indices { expected[place] += residual[place] } }
-        expectSameBits(result, expected, "\(product.what), \(activation), \(parts), \(backend.instructionSet)")
+        expectSameBits(
+          result, expected, "\(product.what), \(activation), \(parts), \(backend.instructionSet)")
       }
     }
   }

@@ -9,7 +9,8 @@ import Testing
 struct RandomTests {
   @Test("dropout keeps what Base.Philox says, however the range is cut", arguments: [0.0, 0.1, 0.5, 0.999])
   func dropout(rate: Double) {
-    let key: UInt64 = 0xDEAD_BEEF_0123_4567, counters: (UInt32, UInt32, UInt32) = (7, 0xFFFF_FFFF, 0x0300_0001)
+    let key: UInt64 = 0xDEAD_BEEF_0123_4567,
+      counters: (UInt32, UInt32, UInt32) = (7, 0xFFFF_FFFF, 0x0300_0001)
     for count in [1, 3, 64, 203] {
       let expected = (0..<count).map { index -> Float in
         let block = Philox.block(key: key, counter: (UInt32(index / 4), counters.0, counters.1, counters.2))
@@ -22,7 +23,8 @@ struct RandomTests {
         ones.withUnsafeBytes { x in
           func arguments(_ y: UnsafeMutableRawBufferPointer) -> ck_dropout {
             ck_dropout(
-              y: y.baseAddress, x: x.baseAddress, rate: rate, key: key, counter1: counters.0, counter2: counters.1,
+              y: y.baseAddress, x: x.baseAddress, rate: rate, key: key, counter1: counters.0,
+              counter2: counters.1,
               counter3: counters.2, accumulate: 0)
           }
           whole.withUnsafeMutableBytes { y in backend.runElements(arguments(y), .float32, count: count) }

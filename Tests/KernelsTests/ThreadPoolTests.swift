@@ -33,11 +33,13 @@ private func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
   }
   let threads = (0..<count).map { index in
     var thread = pthread_t()
-    pthread_create(&thread, nil, { start in
-      let start = Unmanaged<Start>.fromOpaque(start!).takeRetainedValue()
-      start.body(start.index)
-      return nil
-    }, Unmanaged.passRetained(Start(index, body)).toOpaque())
+    pthread_create(
+      &thread, nil,
+      { start in
+        let start = Unmanaged<Start>.fromOpaque(start!).takeRetainedValue()
+        start.body(start.index)
+        return nil
+      }, Unmanaged.passRetained(Start(index, body)).toOpaque())
     return thread
   }
   for thread in threads { pthread_join(thread, nil) }
@@ -109,7 +111,8 @@ struct ThreadPoolTests {
       { nest, begin, end, _ in
         let nest = Unmanaged<Nest>.fromOpaque(nest!).takeUnretainedValue()
         for _ in begin..<end { _ = nest.counter.run(nest.pool, grain: 1, expecting: 0) }
-      }, Unmanaged.passUnretained(nest).toOpaque(), count: 20, grain: 1, scratch: Scratch(base: nil, stride: 0))
+      }, Unmanaged.passUnretained(nest).toOpaque(), count: 20, grain: 1,
+      scratch: Scratch(base: nil, stride: 0))
     #expect(nest.counter.units.allSatisfy { $0.runs.load(ordering: .relaxed) == 20 })
   }
 
@@ -147,7 +150,8 @@ struct ThreadPoolTests {
         // The vector unit's mode, which these additions use: 1 + 2⁻⁶⁰ is 1 unless rounded upward.
         let tiny = Double(sign: .plus, exponent: -60, significand: Double(counter.units.count))
         if 1 + tiny == 1 { counter.units[0].runs.wrappingAdd(1, ordering: .relaxed) }
-      }, Unmanaged.passUnretained(counter).toOpaque(), count: 64, grain: 1, scratch: Scratch(base: nil, stride: 0))
+      }, Unmanaged.passUnretained(counter).toOpaque(), count: 64, grain: 1,
+      scratch: Scratch(base: nil, stride: 0))
     #expect(counter.units[0].runs.load(ordering: .relaxed) == 64)
     #expect(fegetround() == upward)
   }

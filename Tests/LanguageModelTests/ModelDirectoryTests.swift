@@ -17,7 +17,7 @@ import Text
   @Test("what was saved loads as it was, with and without biases", arguments: [true, false])
   func roundTrip(bias: Bool) throws {
     let model = GPT<Float>(try configuration(bias: bias), seed: 3)
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let directory = ModelDirectory(path + "/model")
       try directory.save(model, tokenizer: tokenizer)
       let (loaded, loadedTokenizer) = try directory.load()
@@ -33,7 +33,7 @@ import Text
   @Test("files hold Hugging Face's names and shapes, linear weights as [input, output], biases as zeros")
   func layout() throws {
     let model = GPT<Float>(try configuration(bias: false), seed: 3)
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       try ModelDirectory(path).save(model, tokenizer: tokenizer)
       let bytes = try POSIXFileSystem().read(path + "/model.safetensors", byteLimit: 1 << 20)
       let file = try SafetensorsFile(bytes: bytes)
@@ -50,7 +50,7 @@ import Text
 
   @Test("all mismatches stand in one error")
   func mismatches() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let directory = ModelDirectory(path)
       try directory.save(GPT<Float>(try configuration(bias: true), seed: 3), tokenizer: tokenizer)
       var writer = SafetensorsWriter()

@@ -28,7 +28,7 @@ import Testing
   private func roundTrip<S: TensorScalar>(
     _ type: S.Type, _ make: ([ParameterGroup<S>]) -> any Optimizer<S>
   ) throws {
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       let file = ModuleFile("\(folder)/mlp.safetensors")
       let first = network(seed: 1, S.self), optimizer = make([ParameterGroup(first.parameters)])
       train(first, optimizer, steps: 3)
@@ -57,7 +57,7 @@ import Testing
 
   @Test("Float widens into Double exactly; Double into Float would round and is refused")
   func types() throws {
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       let narrow = network(seed: 1, Float.self), wide = network(seed: 2, Double.self)
       try ModuleFile("\(folder)/narrow").save(narrow)
       try ModuleFile("\(folder)/narrow").load(wide)
@@ -72,7 +72,7 @@ import Testing
 
   @Test("one error lists everything that does not fit, and nothing was changed")
   func mismatches() throws {
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       let path = "\(folder)/other.safetensors"
       var writer = SafetensorsWriter()
       try writer.add("0.weight", shape: [3, 4], floats: [Float](repeating: 1, count: 12))
@@ -95,7 +95,7 @@ import Testing
 
   @Test("NaN loads where it is allowed")
   func nonfinite() throws {
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       let file = ModuleFile("\(folder)/nan"), layer = LayerNorm<Double>(channels: 2)
       layer.weight.set([.nan, -.infinity])
       try file.save(layer)
@@ -108,7 +108,7 @@ import Testing
 
   @Test("a file that is not there, or is none of ours, says so")
   func unreadable() throws {
-    try withTemporaryDirectory { folder in
+    try temporaryDirectory { folder in
       let layer = LayerNorm<Double>(channels: 2)
       let missing = #expect(throws: ModuleFileError.self) { try ModuleFile("\(folder)/none").load(layer) }
       #expect(missing?.description.contains("\(folder)/none") == true)

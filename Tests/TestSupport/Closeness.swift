@@ -1,6 +1,14 @@
 public import Autograd
 public import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// How far a number may lie from what is expected: `absolute` + `relative` · |expected|.
 public struct Tolerance: Sendable {
   public let relative: Double
@@ -42,6 +50,11 @@ public func closenessFailure<A: TensorScalar, E: TensorScalar>(
 /// Says where two results differ in a bit; nil where they are the same.
 public func bitFailure<S: TensorScalar>(_ actual: [S], _ expected: [S]) -> String? {
   guard actual.count == expected.count else { return "\(actual.count) elements, expected \(expected.count)" }
+  // Almost always the whole answer, and quick in debug builds.
+  let areSame = actual.withUnsafeBytes { a in
+    expected.withUnsafeBytes { e in a.isEmpty || memcmp(a.baseAddress!, e.baseAddress!, a.count) == 0 }
+  }
+  if areSame { return nil }
   for index in actual.indices where !sameBits(actual[index], expected[index]) {
     return "element \(index) is \(actual[index]), expected \(expected[index]) bit for bit"
   }

@@ -22,7 +22,8 @@ public struct Fixture: Sendable {
 
 /// Reads `Tests/Fixtures/<name>.safetensors`.
 public func fixture(_ name: String) throws -> Fixture {
-  let here = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
+  let here = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(
+    separator: "/")
   let bytes = try POSIXFileSystem().read("\(here)/Fixtures/\(name).safetensors", byteLimit: 64 << 20)
   return Fixture(file: try SafetensorsFile(bytes: bytes))
 }

@@ -40,7 +40,7 @@ import Training
     for threads in [1, 2, 3, 8, 2] {
       let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout)
       try trainer.run { _ throws(TrainingError) in }
-      try withTemporaryDirectory { path in
+      try temporaryDirectory { path in
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)
         files.append(try POSIXFileSystem().read(path + "/model.safetensors", byteLimit: 1 << 24))
       }
@@ -80,6 +80,29 @@ import Training
     #expect(finite)
   }
 
+  @Test("a cancelled task ends the run after a whole step; another run goes on from there")
+  func cancellation() async throws {
+    nonisolated(unsafe) let trainer = try trainer(steps: 40).0
+    let task = Task {
+      try trainer.run { event throws(TrainingError) in
+        if case .step(let metrics) = event, metrics.step == 20 { withUnsafeCurrentTask { $0?.cancel() } }
+      }
+    }
+    await #expect(throws: TrainingError.self) { try await task.value }
+    #expect(trainer.stepCount == 20)
+    try trainer.run { _ throws(TrainingError) in }
+    #expect(trainer.stepCount == 40)
+  }
+
+  @Test("a profiled step has every operation, the steps after it cost nothing")
+  func profile() throws {
+    let (trainer, _) = try trainer(steps: 5)
+    trainer.profiledStep = 3
+    try trainer.run { _ throws(TrainingError) in }
+    let profile = try #require(trainer.lastProfile)
+    #expect(Set(profile.totals.map(\.name)).isSuperset(of: ["linear", "layerNorm", "causalAttention", "embedding"]))
+  }
+
   @Test("data shorter than a window is refused with both numbers")
   func tooShort() throws {
     let tokenizer = try CharacterTokenizer(training: Array("abc".utf8))
@@ -107,7 +130,7 @@ import Training
 
   @Test("the log has one JSON object per line, with the documented keys")
   func log() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let (trainer, _) = try trainer(steps: 20), log = try TrainingLog(path: path + "/log.jsonl")
       try trainer.run { event throws(TrainingError) in log.write(event) }
       let bytes = try POSIXFileSystem().read(path + "/log.jsonl", byteLimit: 1 << 20)

@@ -1,9 +1,8 @@
 import CKernels
 
-// Functions of one element: y = f(x), dx = f′(x) · dy. Exp, tanh and sqrt take their derivative from y, the
-// others from x. NaN passes through all of them. Errors, measured by Tests/KernelsTests: exp 1.25 ulps, log
-// 1, tanh 3, sigmoid 3, sqrt 0.5; GELU 2.5 ulps above 0, and 1.5 times the rounding error of |x| below, where
-// it is a small difference of large numbers.
+// Functions of one element: y = f(x), dx = f′(x) · dy. Exp, tanh and sqrt take their derivative from y, the others
+// from x. NaN passes through all of them. Errors, as Tests/KernelsTests bound them: exp 1.25 ulps, log 1, tanh 3,
+// sigmoid 3, sqrt 0.5; GELU 2.5 ulps above 0 and 1.5 ulps of x below, where it is a small difference of large numbers.
 
 /// A function that may follow a product: `y = activation(x·Wᵀ + b)`.
 public enum Activation: Sendable, CaseIterable {
@@ -51,7 +50,7 @@ extension OperationKind {
   }
 }
 
-extension TapeCore {
+package extension TapeCore {
   func unary(_ kind: OperationKind, _ x: Slot) throws(Misuse) -> Slot {
     let (op, cost, name) = kind.unary, shape = nodes[x].shape
     let y = try result(shape, name, of: x)

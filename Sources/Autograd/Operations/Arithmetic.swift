@@ -6,7 +6,7 @@ import CKernels
 // Backward: the local derivative at the broadcast shape, summed over the axes along which an operand repeated.
 // Keeps nothing but the operands. About 1 flop and 3 elements of memory traffic per result element.
 
-extension TapeCore {
+package extension TapeCore {
   func add(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot { try binary(.add, CK_ADD, a, b, "add") }
   func subtract(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot { try binary(.subtract, CK_SUBTRACT, a, b, "subtract") }
   func multiply(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot { try binary(.multiply, CK_MULTIPLY, a, b, "multiply") }
@@ -109,9 +109,12 @@ extension TapeCore {
     _ b: (data: UnsafeMutableRawPointer, shape: Shape), into y: UnsafeMutableRawPointer, adds: Bool
   ) {
     guard shape.count > 0 else { return }
-    var loop = unsafe StridedLoop(
-      shape, a.shape.strides(broadcastTo: shape), b.shape.strides(broadcastTo: shape))
-    loop.merge()
+    // Nothing repeats in the common case: one run over all elements.
+    var loop = StridedLoop(elements: shape.count)
+    if unsafe a.shape != shape || b.shape != shape {
+      loop = unsafe StridedLoop(shape, a.shape.strides(broadcastTo: shape), b.shape.strides(broadcastTo: shape))
+      loop.merge()
+    }
     let arguments = unsafe ck_binary(
       op: op, rank: Int32(loop.shape.rank), accumulate: adds ? 1 : 0, y: y, a: a.data, b: b.data,
       shape: loop.shape.lengths.tuple, a_strides: loop.first.tuple, b_strides: loop.second.tuple)
@@ -120,7 +123,7 @@ extension TapeCore {
 }
 
 // Operations with a plain number: y = scale · x + shift.
-extension TapeCore {
+package extension TapeCore {
   func affine(_ x: Slot, scale: Double, shift: Double, _ operation: StaticString) throws(Misuse) -> Slot {
     let y = try result(nodes[x].shape, operation, of: x)
     unsafe runElements(

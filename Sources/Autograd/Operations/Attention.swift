@@ -7,7 +7,7 @@ import Kernels
 // The T × T matrix never exists: rows are taken in groups, and backward computes P again from each row's maximum
 // and sum, the only things kept. 4·B·T²·C flops forward and 10·B·T²·C backward, halved by causality.
 
-extension TapeCore {
+package extension TapeCore {
   func attention(_ qkv: Slot, headCount H: Int, dropout: Double) throws(Misuse) -> Slot {
     let input = nodes[qkv].shape
     guard input.rank == 3, H > 0, input[2] % 3 == 0, input[2] / 3 % H == 0 else {

@@ -4,7 +4,7 @@ import CKernels
 //   loss = Σ (log Σ exp(x) − x[target]) / n,   dx = (softmax(x) − onehot) / n.
 // Row losses are kept in double and added in order. Stable for large logits.
 
-extension TapeCore {
+package extension TapeCore {
   func crossEntropy(_ logits: Slot, _ targets: Slot, ignoring: Int32?) throws(Misuse) -> Slot {
     let shape = nodes[logits].shape, V = shape.last, rows = shape.rows
     guard shape.rank >= 1, nodes[targets].shape == shape.droppingLast() else {

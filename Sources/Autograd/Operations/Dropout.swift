@@ -4,7 +4,7 @@ import CKernels
 // Dropout: y = x · mask / (1 − rate). The mask is drawn from counters (seed, step, ordinal of the dropout, element)
 // and drawn again in backward: nothing is kept.
 
-extension TapeCore {
+package extension TapeCore {
   func dropout(_ x: Slot, rate: Double) throws(Misuse) -> Slot {
     try checkDropout(rate, "dropout")
     let shape = nodes[x].shape, random = nextRandomCounters()

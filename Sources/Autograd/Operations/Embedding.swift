@@ -2,7 +2,7 @@ import CKernels
 
 // Table look-up: y[i] = table[token i]; dtable[token i] += dy[i], in token order, one owner per channel range.
 
-extension TapeCore {
+package extension TapeCore {
   func embedding(_ table: Slot, _ tokens: Slot) throws(Misuse) -> Slot {
     let shape = nodes[table].shape
     guard shape.rank == 2 else {
@@ -60,7 +60,11 @@ extension Tokens {
   public func embedding<Scalar>(_ table: some Operand<Scalar>) -> Variable<Scalar> {
     stopping { () throws(Misuse) in
       let core = try TapeTable.core(of: handle, "embedding")
-      return Variable(core.handle(try core.embedding(try table.place(core, "embedding"), try core.slot(handle, "embedding"))))
+      let tokens = try core.slot(handle, "embedding")
+      let result = try core.observed("embedding") { () throws(Misuse) in
+        try core.embedding(try table.place(core, "embedding"), tokens)
+      }
+      return Variable(core.handle(result))
     }
   }
 }

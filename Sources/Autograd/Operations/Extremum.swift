@@ -4,7 +4,7 @@ import CKernels
 // Backward: dy goes to the element that was taken, which among equals is the first; NaN beats every number.
 // Keeps the place of each, as an integer of the element's size.
 
-extension TapeCore {
+package extension TapeCore {
   func extremum(
     _ x: Slot, over axes: UInt8, keeping: Bool, minimum: Bool, _ operation: StaticString
   ) throws(Misuse) -> Slot {

@@ -7,7 +7,7 @@ import CKernels
 //   y[o, startₚ + i] = xₚ[o, i],   dxₚ[o, i] = dy[o, startₚ + i].
 // One pass over memory each way; keeps nothing but the list of parts.
 
-extension TapeCore {
+package extension TapeCore {
   /// INVARIANT: `parts` are `count` slots of this tape.
   @unsafe func concatenate(_ parts: UnsafePointer<Slot>, count: Int, axis: Int) throws(Misuse) -> Slot {
     let first = unsafe try firstPart(parts, count, "concatenate"), shape = nodes[first].shape

@@ -4,7 +4,7 @@ import CKernels
 //   y = scale ∘ x̂ + shift,   dx = r · (g − mean(g) − x̂ · mean(g ∘ x̂)),   dscale = Σ dy ∘ x̂,   dshift = Σ dy.
 // Keeps mean and r of every row; x̂ is computed again from x.
 
-extension TapeCore {
+package extension TapeCore {
   func layerNorm(_ x: Slot, scale: Slot, shift: Slot, epsilon: Double) throws(Misuse) -> Slot {
     let shape = nodes[x].shape, C = shape.last
     try checkChannels(scale, "scale", shape)

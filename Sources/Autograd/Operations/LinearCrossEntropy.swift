@@ -10,10 +10,10 @@ import Kernels
 // The contributions are those of the expected seed gradient e, 1 unless told otherwise. For another seed s backward
 // scales dx and adds (s − e) times the contributions of a seed of 1 to dW, by going over the chunks again.
 //
-// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end of
-// the step says so.
+// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
+// of the step says so.
 
-extension TapeCore {
+package extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
   private static let chunkRows = 256
 

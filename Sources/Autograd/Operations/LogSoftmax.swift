@@ -5,7 +5,7 @@ import CKernels
 //   logSoftmax   y = x − log Σ exp(x)     dx = dy − exp(y) · Σ dy
 // Keep only x and y. About 10 flops per element. A row of −∞ stays −∞ and gets no NaN.
 
-extension TapeCore {
+package extension TapeCore {
   func logSoftmax(_ x: Slot) throws(Misuse) -> Slot {
     let shape = nodes[x].shape
     let y = try result(shape, "logSoftmax", of: x)

@@ -37,7 +37,7 @@ private struct Product {
   /// Which matrix of an operand batch `index` uses, and whether an earlier batch used it already.
   func matrix(_ index: Int, _ strides: InlineArray<8, Int>) -> (offset: Int, seen: Bool) {
     var rest = index, offset = 0, seen = false
-    for axis in (0..<batch.rank).reversed() {
+    for axis in stride(from: batch.rank - 1, through: 0, by: -1) {
       let position = rest % batch.lengths[axis]
       rest /= batch.lengths[axis]
       offset += position * strides[axis]
@@ -52,7 +52,7 @@ private struct Product {
   private var aIsWhole: Bool { (0..<batch.rank).allSatisfy { aStrides[$0] != 0 || batch.lengths[$0] == 1 } }
 }
 
-extension TapeCore {
+package extension TapeCore {
   func matmul(_ a: Slot, _ b: Slot, transposingA: Bool, transposingB: Bool) throws(Misuse) -> Slot {
     let product = try Product(nodes[a].shape, nodes[b].shape, transposingA, transposingB)
     var shape = product.batch

@@ -5,7 +5,7 @@ import CKernels
 // The power itself is the C library's, one element at a time, but for the exponents 1 and 2. Keeps the
 // operands.
 
-extension TapeCore {
+package extension TapeCore {
   func power(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot {
     let shape = try Shape.broadcast(nodes[a].shape, nodes[b].shape, "power")
     let y = try result(shape, "power", of: a, b)

@@ -7,7 +7,7 @@ import Kernels
 // Backward: dx = scale · dy, repeated along the reduced axes.
 // Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
 
-extension TapeCore {
+package extension TapeCore {
   /// Sums over the axes whose bits are set; keeps them with length 1 where `keeping`.
   func sum(
     _ x: Slot, over axes: UInt8, keeping: Bool, mean: Bool, _ operation: StaticString
@@ -24,10 +24,10 @@ extension TapeCore {
     let x = record.inputs[0], shape = nodes[x].shape, axes = UInt8(record.integers[0])
     guard let target = unsafe try contribution(to: x, "sum"), shape.count > 0 else { return }
     // The strides of dy over x's axes: 0 along the reduced ones.
-    var strides = InlineArray<8, Int>(repeating: 0), stride = 1
-    for axis in (0..<shape.rank).reversed() where axes & 1 << UInt8(axis) == 0 {
-      strides[axis] = stride
-      stride *= shape.lengths[axis]
+    var strides = InlineArray<8, Int>(repeating: 0), distance = 1
+    for axis in stride(from: shape.rank - 1, through: 0, by: -1) where axes & 1 << UInt8(axis) == 0 {
+      strides[axis] = distance
+      distance *= shape.lengths[axis]
     }
     unsafe stridedCopy(
       gradient(of: record.output), shape, strides, scale: record.scalars[0], into: target.target, adds: target.adds)
@@ -44,13 +44,13 @@ extension TapeCore {
     let arguments = unsafe ck_sum(
       kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank),
       accumulate: adds ? 1 : 0, scale: scale, inner: r.inner, y: y, x: x,
-      kept_shape: r.kept.shape.lengths.tuple, kept_strides: r.kept.strides.tuple, reduced_shape: r.reduced.shape.lengths.tuple,
-      reduced_strides: r.reduced.strides.tuple)
+      kept_shape: r.kept.shape.lengths.tuple, kept_strides: r.kept.strides.tuple,
+      reduced_shape: r.reduced.shape.lengths.tuple, reduced_strides: r.reduced.strides.tuple)
     unsafe run(arguments, r)
   }
 
   /// Runs a kernel over blocks of 64 outputs of a reduction.
-  @unsafe func run<Arguments: KernelArguments>(_ arguments: Arguments, _ r: Reduction) {
+  @unsafe internal func run<Arguments: KernelArguments>(_ arguments: Arguments, _ r: Reduction) {
     let units = r.outputs / r.inner * ((r.inner + 63) / 64), work = r.terms * min(r.inner, 64)
     unsafe run(arguments, count: units, grain: max(units / (backend.pool.threadCount * 4), 8192 / max(1, work)))
   }
@@ -60,7 +60,9 @@ extension TapeCore {
     let rank = nodes[x].shape.rank
     if axes.isEmpty { return UInt8((1 << rank) - 1) }
     var bits: UInt8 = 0
-    for axis in axes {
+    // By index: iterating over the array allocates in debug builds.
+    for position in 0..<axes.count {
+      let axis = axes[position]
       let index = axis < 0 ? axis + rank : axis
       guard index >= 0, index < rank else {
         throw Misuse(operation, "shape \(nodes[x].shape) has no axis \(axis)")

@@ -2,7 +2,7 @@ import CKernels
 
 // Changing the shape: reshape shares its input's memory, permute (and transpose) copies.
 
-extension TapeCore {
+package extension TapeCore {
   /// The same elements in another shape; shares memory with x.
   func reshape(_ x: Slot, to shape: Shape) throws(Misuse) -> Slot {
     let old = nodes[x].shape, shape = try inferred(shape, old)
@@ -52,7 +52,7 @@ extension TapeCore {
     unsafe stridedCopy(data(x), permuted, from, scale: 1, into: data(y), adds: false)
     // Backward reads dy in x's order: the distance along x's axis order[i] is y's distance along i.
     var back = 0
-    for axis in (0..<order.rank).reversed() {
+    for axis in stride(from: order.rank - 1, through: 0, by: -1) {
       let source = order.lengths[axis] < 0 ? order.lengths[axis] + shape.rank : order.lengths[axis]
       back |= axis << (source * 4)
     }

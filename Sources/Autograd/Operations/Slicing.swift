@@ -5,7 +5,7 @@ import CKernels
 // Forward: y[i, j, …] = x[start₀ + i, start₁ + j, …], one copy.
 // Backward: dx takes dy inside the ranges, 0 outside. Keeps nothing.
 
-extension TapeCore {
+package extension TapeCore {
   /// `ranges` name a start and a length for every axis.
   func slice(_ x: Slot, starts: InlineArray<8, Int>, lengths: Shape) throws(Misuse) -> Slot {
     let shape = nodes[x].shape, strides = shape.strides

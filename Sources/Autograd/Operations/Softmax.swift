@@ -3,7 +3,7 @@ import CKernels
 // Softmax over the last axis: y = exp(x − max) / Σ exp(x − max); dx = y ∘ (dy − ⟨dy, y⟩).
 // Stable for large logits. Keeps only y. About 10 flops per element.
 
-extension TapeCore {
+package extension TapeCore {
   func softmax(_ x: Slot) throws(Misuse) -> Slot {
     let shape = nodes[x].shape
     let y = try result(shape, "softmax", of: x)

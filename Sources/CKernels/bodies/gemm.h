@@ -117,7 +117,6 @@ INLINE void transpose(vec *rows) {
 }
 
 // packed[p · width + i] = source[i · row + p] for i < count ≤ width, p < k; the rest of a panel is zero.
-// Stores whole vectors: up to LANES elements past the panel are overwritten, so panels are packed in order.
 INLINE void pack_transposed(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
                             ck_index k) {
   for (ck_index i = 0; i < width; i += LANES) {

@@ -1,6 +1,6 @@
 // Row kernels: softmax, layer normalisation, embedding, cross-entropy.
 
-// exp(x − shift) into y; returns the sum of it, lanes in order. Tails load −∞ so that they add 0.
+// exp(x − shift) into y; returns the sum of it: one running sum per lane, then the tree over lanes.
 INLINE REAL exp_row(REAL *y, const REAL *x, ck_index columns, REAL shift) {
   vec total = {0};
   EACH_VECTOR(i, n, 0, columns) {

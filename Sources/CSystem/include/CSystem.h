@@ -33,6 +33,14 @@ uint64_t csystem_nanoseconds(void);
 void *_Nullable csystem_map(size_t bytes, int huge);
 void csystem_unmap(void *_Nonnull address, size_t bytes);
 
+/// Takes memory from the heap, aligned, of undefined content; NULL where there is none.
+void *_Nullable csystem_allocate(size_t bytes, size_t alignment);
+void csystem_free(void *_Nullable address);
+
+/// Forbids or allows touching memory where the program runs under AddressSanitizer; otherwise does nothing.
+void csystem_poison(const void *_Nonnull start, size_t bytes);
+void csystem_unpoison(const void *_Nonnull start, size_t bytes);
+
 /// Rounds toward nearest, denormals kept: sets the floating-point state that all kernels assume and returns the
 /// state before, for csystem_restore_float_state.
 uint32_t csystem_enter_float_state(void);

@@ -40,8 +40,8 @@ public struct MultiHeadAttention<Scalar: TensorScalar>: Module {
   ///
   /// - Parameter isPadding: Not 0 where a key is to be ignored.
   /// - Precondition: The shapes fit; otherwise stops and prints them.
-  /// - Complexity: (4·T + 4·S)·B·C² + 4·B·T·S·C flops, twice that backward; keeps 2 to 4 times B·headCount·T·S weights
-  ///   and scores.
+  /// - Complexity: (4·T + 4·S)·B·C² + 4·B·T·S·C flops, twice that backward; keeps 2 to 4
+  ///   times B·headCount·T·S weights and scores.
   public func callAsFunction(
     _ x: Variable<Scalar>, memory: Variable<Scalar>? = nil, isPadding: Variable<Scalar>? = nil
   ) -> Variable<Scalar> {

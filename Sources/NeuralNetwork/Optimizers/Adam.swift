@@ -1,14 +1,6 @@
 public import Autograd
-import CKernels
+internal import CKernels
 public import Kernels
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Adam, with weight decay beside it (AdamW) or inside the gradient.
 ///
@@ -46,9 +38,8 @@ public final class Adam<Scalar: TensorScalar>: Optimizer {
     stepCount += 1
     unsafe pieces.run { pieces in
       unsafe ck_adam(
-        pieces: pieces, learning_rate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
-        correction1: 1 - pow(beta1, Double(stepCount)), correction2: 1 - pow(beta2, Double(stepCount)),
-        gradient_scale: gradientScale, coupled_decay: decoupled ? 0 : 1)
+        pieces: pieces, step: stepCount, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+        gradientScale: gradientScale, coupledDecay: !decoupled)
     }
   }
 

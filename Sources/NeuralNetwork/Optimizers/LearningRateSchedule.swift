@@ -41,10 +41,13 @@ public struct LearningRateSchedule: Sendable, Equatable {
   /// minimum + (peak − minimum) · s, where s = (1 + cos(π·p))/2 for the cosine, 1 − p for the line.
   public func rate(at step: Int) -> Double {
     if step < warmupSteps { return peak * Double(step + 1) / Double(warmupSteps + 1) }
-    if decay == .constant { return peak }
-    if step >= decaySteps { return minimum }
-    let progress = Double(step - warmupSteps) / Double(max(1, decaySteps - warmupSteps))
-    let share = decay == .linear ? 1 - progress : 0.5 * (1 + cos(Double.pi * progress))
+    let progress = step >= decaySteps ? 1 : Double(step - warmupSteps) / Double(max(1, decaySteps - warmupSteps))
+    let share =
+      switch decay {
+      case .cosine: 0.5 * (1 + cos(Double.pi * progress))
+      case .linear: 1 - progress
+      case .constant: 1.0
+      }
     return minimum + (peak - minimum) * share
   }
 }

@@ -1,5 +1,5 @@
 import Autograd
-import CKernels
+internal import CKernels
 import Kernels
 
 /// All trainable parameters of an optimiser and what it remembers of each, cut into pieces for parallel passes.
@@ -12,9 +12,6 @@ import Kernels
   private let pieces: UnsafeMutableBufferPointer<ck_piece>
   /// INVARIANT: one for every piece.
   private let sums: UnsafeMutableBufferPointer<Double>
-
-  /// The longest piece, in elements: constant, so that the order of the norm's sum is.
-  private static var pieceLength: Int { 16384 }
 
   /// - Parameter momentNames: Up to two tensors to keep for every parameter.
   init(_ groups: [ParameterGroup<Scalar>], momentNames: [String], backend: Backend) {
@@ -31,17 +28,11 @@ import Kernels
     var list: [ck_piece] = unsafe []
     for (index, (named, group)) in settings.enumerated() {
       named.parameter.prepareGradient()
-      for first in stride(from: 0, to: named.parameter.count, by: ParameterPieces.pieceLength) {
-        func moment(_ number: Int) -> UnsafeMutableRawPointer? {
-          number < moments.count ? unsafe moments[number].blocks[index].start + first * size : nil
-        }
-        unsafe list.append(
-          ck_piece(
-            value: named.parameter.values.baseAddress! + first,
-            gradient: named.parameter.gradientValues.baseAddress! + first, moment1: moment(0), moment2: moment(1),
-            count: min(ParameterPieces.pieceLength, named.parameter.count - first),
-            weight_decay: group.weightDecay, rate_factor: group.learningRateFactor))
-      }
+      let whole = unsafe ck_piece(
+        value: named.parameter.values.baseAddress!, gradient: named.parameter.gradientValues.baseAddress!,
+        moment1: moments.first?.blocks[index].start, moment2: moments.dropFirst().first?.blocks[index].start,
+        count: named.parameter.count, weight_decay: group.weightDecay, rate_factor: group.learningRateFactor)
+      unsafe whole.cut(elementSize: size) { unsafe list.append($0) }
     }
     unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
     unsafe _ = pieces.initialize(from: list)

@@ -1,5 +1,5 @@
 public import Autograd
-import CKernels
+internal import CKernels
 public import Kernels
 
 /// Gradient descent, with momentum if wanted.

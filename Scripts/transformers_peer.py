@@ -1,0 +1,73 @@
+"""Answers questions about a model directory with Hugging Face's transformers, as JSON on standard output.
+
+The tests in Tests/LanguageModelTests/TransformersTests.swift ask it, where AUTOGRAD_PYTHON names a Python that has
+torch, transformers and tokenizers.
+
+    transformers_peer.py logits DIR < [[ids of a sequence], ...]      logits of each sequence, and what float64 gives
+    transformers_peer.py ids DIR < ["string", ...]                    token ids of each string, and the text of the ids
+    transformers_peer.py make DIR VOCAB CONTEXT LAYERS HEADS CHANNELS tied|untied float32|bfloat16
+    transformers_peer.py loss DIR < [ids]                             mean loss over windows of the context length
+"""
+
+import json
+import os
+import sys
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+import torch  # noqa: E402
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast  # noqa: E402
+
+
+def load(folder, dtype):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
+
+
+def logits(folder):
+    sequences = json.load(sys.stdin)
+    answers = {}
+    for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
+        model = load(folder, dtype)
+        with torch.no_grad():
+            answers[name] = [model(torch.tensor([ids])).logits[0].flatten().tolist() for ids in sequences]
+    return answers
+
+
+def ids(folder):
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=os.path.join(folder, "tokenizer.json"))
+    strings = json.load(sys.stdin)
+    encoded = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in strings]
+    decoded = [tokenizer.decode(tokens, clean_up_tokenization_spaces=False) for tokens in encoded]
+    return {"ids": encoded, "texts": decoded}
+
+
+def make(folder, vocabulary, context, layers, heads, channels, head, dtype):
+    torch.manual_seed(1)
+    config = GPT2Config(
+        vocab_size=int(vocabulary), n_positions=int(context), n_layer=int(layers), n_head=int(heads),
+        n_embd=int(channels), tie_word_embeddings=head == "tied", bos_token_id=None, eos_token_id=None,
+        initializer_range=0.2)
+    model = GPT2LMHeadModel(config)
+    for parameter in model.parameters():
+        if parameter.dim() == 1:  # norms and biases are all ones or zeros otherwise
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    return {}
+
+
+def loss(folder):
+    tokens = json.load(sys.stdin)
+    model = load(folder, torch.float64)
+    context, total = model.config.n_positions, 0.0
+    with torch.no_grad():
+        for start in range(0, len(tokens) - 1, context):
+            window = torch.tensor(tokens[start:start + context + 1])
+            scores = model(window[None, :-1]).logits[0]
+            total += torch.nn.functional.cross_entropy(scores, window[1:], reduction="sum").item()
+    return {"loss": total / (len(tokens) - 1)}
+
+
+if __name__ == "__main__":
+    task = {"logits": logits, "ids": ids, "make": make, "loss": loss}[sys.argv[1]]
+    json.dump(task(*sys.argv[2:]), sys.stdout)

@@ -1,0 +1,158 @@
+import Autograd
+import CAutogradV2
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+typealias ModelPointer = UnsafeMutablePointer<TransformerV2>
+
+extension Context {
+  func makeTransformer(
+    vocabulary: Int, channels: Int, heads: Int, layers: Int, width: Int, contextLength: Int
+  ) throws(Misuse) -> ModelPointer {
+    guard layers >= 0, layers < 1 << 20 else { throw Misuse("", "\(layers) layers", hint: "n_layers must be 0 or more") }
+    let model = try make(TransformerV2.self)
+    do throws(Misuse) {
+      model.pointee.token_embed = try makeParameter([vocabulary, channels]) { tensor, _ in
+        fillNormal(tensor, deviation: 0.02)
+      }
+      model.pointee.pos_embed = try makeParameter([contextLength, channels]) { tensor, _ in
+        fillNormal(tensor, deviation: 0.02)
+      }
+      guard let blocks = calloc(max(1, layers), MemoryLayout<BlockPointer?>.size) else { throw core.outOfMemory("model") }
+      model.pointee.blocks = blocks.bindMemory(to: BlockPointer?.self, capacity: max(1, layers))
+      for index in 0..<layers {
+        model.pointee.blocks[index] = try makeBlock(channels, heads, width)
+        model.pointee.n_layers = Int32(index + 1)
+      }
+      model.pointee.ln_final = try makeLayerNorm(channels)
+      model.pointee.lm_head = try makeLinear(channels, vocabulary)
+    } catch {
+      freeTransformer(model)
+      throw error
+    }
+    model.pointee.vocab_size = Int32(vocabulary)
+    model.pointee.d_model = Int32(channels)
+    model.pointee.n_heads = Int32(heads)
+    model.pointee.d_ff = Int32(width)
+    model.pointee.max_seq_len = Int32(contextLength)
+    return model
+  }
+
+  func freeTransformer(_ model: ModelPointer?) {
+    guard let model else { return }
+    release(model.pointee.token_embed)
+    release(model.pointee.pos_embed)
+    if let blocks = model.pointee.blocks {
+      for index in 0..<Int(model.pointee.n_layers) { freeBlock(blocks[index]) }
+      free(blocks)
+    }
+    freeLayerNorm(model.pointee.ln_final)
+    freeLinear(model.pointee.lm_head)
+    free(model)
+  }
+
+  func visit(_ model: ModelPointer, _ body: (V?) -> Void) {
+    body(model.pointee.token_embed)
+    body(model.pointee.pos_embed)
+    if let blocks = model.pointee.blocks {
+      for index in 0..<Int(model.pointee.n_layers) { visit(blocks[index], body) }
+    }
+    visit(model.pointee.ln_final, body)
+    visit(model.pointee.lm_head, body)
+  }
+
+  /// Logits [T, V] of tokens [T], or [B, T, V] of tokens [B, T].
+  func logits(_ model: ModelPointer, _ ids: UnsafePointer<Int32>?, _ shape: Shape) throws(Misuse) -> Slot {
+    guard shape.last <= Int(model.pointee.max_seq_len) else {
+      throw Misuse(
+        "", "\(shape.last) tokens, more than the model's max_seq_len of \(model.pointee.max_seq_len)",
+        hint: "give the last \(model.pointee.max_seq_len), or make the model longer")
+    }
+    try core.reserve(operations: 16, "model")
+    let tokens = try tokens(ids, shape)
+    let embedded = try core.embedding(try slot(model.pointee.token_embed, "token_embed"), tokens)
+    let places = try core.embedding(try slot(model.pointee.pos_embed, "pos_embed"), try positions(shape.last))
+    var x = try core.add(embedded, places)
+    for index in 0..<Int(model.pointee.n_layers) { x = try block(model.pointee.blocks?[index], x) }
+    try core.reserve(operations: 16, "model")
+    return try linear(model.pointee.lm_head, try norm(model.pointee.ln_final, x))
+  }
+}
+
+private func forward(
+  _ name: StaticString, _ model: ModelPointer?, _ tokens: UnsafePointer<Int32>?,
+  _ shape: (Context) throws(Misuse) -> Shape
+) -> V? {
+  call(name, nil) { context throws(Misuse) in
+    guard let model else { throw context.missing("the model") }
+    return try context.record(name) { () throws(Misuse) in
+      let slot = try context.logits(model, tokens, try shape(context))
+      return try context.finish(name, slot, capacity: 6 + 16 * Int(model.pointee.n_layers)) { list in
+        context.visit(model) { list.add($0) }
+      }
+    }
+  }
+}
+
+@c @implementation func autograd_v2_impl_transformer_create(
+  _ vocab_size: Int32, _ d_model: Int32, _ n_heads: Int32, _ n_layers: Int32, _ d_ff: Int32, _ max_seq_len: Int32
+) -> ModelPointer! {
+  call("transformer_create", nil) { context throws(Misuse) in
+    try context.makeTransformer(
+      vocabulary: Int(vocab_size), channels: Int(d_model), heads: Int(n_heads), layers: Int(n_layers),
+      width: Int(d_ff), contextLength: Int(max_seq_len))
+  }
+}
+
+@c @implementation func autograd_v2_impl_transformer_free(_ model: ModelPointer!) {
+  call("transformer_free", ()) { context in context.freeTransformer(model) }
+}
+
+@c @implementation func autograd_v2_impl_transformer_forward(
+  _ model: ModelPointer!, _ tokens: UnsafePointer<Int32>!, _ seq_len: Int32
+) -> V! {
+  forward("transformer_forward", model, tokens) { _ throws(Misuse) in
+    guard seq_len > 0 else { throw Misuse("", "seq_len is \(seq_len)", hint: "give at least one token") }
+    return Shape([Int(seq_len)] as InlineArray<1, Int>)
+  }
+}
+
+@c @implementation func autograd_v2_impl_transformer_forward_batch(
+  _ model: ModelPointer!, _ tokens: UnsafePointer<Int32>!, _ batch: Int32, _ seq_len: Int32
+) -> V! {
+  forward("transformer_forward_batch", model, tokens) { _ throws(Misuse) in
+    guard batch > 0, seq_len > 0 else {
+      throw Misuse("", "batch is \(batch), seq_len is \(seq_len)", hint: "both must be at least 1")
+    }
+    return Shape([Int(batch), Int(seq_len)] as InlineArray<2, Int>)
+  }
+}
+
+@c @implementation func autograd_v2_impl_transformer_get_params(
+  _ model: ModelPointer!, _ params: UnsafeMutablePointer<UnsafeMutablePointer<V?>?>!, _ count: UnsafeMutablePointer<Int32>!
+) -> Int32 {
+  params?.pointee = nil
+  count?.pointee = 0
+  return call("transformer_get_params", -1) { context throws(Misuse) in
+    guard let model else { throw context.missing("the model") }
+    guard let params, let count else { throw Misuse("", "the place for the parameters or their number is NULL") }
+    var found = 0
+    context.visit(model) { _ in found += 1 }
+    guard let memory = malloc(max(1, found) * MemoryLayout<V?>.stride) else { throw context.core.outOfMemory("params") }
+    let list = memory.bindMemory(to: V?.self, capacity: max(1, found))
+    found = 0
+    context.visit(model) { variable in
+      list[found] = variable
+      found += 1
+    }
+    params.pointee = list
+    count.pointee = Int32(found)
+    return 0
+  }
+}

@@ -1,0 +1,71 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A plain file that is read in pieces, so that a large one never stands in memory whole.
+public protocol RandomAccessFile: Sendable {
+  /// Bytes when it was opened.
+  var byteCount: Int { get }
+
+  /// Reads exactly the bytes of `range`.
+  ///
+  /// - Throws: `truncated` where the file ends earlier by now.
+  func read(_ range: Range<Int>) throws(FileError) -> [UInt8]
+}
+
+extension FileSystem {
+  /// Opens a plain file for reading in pieces. Unless a file system knows better, it is read whole.
+  public func openForReading(_ path: String) throws(FileError) -> any RandomAccessFile {
+    FileInMemory(path: path, bytes: try read(path, byteLimit: Int.max))
+  }
+}
+
+/// Bytes that are there already, read as a file is.
+public struct FileInMemory: RandomAccessFile {
+  private let path: String
+  private let bytes: [UInt8]
+
+  public init(path: String = "memory", bytes: [UInt8]) {
+    self.path = path
+    self.bytes = bytes
+  }
+
+  public var byteCount: Int { bytes.count }
+
+  public func read(_ range: Range<Int>) throws(FileError) -> [UInt8] {
+    guard range.lowerBound >= 0, range.upperBound <= bytes.count else {
+      throw .truncated(path: path, byteCount: bytes.count, expected: range.upperBound)
+    }
+    return Array(bytes[range])
+  }
+}
+
+/// A file of the machine; `pread`, so that a file cut off meanwhile is an error and not a crash.
+final class POSIXRandomAccessFile: RandomAccessFile {
+  private let descriptor: Descriptor
+  private let path: String
+  let byteCount: Int
+
+  init(_ path: String) throws(FileError) {
+    let descriptor = try Descriptor(path, O_RDONLY, for: .read), status = try descriptor.status(path, for: .read)
+    if status.isDirectory { throw .isDirectory(.read, path: path) }
+    guard status.isRegular else { throw .notRegular(.read, path: path) }
+    byteCount = Int(status.st_size)
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  func read(_ range: Range<Int>) throws(FileError) -> [UInt8] {
+    var bytes: [UInt8] = [], count: Int?
+    bytes.append(addingCapacity: range.count) { count = descriptor.readAll(into: &$0, from: range.lowerBound) }
+    guard let count else { throw fileError(errno, .read, path) }
+    guard count == range.count else {
+      throw .truncated(path: path, byteCount: range.lowerBound + count, expected: range.upperBound)
+    }
+    return bytes
+  }
+}
