@@ -1,5 +1,5 @@
-// What a gradient is, and how to get one: everything is computed inside a step of a tape, and what should come out
-// of it is returned as plain numbers.
+// What a gradient is, and how to get one: everything is computed inside a step of a tape, and what should
+// come out of it is returned as plain numbers.
 import Autograd
 
 let tape = Tape<Float>()
@@ -16,4 +16,6 @@ print("loss", loss)
 print("gradient", weight.gradient)
 
 // d loss / d weight[i, j] = 2 · x[i] · y[j]
-guard loss == 1685, weight.gradient == [[230, 340], [276, 408]] else { fatalError("this is not the gradient") }
+guard loss == 1685, weight.gradient == [[230, 340], [276, 408]] else {
+  fatalError("this is not the gradient")
+}

@@ -5,7 +5,9 @@ import NeuralNetwork
 let inputs: Tensor<Float> = [[0, 0], [0, 1], [1, 0], [1, 1]]
 let targets: Tensor<Float> = [[0], [1], [1], [0]]
 
-let network = Sequential<Float>([Linear(inputs: 2, outputs: 8), Activate(.tanh), Linear(inputs: 8, outputs: 1)])
+let network = Sequential<Float>([
+  Linear(inputs: 2, outputs: 8), Activate(.tanh), Linear(inputs: 8, outputs: 1),
+])
 network.fillWeights(seed: 1)
 
 let tape = Tape<Float>()
@@ -24,4 +26,6 @@ for step in 1...300 {
 let answers = tape.step { tape in tape.inference { network(tape.input(inputs)).sigmoid().array } }
 print("0⊕0, 0⊕1, 1⊕0, 1⊕1:", answers)
 
-guard zip(answers, targets.elements).allSatisfy({ abs($0 - $1) < 0.05 }) else { fatalError("it has not learnt xor") }
+guard zip(answers, targets.elements).allSatisfy({ abs($0 - $1) < 0.05 }) else {
+  fatalError("it has not learnt xor")
+}

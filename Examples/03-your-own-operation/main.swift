@@ -1,4 +1,5 @@
-// An operation that the library does not have: its value, its gradient, and the check that the two belong together.
+// An operation that the library does not have: its value, its gradient, and the check that the two belong
+// together.
 import Autograd
 import Foundation
 

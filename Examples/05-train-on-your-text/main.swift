@@ -1,5 +1,5 @@
-// A small GPT that learns a text, character by character: `swift run -c release 05-train-on-your-text FILE`, or
-// without a file the rhyme below.
+// A small GPT that learns a text, character by character: `swift run -c release 05-train-on-your-text FILE`,
+// or without a file the rhyme below.
 import Base
 import LanguageModel
 import NeuralNetwork
@@ -22,7 +22,8 @@ let dataset = try TokenDataset(tokens: tokenizer.encode(text))
 
 let model = GPT<Float>(
   try GPTConfiguration(
-    vocabularySize: tokenizer.vocabularySize, contextLength: 64, layerCount: 2, headCount: 4, channelCount: 64),
+    vocabularySize: tokenizer.vocabularySize, contextLength: 64, layerCount: 2, headCount: 4, channelCount: 64
+  ),
   seed: 1)
 var configuration = TrainingConfiguration()
 configuration.maximumSteps = 300

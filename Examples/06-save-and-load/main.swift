@@ -4,7 +4,9 @@ import Foundation
 import NeuralNetwork
 
 func makeNetwork(seed: UInt64) -> Sequential<Float> {
-  let network = Sequential<Float>([Linear(inputs: 2, outputs: 6), Activate(.geluTanh), Linear(inputs: 6, outputs: 1)])
+  let network = Sequential<Float>([
+    Linear(inputs: 2, outputs: 6), Activate(.geluTanh), Linear(inputs: 6, outputs: 1),
+  ])
   network.fillWeights(seed: seed)
   return network
 }
@@ -23,7 +25,8 @@ func train(_ network: Sequential<Float>, _ optimizer: Adam<Float>, steps: Int) -
   return last
 }
 
-let path = FileManager.default.temporaryDirectory.appendingPathComponent("autograd-\(UUID()).safetensors").path
+let path = FileManager.default.temporaryDirectory.appendingPathComponent("autograd-\(UUID()).safetensors")
+  .path
 defer { try? FileManager.default.removeItem(atPath: path) }
 
 let network = makeNetwork(seed: 1), optimizer = Adam([ParameterGroup(network.parameters)])

@@ -45,7 +45,8 @@ package extension TapeCore {
     case .logSumExp: try logSumExpBackward(record)
     case .userDefined: try userDefinedBackward(record)
     case .squaredError, .binaryCrossEntropy: try pairLossBackward(record)
-    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute: try unaryBackward(record)
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute:
+      try unaryBackward(record)
     case .sum: try sumBackward(record)
     case .softmax: try softmaxBackward(record)
     case .layerNorm: try layerNormBackward(record)

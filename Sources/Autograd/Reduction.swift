@@ -1,9 +1,15 @@
-/// The axes of a reduction as its kernels take them: neighbouring axes of the same kind are one, axes of length 1
-/// have vanished.
+/// The axes of a reduction as its kernels take them: neighbouring axes of the same kind are one, axes of
+/// length 1 have vanished.
 struct Reduction {
   struct Axes {
     var shape = Shape()
     var strides = InlineArray<8, Int>(repeating: 0)
+
+    /// Adds an axis, as part of the last one where it `joins` that.
+    mutating func add(_ length: Int, _ stride: Int, joins: Bool) {
+      if joins { shape[shape.rank - 1] *= length } else { shape.append(length) }
+      strides[shape.rank - 1] = stride
+    }
   }
 
   /// The axes that stay, without the contiguous elements at the end.
@@ -21,16 +27,12 @@ struct Reduction {
     let strides = shape.strides
     var lastIsReduced: Bool?
     for axis in 0..<shape.rank where shape.lengths[axis] != 1 {
-      let isReduced = axes & 1 << UInt8(axis) != 0
-      func extend(_ part: inout Axes) {
-        if lastIsReduced == isReduced {
-          part.shape[part.shape.rank - 1] *= shape.lengths[axis]
-        } else {
-          part.shape.append(shape.lengths[axis])
-        }
-        part.strides[part.shape.rank - 1] = strides[axis]
+      let isReduced = axes & 1 << UInt8(axis) != 0, joins = lastIsReduced == isReduced
+      if isReduced {
+        reduced.add(shape.lengths[axis], strides[axis], joins: joins)
+      } else {
+        kept.add(shape.lengths[axis], strides[axis], joins: joins)
       }
-      if isReduced { extend(&reduced) } else { extend(&kept) }
       lastIsReduced = isReduced
     }
     (outputs, terms, isCopy) = (kept.shape.count, reduced.shape.count, reduced.shape.rank == 0)

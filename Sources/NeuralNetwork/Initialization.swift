@@ -9,8 +9,8 @@ public import Base
   import Darwin
 #endif
 
-// Random initial values. Fans are those of a weight [output, input]: fanIn the inputs of one output, fanOut the
-// outputs that one input has; further axes (a convolution's) multiply both.
+// Random initial values. Fans are those of a weight [output, input]: fanIn the inputs of one output, fanOut
+// the outputs that one input has; further axes (a convolution's) multiply both.
 extension Parameter {
   /// Draws every element from a normal distribution around 0.
   public func fillNormal(deviation: Double, _ random: inout RandomStream) {
@@ -22,7 +22,7 @@ extension Parameter {
     fill { (2 * random.uniform() - 1) * bound }
   }
 
-  /// Draws from a normal distribution around 0 and again whatever lies further than `limit` deviations from it.
+  /// Draws from a normal distribution around 0, and again whatever lies further away than `limit` deviations.
   ///
   /// The result's own deviation is smaller than `deviation`: 0.88 of it for a limit of 2, as in PyTorch's
   /// `trunc_normal_` with its bounds at `limit · deviation`.
@@ -62,7 +62,7 @@ extension Parameter {
 
   private var fans: (input: Int, output: Int) {
     guard shape.count >= 2 else {
-      fatalError("initialisation: shape \(shape) has no inputs and outputs; a weight has two axes, [output, input]")
+      fatalError("initialisation: a weight has two axes, [output, input], or more; got shape \(shape)")
     }
     let field = shape.dropFirst(2).reduce(1, *)
     return (max(1, shape[1] * field), max(1, shape[0] * field))
@@ -76,8 +76,8 @@ extension Parameter {
 }
 
 extension Module {
-  /// Fills every weight of two axes or more, each from a random stream of its own; the others stay as they are, which
-  /// is zeros for biases and ones for scales.
+  /// Fills every weight of two axes or more, each from a random stream of its own; the others stay as they
+  /// are, which is zeros for biases and ones for scales.
   ///
   /// - Parameter fill: What to draw: Xavier's uniform distribution unless told otherwise.
   public func fillWeights(

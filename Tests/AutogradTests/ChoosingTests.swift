@@ -85,12 +85,14 @@ struct ChoosingTests {
       func only(_ index: Int) -> [Float] { numbers.indices.map { $0 == index ? 1 : 0 } }
       #expect(gradient { $0.max() } == only(count + 1))
       #expect(gradient { $0.min() } == only(0))
-      #expect(gradient { Variable.concatenate([$0, $0], axis: 1).max(over: [0]).slice([0..<1]) } == only(count + 1))
+      #expect(
+        gradient { Variable.concatenate([$0, $0], axis: 1).max(over: [0]).slice([0..<1]) } == only(count + 1))
       numbers[count] = .nan
       numbers[count + 2] = .nan
       #expect(gradient { $0.max() } == only(count))
       #expect(gradient { $0.min() } == only(count))
-      #expect(gradient { Variable.concatenate([$0, $0], axis: 1).min(over: [0]).slice([1..<2]) } == only(count))
+      #expect(
+        gradient { Variable.concatenate([$0, $0], axis: 1).min(over: [0]).slice([1..<2]) } == only(count))
     }
   }
 

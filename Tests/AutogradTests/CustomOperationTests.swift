@@ -17,8 +17,10 @@ struct Hypotenuse<Scalar: TensorScalar>: CustomOperation {
   }
 
   func forward(_ inputs: [Tensor<Scalar>]) -> Tensor<Scalar> {
-    inputs.reduce(Tensor(repeating: 1, shape: inputs[0].shape.array)) { sum, x in sum.combined(with: x) { $0 + $1 * $1 } }
-      .map { $0.squareRoot() }
+    inputs.reduce(Tensor(repeating: 1, shape: inputs[0].shape.array)) { sum, x in
+      sum.combined(with: x) { $0 + $1 * $1 }
+    }
+    .map { $0.squareRoot() }
   }
 
   func backward(
@@ -59,7 +61,8 @@ extension OperationRecord {
       } + [[3, 5], [7], [0, 3], [2, 3, 4]].map { OperationCase(.userDefined, .rowSums, $0) },
       largeCases: [OperationCase(.userDefined, .hypotenuse, [200, 30], [200, 30])],
       misuses: [
-        MisuseCase([3], [4], says: "hypotenuse: expected inputs of one shape, got [[3], [4]]") { c, x throws(Misuse) in
+        MisuseCase([3], [4], says: "hypotenuse: expected inputs of one shape, got [[3], [4]]") {
+          c, x throws(Misuse) in
           try c.userDefined(Hypotenuse<Double>(), x)
         }
       ])
@@ -151,7 +154,9 @@ struct CustomOperationTests {
     arguments: [
       (Told(shape: [3]), "told: forward gave shape [3], outputShape said [2]"),
       (Told(gradients: []), "told: backward gave 0 gradients for 1 inputs"),
-      (Told(gradients: [[1, 2, 3]]), "told: backward gave a gradient of shape [3] for input 0, which is [2]"),
+      (
+        Told(gradients: [[1, 2, 3]]), "told: backward gave a gradient of shape [3] for input 0, which is [2]"
+      ),
     ])
   func refused(operation: Told, sentence: String) throws {
     let core = TapeCore(type: .float64, backend: Backend(pool: singleThread), byteLimit: nil)

@@ -8,20 +8,25 @@ extension OperationRecord {
     func power(_ base: [Int], _ exponent: [Int]) -> OperationCase {
       OperationCase(.power, .power, base, exponent, distribution: .uniform(0.3, 3))
     }
-    func powerOf(_ exponent: Double, _ shape: [Int], _ distribution: Distribution = .normal) -> OperationCase {
+    func powerOf(_ exponent: Double, _ shape: [Int], _ distribution: Distribution = .normal) -> OperationCase
+    {
       OperationCase(.power, .powerOf(exponent), shape, distribution: distribution)
     }
     return OperationRecord(
       cases: [
         power([], []), power([3, 5], [3, 5]), power([2, 3], [3]), power([3], [2, 3]), power([2, 1], [1, 3]),
-        power([0], [0]), power([3, 0], [3, 1]), power([67], [67]), powerOf(2, [67]), powerOf(3, [3, 5]), powerOf(1, [5]),
+        power([0], [0]), power([3, 0], [3, 1]), power([67], [67]), powerOf(2, [67]), powerOf(3, [3, 5]),
+        powerOf(1, [5]),
         powerOf(0, [5]), powerOf(-1, [5], .awayFromZero), powerOf(0.5, [5], .uniform(0.3, 3)),
         powerOf(-1.5, [2, 3], .uniform(0.3, 3)), powerOf(2, []), powerOf(2, [0]),
       ],
-      largeCases: [power([300, 201], [300, 1]), powerOf(2, [60_001]), powerOf(1.5, [20_001], .uniform(0.3, 3))],
+      largeCases: [
+        power([300, 201], [300, 1]), powerOf(2, [60_001]), powerOf(1.5, [20_001], .uniform(0.3, 3)),
+      ],
       roundings: 64,
       misuses: [
-        MisuseCase([2, 3], [3, 2], says: "power: shapes [2, 3] and [3, 2] do not fit") { c, x throws(Misuse) in
+        MisuseCase([2, 3], [3, 2], says: "power: shapes [2, 3] and [3, 2] do not fit") {
+          c, x throws(Misuse) in
           try c.power(x[0], x[1])
         }
       ])
@@ -29,7 +34,8 @@ extension OperationRecord {
 
   static var clip: OperationRecord {
     func refuses(_ low: Double, _ high: Double) -> MisuseCase {
-      MisuseCase([3], says: "clip: the bounds \(low) and \(high) leave no numbers between them") { c, x throws(Misuse) in
+      MisuseCase([3], says: "clip: the bounds \(low) and \(high) leave no numbers between them") {
+        c, x throws(Misuse) in
         try c.clip(x[0], low: low, high: high)
       }
     }
@@ -56,9 +62,12 @@ extension OperationRecord {
     }
     return OperationRecord(
       cases: [
-        select([], [], []), select([3, 5], [3, 5], [3, 5]), select([5], [3, 5], [3, 5]), select([3, 5], [5], []),
-        select([3, 1], [1, 5], [3, 5]), select([2, 3, 1], [3, 4], [1, 4]), select([0], [0], [1]), select([67], [67], [67]),
-        number([3, 5], [3, 5]), number([2, 1, 1, 4], [2, 3, 4, 4]), number([1], [4]), number([4], [1]), number([0], [0]),
+        select([], [], []), select([3, 5], [3, 5], [3, 5]), select([5], [3, 5], [3, 5]),
+        select([3, 5], [5], []),
+        select([3, 1], [1, 5], [3, 5]), select([2, 3, 1], [3, 4], [1, 4]), select([0], [0], [1]),
+        select([67], [67], [67]),
+        number([3, 5], [3, 5]), number([2, 1, 1, 4], [2, 3, 4, 4]), number([1], [4]), number([4], [1]),
+        number([0], [0]),
       ],
       largeCases: [select([300, 201], [300, 201], [201]), number([20_001], [20_001])],
       misuses: [
@@ -88,7 +97,7 @@ extension OperationRecord {
     func refuses(_ x: [Int], _ t: [Int]) -> MisuseCase {
       MisuseCase(
         x, t,
-        says: "\(kind): predictions \(Shape(x)) want targets of the same shape; got \(Shape(t)); reshape one of them"
+        says: "\(kind): predictions \(Shape(x)) want targets of the same shape; got \(Shape(t)); reshape"
       ) { c, x throws(Misuse) in try c.pairLoss(kind, x[0], x[1]) }
     }
     return OperationRecord(

@@ -8,7 +8,8 @@ import Testing
 @Suite("Operations against PyTorch")
 struct PyTorchTests {
   static let choosing: [(String, OperationKind, OperationCall)] = [
-    ("sigmoid", .sigmoid, .sigmoid), ("silu", .silu, .silu), ("sqrt", .squareRoot, .sqrt), ("abs", .absolute, .abs),
+    ("sigmoid", .sigmoid, .sigmoid), ("silu", .silu, .silu), ("sqrt", .squareRoot, .sqrt),
+    ("abs", .absolute, .abs),
     ("power", .power, .power), ("power_3", .power, .powerOf(3)), ("clip", .clip, .clip(-0.5, 0.8)),
     ("where", .select, .replacing), ("slice", .slice, .slice([nil, 1..<3])),
     ("concatenate", .concatenate, .concatenate(axis: 1)), ("stack", .concatenate, .stack(axis: 1)),

@@ -24,7 +24,8 @@ extension Reference {
     let lengths = cuts.map(\.count)
     return Tensor(
       shape: lengths,
-      indices(lengths).map { index in x.elements[offset(zip(index, cuts).map { $0 + $1.lowerBound }, shape)] })
+      indices(lengths).map { index in x.elements[offset(zip(index, cuts).map { $0 + $1.lowerBound }, shape)] }
+    )
   }
 
   static func concatenate(_ parts: [Tensor<Double>], _ axis: Int) -> Tensor<Double> {
@@ -56,7 +57,11 @@ extension Reference {
       shape: shape,
       zip(indices(shape), tokens).map { index, token in
         var index = index
-        if shape.count == x.shape.rank { index[axis] = Int(token) } else { index.insert(Int(token), at: axis) }
+        if shape.count == x.shape.rank {
+          index[axis] = Int(token)
+        } else {
+          index.insert(Int(token), at: axis)
+        }
         return x.elements[offset(index, x.shape.array)]
       })
   }
@@ -71,7 +76,8 @@ extension Reference {
     let shape = broadcast(broadcast(zeros(mask), zeros(a), +), zeros(b), +)
     let m = broadcast(mask, shape, +), first = broadcast(a, shape, +), second = broadcast(b, shape, +)
     return Tensor(
-      shape: shape.shape.array, m.elements.indices.map { m.elements[$0] < 0 ? second.elements[$0] : first.elements[$0] })
+      shape: shape.shape.array,
+      m.elements.indices.map { m.elements[$0] < 0 ? second.elements[$0] : first.elements[$0] })
   }
 
   // MARK: Reducing

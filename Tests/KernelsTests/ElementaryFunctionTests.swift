@@ -68,7 +68,10 @@ import Testing
           backend.unary(op, [S](repeating: x, count: count)), [S](repeating: y, count: count),
           "\(op) of \(x), \(S.self), \(backend.instructionSet)")
       }
-      for op in [CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS] {
+      let functions = [
+        CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS,
+      ]
+      for op in functions {
         expect(op, .nan, .nan)
         expect(op, -.nan, .nan)
       }

@@ -24,20 +24,24 @@ import Testing
     let rate = try #require(Self.optimizers.first { $0.name == name }).rate
     let start = try fixture("gpt-tiny"), expected = try fixture("training").tensor("gpt/\(name)").elements
     let model = GPT<Double>(
-      try GPTConfiguration(vocabularySize: 11, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 12))
+      try GPTConfiguration(
+        vocabularySize: 11, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 12))
     for named in model.parameters { named.parameter.set(try start.file.doubles("weights/\(named.path)")) }
-    let inputs = try #require(try start.tokens("inputs")).ids, targets = try #require(try start.tokens("targets")).ids
+    let inputs = try #require(try start.tokens("inputs")).ids,
+      targets = try #require(try start.tokens("targets")).ids
     let tape = Tape<Double>()
     let optimizer = optimizer(name, ParameterGroup.decayingMatrices(model.parameters, weightDecay: 0.1))
     #expect(expected.count == 50)
     for (step, expected) in expected.enumerated() {
       let loss = tape.step { tape in
         let loss = model.loss(
-          tape.tokens(inputs.span, shape: [3, 8]), targets: tape.tokens(targets.span, shape: [3, 8]), ignoring: -1)
+          tape.tokens(inputs.span, shape: [3, 8]), targets: tape.tokens(targets.span, shape: [3, 8]),
+          ignoring: -1)
         loss.backward()
         return loss.value
       }
-      #expect(abs(loss - expected) <= 1e-9 * abs(expected), "\(name), step \(step): \(loss), expected \(expected)")
+      #expect(
+        abs(loss - expected) <= 1e-9 * abs(expected), "\(name), step \(step): \(loss), expected \(expected)")
       optimizer.step(
         learningRate: rate, gradientScale: GradientClipping.factor(norm: optimizer.gradientNorm(), limit: 1))
     }

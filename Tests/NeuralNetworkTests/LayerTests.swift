@@ -33,7 +33,8 @@ import Testing
     Tape<Double>().step { tape in
       let y = tape.input(x).reshape([7, 1])
       expectClose(
-        Activate(activation)(y).array, y.linear(one, activation: activation).array, Tolerance(relative: 1e-15))
+        Activate(activation)(y).array, y.linear(one, activation: activation).array, Tolerance(relative: 1e-15)
+      )
     }
   }
 
@@ -45,7 +46,8 @@ import Testing
     func run(_ x: Tensor<Double>, _ padding: Tensor<Double>?) -> [Double] {
       tape.step { tape in attention(tape.input(x), isPadding: padding.map { tape.input($0) }).array }
     }
-    let x = randomTensor([1, 3, 8], seed: 1, of: Double.self), garbage = randomTensor([1, 2, 8], seed: 2, of: Double.self)
+    let x = randomTensor([1, 3, 8], seed: 1, of: Double.self),
+      garbage = randomTensor([1, 2, 8], seed: 2, of: Double.self)
     let padded = Tensor(shape: [1, 5, 8], x.elements + garbage.elements)
     let alone = run(x, nil), together = run(padded, [[0, 0, 0, 1, 1]])
     expectClose(Array(together.prefix(24)), alone, Tolerance(relative: 1e-14, absolute: 1e-15))
@@ -57,7 +59,8 @@ import Testing
   func attentionGradients() {
     let attention = MultiHeadAttention<Double>(channels: 4, headCount: 2)
     attention.fillWeights(seed: 5)
-    let x = Parameter<Double>(randomTensor([2, 3, 4], seed: 1)), memory = Parameter<Double>(randomTensor([2, 5, 4], seed: 2))
+    let x = Parameter<Double>(randomTensor([2, 3, 4], seed: 1)),
+      memory = Parameter<Double>(randomTensor([2, 5, 4], seed: 2))
     let parameters = attention.parameters.map(\.parameter) + [x, memory]
     let report = checkGradients(of: parameters) { tape in
       let x = tape.variable(x)
@@ -93,7 +96,8 @@ import Testing
       let x = weight.array, mean = x.reduce(0, +) / 60_000
       #expect(abs(mean) < 0.01)
       return (
-        (x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 60_000).squareRoot(), x.map { abs($0) }.max() ?? .nan
+        (x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 60_000).squareRoot(),
+        x.map { abs($0) }.max() ?? .nan
       )
     }
     func expect(_ actual: (deviation: Double, largest: Double), _ deviation: Double, within bound: Double) {
@@ -107,7 +111,8 @@ import Testing
     expect(deviation { weight.fillXavierUniform(&$0) }, xavier, within: xavier * 3.0.squareRoot())
     expect(deviation { weight.fillXavierNormal(gain: 2, &$0) }, 2 * xavier, within: .infinity)
     expect(deviation { weight.fillKaimingUniform(&$0) }, kaiming, within: kaiming * 3.0.squareRoot())
-    expect(deviation { weight.fillKaimingNormal(gain: 1, &$0) }, kaiming / 2.0.squareRoot(), within: .infinity)
+    expect(
+      deviation { weight.fillKaimingNormal(gain: 1, &$0) }, kaiming / 2.0.squareRoot(), within: .infinity)
   }
 
   @Test("weights are filled from streams of their own, whatever stands before them")

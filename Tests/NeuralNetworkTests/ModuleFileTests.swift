@@ -6,7 +6,9 @@ import TestSupport
 import Testing
 
 @Suite("Module files") struct ModuleFileTests {
-  private func network<S: TensorScalar>(_ outputs: Int = 2, seed: UInt64, _ type: S.Type = S.self) -> Sequential<S> {
+  private func network<S: TensorScalar>(_ outputs: Int = 2, seed: UInt64, _ type: S.Type = S.self)
+    -> Sequential<S>
+  {
     let network = Sequential<S>([
       Linear(inputs: 3, outputs: 4), Activate(.tanh), Linear(inputs: 4, outputs: outputs, bias: outputs == 2),
     ])
@@ -15,7 +17,8 @@ import Testing
   }
 
   private func train<S: TensorScalar>(_ network: Sequential<S>, _ optimizer: any Optimizer<S>, steps: Int) {
-    let tape = Tape<S>(), x: Tensor<S> = randomTensor([5, 3], seed: 1), y: Tensor<S> = randomTensor([5, 2], seed: 2)
+    let tape = Tape<S>(), x: Tensor<S> = randomTensor([5, 3], seed: 1),
+      y: Tensor<S> = randomTensor([5, 2], seed: 2)
     for _ in 0..<steps {
       tape.step { tape in network(tape.input(x)).squaredError(tape.input(y)).backward() }
       optimizer.step(learningRate: 0.01)
@@ -58,7 +61,9 @@ import Testing
       let narrow = network(seed: 1, Float.self), wide = network(seed: 2, Double.self)
       try ModuleFile("\(folder)/narrow").save(narrow)
       try ModuleFile("\(folder)/narrow").load(wide)
-      #expect(wide.parameters.map { $0.parameter.array.map { Float($0) } } == narrow.parameters.map(\.parameter.array))
+      #expect(
+        wide.parameters.map { $0.parameter.array.map { Float($0) } }
+          == narrow.parameters.map(\.parameter.array))
       try ModuleFile("\(folder)/wide").save(wide)
       let error = #expect(throws: ModuleFileError.self) { try ModuleFile("\(folder)/wide").load(narrow) }
       #expect(error?.description.contains("0.weight is F64 and would be rounded; 0.bias is F64") == true)

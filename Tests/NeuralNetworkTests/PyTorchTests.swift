@@ -18,7 +18,8 @@ import Testing
     let expected = try file.tensor(name).elements
     #expect(losses.count == expected.count)
     for (step, pair) in zip(losses, expected).enumerated() {
-      #expect(abs(pair.0 - pair.1) <= 1e-9 * abs(pair.1), "\(name), step \(step): \(pair.0), expected \(pair.1)")
+      #expect(
+        abs(pair.0 - pair.1) <= 1e-9 * abs(pair.1), "\(name), step \(step): \(pair.0), expected \(pair.1)")
     }
   }
 
@@ -98,7 +99,8 @@ import Testing
     }
     let tape = Tape<Double>()
     expectClose(
-      tape.step { output($0).tensor }, try file.tensor("encoder/output"), Tolerance(relative: 1e-12, absolute: 1e-13))
+      tape.step { output($0).tensor }, try file.tensor("encoder/output"),
+      Tolerance(relative: 1e-12, absolute: 1e-13))
     tape.step { tape in loss(tape).backward() }
     for theirs in Set(Self.encoderNames.map(\.theirs)) {
       let parts = Self.encoderNames.filter { $0.theirs == theirs }

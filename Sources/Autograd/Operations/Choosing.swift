@@ -10,7 +10,8 @@ extension TapeCore {
   func compare(_ op: ck_binary_op, _ a: Slot, _ b: Slot, _ operation: StaticString) throws(Misuse) -> Slot {
     let shape = try Shape.broadcast(nodes[a].shape, nodes[b].shape, operation)
     let y = try temporary(shape, operation, requiresGradient: false)
-    unsafe combine(op, shape, (data(a), nodes[a].shape), (data(b), nodes[b].shape), into: data(y), adds: false)
+    unsafe combine(
+      op, shape, (data(a), nodes[a].shape), (data(b), nodes[b].shape), into: data(y), adds: false)
     return y
   }
 
@@ -45,7 +46,9 @@ extension TapeCore {
   }
 
   func clip(_ x: Slot, low: Double, high: Double) throws(Misuse) -> Slot {
-    guard low <= high else { throw Misuse("clip", "the bounds \(low) and \(high) leave no numbers between them") }
+    guard low <= high else {
+      throw Misuse("clip", "the bounds \(low) and \(high) leave no numbers between them")
+    }
     let shape = nodes[x].shape
     let y = try result(shape, "clip", of: x)
     unsafe runElements(ck_clip(y: data(y), x: data(x), low: low, high: high), count: shape.count)
@@ -64,8 +67,8 @@ extension TapeCore {
 }
 
 extension Variable {
-  /// 1 where `a` is less than `b`, else 0, with the shapes of `+`. A constant: gradients end here, as they do at the
-  /// other comparisons. Where one side is NaN all of them give 0, but `.!=` gives 1.
+  /// 1 where `a` is less than `b`, else 0, with the shapes of `+`. A constant: gradients end here, as they do
+  /// at the other comparisons. Where one side is NaN all of them give 0, but `.!=` gives 1.
   public static func .< (a: Variable, b: Variable) -> Variable { a.compare(CK_LESS, b, ".<") }
   public static func .<= (a: Variable, b: Variable) -> Variable { a.compare(CK_LESS_EQUAL, b, ".<=") }
   public static func .> (a: Variable, b: Variable) -> Variable { b.compare(CK_LESS, a, ".>") }
@@ -75,8 +78,12 @@ extension Variable {
 
   public static func .< (a: Variable, b: Scalar) -> Variable { a.compare(CK_LESS, b, ".<") }
   public static func .<= (a: Variable, b: Scalar) -> Variable { a.compare(CK_LESS_EQUAL, b, ".<=") }
-  public static func .> (a: Variable, b: Scalar) -> Variable { a.compare(CK_LESS, b, numberFirst: true, ".>") }
-  public static func .>= (a: Variable, b: Scalar) -> Variable { a.compare(CK_LESS_EQUAL, b, numberFirst: true, ".>=") }
+  public static func .> (a: Variable, b: Scalar) -> Variable {
+    a.compare(CK_LESS, b, numberFirst: true, ".>")
+  }
+  public static func .>= (a: Variable, b: Scalar) -> Variable {
+    a.compare(CK_LESS_EQUAL, b, numberFirst: true, ".>=")
+  }
   public static func .== (a: Variable, b: Scalar) -> Variable { a.compare(CK_EQUAL, b, ".==") }
   public static func .!= (a: Variable, b: Scalar) -> Variable { a.compare(CK_NOT_EQUAL, b, ".!=") }
 
@@ -95,15 +102,17 @@ extension Variable {
 
   /// Takes the elements of `other` where `mask` is not 0, and its own elsewhere.
   ///
-  /// What is not taken gets no gradient, not even from NaN or infinity. `scores.replacing(with: -.infinity, where:
-  /// isPadding)` masks scores; a comparison makes a mask: `x.replacing(with: 0, where: x .< 0)`.
+  /// What is not taken gets no gradient, not even from NaN or infinity. `scores.replacing(with: -.infinity,
+  /// where: isPadding)` masks scores; a comparison makes a mask: `x.replacing(with: 0, where: x .< 0)`.
   ///
   /// Shapes: all three broadcast as for `+`.
   ///
   /// - Precondition: The shapes fit; otherwise stops and prints two of them.
   /// - Complexity: two passes; keeps the mask.
   public func replacing(with other: Variable, where mask: Variable) -> Variable {
-    apply(other, "replacing") { c, x, y throws(Misuse) in try c.select(try c.slot(mask.handle, "replacing"), y, x) }
+    apply(other, "replacing") { c, x, y throws(Misuse) in
+      try c.select(try c.slot(mask.handle, "replacing"), y, x)
+    }
   }
 
   /// Takes `number` where `mask` is not 0, and its own elements elsewhere.
@@ -111,7 +120,8 @@ extension Variable {
     apply(mask, "replacing") { c, x, m throws(Misuse) in try c.select(m, try c.constant(Double(number)), x) }
   }
 
-  /// Moves each element into low...high. NaN stays NaN; the derivative is 1 within the bounds and on them, 0 outside.
+  /// Moves each element into low...high. NaN stays NaN; the derivative is 1 within the bounds and on them, 0
+  /// outside.
   ///
   /// - Precondition: low ≤ high; otherwise stops and prints both.
   public func clip(from low: Scalar = -.infinity, to high: Scalar = .infinity) -> Variable {

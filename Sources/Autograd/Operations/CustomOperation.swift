@@ -2,10 +2,10 @@ import CKernels
 
 /// An operation of your own: forward and backward in Swift.
 ///
-/// For what the operations here do not compose to, or compose to badly. It works on copies: every use copies inputs
-/// and results in and out of the step and allocates on the heap, in backward again, so it is for what is rare, small
-/// or expensive by itself. Nothing else differs: `checkGradients` checks it, `Tape.plan` knows its memory, a stale
-/// input stops with a sentence.
+/// For what the operations here do not compose to, or compose to badly. It works on copies: every use copies
+/// inputs and results in and out of the step and allocates on the heap, in backward again, so it is for what
+/// is rare, small or expensive by itself. Nothing else differs: `checkGradients` checks it, `Tape.plan` knows
+/// its memory, a stale input stops with a sentence.
 ///
 /// ```swift
 /// struct Softplus: CustomOperation {
@@ -34,7 +34,8 @@ public protocol CustomOperation<Scalar> {
   ///
   /// Plans call this and nothing else, so it must not look at numbers.
   ///
-  /// - Throws: A `Misuse` under this operation's name where the shapes do not fit; its sentence then stops the program.
+  /// - Throws: A `Misuse` under this operation's name where the shapes do not fit; its sentence then stops
+  ///   the program.
   func outputShape(_ inputs: [Shape]) throws(Misuse) -> Shape
 
   /// Computes the result.
@@ -49,7 +50,8 @@ public protocol CustomOperation<Scalar> {
 extension CustomOperation {
   public func outputShape(_ inputs: [Shape]) throws(Misuse) -> Shape {
     guard let first = inputs.first else {
-      throw Misuse(name, "there are no inputs", hint: "an operation without inputs has to say its outputShape")
+      throw Misuse(
+        name, "there are no inputs", hint: "an operation without inputs has to say its outputShape")
     }
     return first
   }
@@ -58,9 +60,11 @@ extension CustomOperation {
 extension Tape {
   /// Applies an operation of your own to variables of this tape; parameters come in by `tape.variable`.
   ///
-  /// - Precondition: The operation keeps to its `outputShape`, and backward gives one gradient per input, of that
-  ///   input's shape; otherwise stops and prints both.
-  public func custom(_ operation: some CustomOperation<Scalar>, _ inputs: Variable<Scalar>...) -> Variable<Scalar> {
+  /// - Precondition: The operation keeps to its `outputShape`, and backward gives one gradient per input, of
+  ///   that input's shape; otherwise stops and prints both.
+  public func custom(
+    _ operation: some CustomOperation<Scalar>, _ inputs: Variable<Scalar>...
+  ) -> Variable<Scalar> {
     stopping { () throws(Misuse) in
       var slots: [Slot] = []
       for input in inputs { slots.append(try core.slot(input.handle, operation.name)) }
@@ -81,7 +85,7 @@ private struct Use<Operation: CustomOperation>: UserDefinedBackward {
 }
 
 extension TapeCore {
-  func userDefined<Operation: CustomOperation>(_ operation: Operation, _ inputs: [Slot]) throws(Misuse) -> Slot {
+  func userDefined(_ operation: some CustomOperation, _ inputs: [Slot]) throws(Misuse) -> Slot {
     let shape = try operation.outputShape(inputs.map { nodes[$0].shape }).validated(operation.name)
     let needed = inputs.contains { nodes[$0].requiresGradient }
     let y = try temporary(shape, operation.name, requiresGradient: needed)
@@ -93,7 +97,9 @@ extension TapeCore {
       unsafe copy(output, to: Contribution(target: data(y), adds: false))
     }
     guard isRecording, needed else { return y }
-    let first = unsafe inputs.withUnsafeBufferPointer { unsafe $0.baseAddress.map { unsafe listInputs($0, inputs.count) } }
+    let first = unsafe inputs.withUnsafeBufferPointer {
+      unsafe $0.baseAddress.map { unsafe listInputs($0, inputs.count) }
+    }
     userDefinedBackwards.append(Use(operation: operation))
     unsafe record(
       .userDefined, -1, output: y,
@@ -105,14 +111,17 @@ extension TapeCore {
     try userDefinedBackwards[record.integers[2]].run(self, record)
   }
 
-  fileprivate func backward<Operation: CustomOperation>(of operation: Operation, _ record: Record) throws(Misuse) {
+  fileprivate func backward<Operation: CustomOperation>(
+    of operation: Operation, _ record: Record
+  ) throws(Misuse) {
     let inputs = (0..<record.integers[1]).map { inputLists[record.integers[0] + $0] }
     var gradients = [Tensor<Operation.Scalar>?](repeating: nil, count: inputs.count)
     if !isPlanning {
       let shape = nodes[record.output].shape.array
       gradients = operation.backward(
         inputs.map { tensor($0) }, output: tensor(record.output),
-        gradient: unsafe Tensor(shape: shape, elements(gradient(of: record.output), nodes[record.output].shape.count)))
+        gradient: unsafe Tensor(
+          shape: shape, elements(gradient(of: record.output), nodes[record.output].shape.count)))
     }
     guard gradients.count == inputs.count else {
       throw Misuse(operation.name, "backward gave \(gradients.count) gradients for \(inputs.count) inputs")
@@ -126,7 +135,8 @@ extension TapeCore {
       }
       guard gradient.shape == shape else {
         throw Misuse(
-          operation.name, "backward gave a gradient of shape \(gradient.shape) for input \(number), which is \(shape)")
+          operation.name,
+          "backward gave a gradient of shape \(gradient.shape) for input \(number), which is \(shape)")
       }
       unsafe copy(gradient, to: target)
     }

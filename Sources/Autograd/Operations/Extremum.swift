@@ -11,7 +11,8 @@ package extension TapeCore {
     let shape = nodes[x].shape, kept = shape.reduced(over: axes, keeping: keeping)
     let reduction = Reduction(shape, over: axes)
     guard reduction.terms > 0 || kept.count == 0 else {
-      throw Misuse(operation, "an empty axis of shape \(shape) has no \(minimum ? "smallest" : "largest") element")
+      throw Misuse(
+        operation, "an empty axis of shape \(shape) has no \(minimum ? "smallest" : "largest") element")
     }
     guard reduction.terms <= Int(Int32.max) else {
       throw Misuse(operation, "more than \(Int32.max) elements of shape \(shape) become one")
@@ -43,7 +44,8 @@ package extension TapeCore {
     _ r: Reduction, _ x: Slot, _ y: Slot, _ places: UnsafeMutableRawPointer?, minimum: Bool
   ) -> ck_extremum {
     unsafe ck_extremum(
-      kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank), minimum: minimum ? 1 : 0,
+      kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank),
+      minimum: minimum ? 1 : 0,
       inner: r.inner, y: data(y), places: places, x: data(x), kept_shape: r.kept.shape.lengths.tuple,
       kept_strides: r.kept.strides.tuple, reduced_shape: r.reduced.shape.lengths.tuple,
       reduced_strides: r.reduced.strides.tuple)
@@ -53,7 +55,7 @@ package extension TapeCore {
 extension Variable {
   /// The largest element over `axes` (all where none is named); negative axes count from the back.
   ///
-  /// The gradient goes to the element that was taken, which among equals is the first. NaN beats every number.
+  /// The gradient goes to the element that was taken, the first of equal ones. NaN beats every number.
   ///
   /// Shapes: the axes vanish, or stay with length 1 where `keepingAxes`.
   ///
@@ -72,7 +74,8 @@ extension Variable {
     _ axes: [Int], _ keeping: Bool, minimum: Bool, _ operation: StaticString
   ) -> Variable {
     apply(operation) { c, x throws(Misuse) in
-      try c.extremum(x, over: try c.axisBits(x, axes, operation), keeping: keeping, minimum: minimum, operation)
+      try c.extremum(
+        x, over: try c.axisBits(x, axes, operation), keeping: keeping, minimum: minimum, operation)
     }
   }
 }

@@ -20,7 +20,8 @@ extension TapeCore {
     let (outer, inner) = (shape.count(of: 0..<axis), shape.count(of: axis + 1..<shape.rank))
     let picks = given.rank == shape.rank ? given.lengths[axis] : 1
     let arguments = unsafe ck_gather(
-      y: data(y), x: data(x), tokens: tokenData(tokens), length: shape.lengths[axis], picks: picks, inner: inner)
+      y: data(y), x: data(x), tokens: tokenData(tokens), length: shape.lengths[axis], picks: picks,
+      inner: inner)
     unsafe runRows(arguments, count: outer, columns: picks * inner)
     unsafe record(.gather, x, tokens, output: y, integers: [axis, picks, 0, 0])
     return y
@@ -43,11 +44,15 @@ extension Variable {
   ///
   /// Whole rows by token are `Tokens.embedding`.
   ///
-  /// Shapes: `self` [..., N, ...], `tokens` [..., M, ...] → [..., M, ...]; or `tokens` without the axis → without it.
+  /// Shapes: `self` [..., N, ...], `tokens` [..., M, ...] → [..., M, ...]; or `tokens` without the axis →
+  /// without it.
   ///
-  /// - Precondition: Every token lies in 0..<N, and the other axes agree; otherwise stops and says which do not.
+  /// - Precondition: Every token lies in 0..<N, and the other axes agree; otherwise stops and says which do
+  ///   not.
   /// - Complexity: one read per element; backward zeroes the gradient of the whole `self`.
   public func gather(_ tokens: Tokens, axis: Int) -> Variable {
-    apply("gather") { c, x throws(Misuse) in try c.gather(x, try c.slot(tokens.handle, "gather"), axis: axis) }
+    apply("gather") { c, x throws(Misuse) in
+      try c.gather(x, try c.slot(tokens.handle, "gather"), axis: axis)
+    }
   }
 }

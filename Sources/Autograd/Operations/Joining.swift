@@ -2,7 +2,8 @@ import CKernels
 
 // Joining along an axis, one there is (concatenate) or a new one (stack).
 //
-// With `outer` the product of the axes before it, every part is a matrix [outer, count/outer] and so is the result:
+// With `outer` the product of the axes before it, every part is a matrix [outer, count/outer] and so is the
+// result:
 //   y[o, startₚ + i] = xₚ[o, i],   dxₚ[o, i] = dy[o, startₚ + i].
 // One pass over memory each way; keeps nothing but the list of parts.
 
@@ -22,7 +23,8 @@ package extension TapeCore {
       length += part.lengths[axis]
     }
     joined[axis] = length
-    return unsafe try join(parts, count, joined.validated("concatenate"), outer: shape.count(of: 0..<axis), "concatenate")
+    return unsafe try join(
+      parts, count, joined.validated("concatenate"), outer: shape.count(of: 0..<axis), "concatenate")
   }
 
   /// INVARIANT: `parts` are `count` slots of this tape.
@@ -43,7 +45,8 @@ package extension TapeCore {
         throw Misuse("stack", "shapes \(shape) and \(part) differ", hint: "only equal shapes make a new axis")
       }
     }
-    return unsafe try join(parts, count, joined.validated("stack"), outer: shape.count(of: 0..<place), "stack")
+    return unsafe try join(
+      parts, count, joined.validated("stack"), outer: shape.count(of: 0..<place), "stack")
   }
 
   private func firstPart(
@@ -99,8 +102,9 @@ extension Variable {
   ///
   /// Shapes: [..., n₀, ...], [..., n₁, ...], … → [..., n₀ + n₁ + …, ...]. The way back is `split`.
   ///
-  /// - Precondition: At least one part; all lengths but that of the axis agree. Otherwise stops and prints two shapes.
-  /// - Complexity: one pass over the result; copies. Two arrays on the heap, that of the parts and one inside.
+  /// - Precondition: At least one part; all lengths but that of the axis agree. Otherwise stops and prints
+  ///   two shapes.
+  /// - Complexity: one pass over the result; copies. Allocates an array beside that of the parts.
   public static func concatenate(_ parts: [Variable], axis: Int) -> Variable {
     unsafe join(parts, "concatenate") { c, list, count throws(Misuse) in
       unsafe try c.concatenate(list, count: count, axis: axis)
@@ -112,9 +116,11 @@ extension Variable {
   /// Shapes: n times [a, b] → [n, a, b], [a, n, b] or [a, b, n].
   ///
   /// - Precondition: At least one part; all shapes are equal. Otherwise stops and prints two of them.
-  /// - Complexity: one pass over the result; copies. Two arrays on the heap, that of the parts and one inside.
+  /// - Complexity: one pass over the result; copies. Allocates an array beside that of the parts.
   public static func stack(_ parts: [Variable], axis: Int = 0) -> Variable {
-    unsafe join(parts, "stack") { c, list, count throws(Misuse) in unsafe try c.stack(list, count: count, axis: axis) }
+    unsafe join(parts, "stack") { c, list, count throws(Misuse) in
+      unsafe try c.stack(list, count: count, axis: axis)
+    }
   }
 
   private static func join(

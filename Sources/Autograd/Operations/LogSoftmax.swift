@@ -39,7 +39,8 @@ package extension TapeCore {
     let x = record.inputs[0], shape = nodes[x].shape
     guard let target = unsafe try contribution(to: x, "logSumExp") else { return }
     let arguments = unsafe ck_log_sum_exp_backward(
-      dx: target.target, dy: gradient(of: record.output), x: data(x), y: data(record.output), columns: shape.last,
+      dx: target.target, dy: gradient(of: record.output), x: data(x), y: data(record.output),
+      columns: shape.last,
       accumulate: target.accumulate)
     unsafe runRows(arguments, count: shape.rows, columns: shape.last)
   }

@@ -26,7 +26,8 @@ extension TapeCore {
     }
     let y = try result(Shape(), name, of: x, targets), units = (count + 1023) / 1024
     let partials = unsafe try rowLosses(units, name)
-    let arguments = unsafe ck_pair_loss(op: op, x: data(x), targets: data(targets), partials: partials, count: count)
+    let arguments = unsafe ck_pair_loss(
+      op: op, x: data(x), targets: data(targets), partials: partials, count: count)
     unsafe run(arguments, count: units, grain: max(1, 16 / cost))
     unsafe setElement(data(y), to: total(partials, units) / Double(count))
     unsafe record(kind, x, targets, output: y)
@@ -40,7 +41,8 @@ extension TapeCore {
     let dt = unsafe try contribution(to: targets, name)
     let seed = unsafe element(gradient(of: record.output))
     let arguments = unsafe ck_pair_loss_backward(
-      op: op, dx: dx?.target, dtargets: dt?.target, x: data(x), targets: data(targets), scale: seed / Double(count),
+      op: op, dx: dx?.target, dtargets: dt?.target, x: data(x), targets: data(targets),
+      scale: seed / Double(count),
       accumulate_x: dx?.accumulate ?? 0, accumulate_targets: dt?.accumulate ?? 0)
     unsafe runElements(arguments, count: count, cost: cost)
   }
@@ -67,6 +69,8 @@ extension Variable {
   /// - Precondition: Equal shapes, without broadcasting; otherwise stops and prints both.
   /// - Complexity: about 40 flops per element, 25 backward; keeps nothing but the operands.
   public func binaryCrossEntropy(_ targets: Variable) -> Variable {
-    apply(targets, "binaryCrossEntropy") { c, x, t throws(Misuse) in try c.pairLoss(.binaryCrossEntropy, x, t) }
+    apply(targets, "binaryCrossEntropy") { c, x, t throws(Misuse) in
+      try c.pairLoss(.binaryCrossEntropy, x, t)
+    }
   }
 }

@@ -2,13 +2,15 @@ import CKernels
 
 // Powers: y = aᵇ, NumPy broadcasting both ways.
 //   da = dy · b · aᵇ⁻¹ (0 where b is 0),   db = dy · aᵇ · log a (0 where a is 0 and b ≥ 0; NaN where a < 0).
-// The power itself is the C library's, one element at a time, but for the exponents 1 and 2. Keeps the operands.
+// The power itself is the C library's, one element at a time, but for the exponents 1 and 2. Keeps the
+// operands.
 
 package extension TapeCore {
   func power(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot {
     let shape = try Shape.broadcast(nodes[a].shape, nodes[b].shape, "power")
     let y = try result(shape, "power", of: a, b)
-    unsafe combine(CK_POWER, shape, (data(a), nodes[a].shape), (data(b), nodes[b].shape), into: data(y), adds: false)
+    unsafe combine(
+      CK_POWER, shape, (data(a), nodes[a].shape), (data(b), nodes[b].shape), into: data(y), adds: false)
     unsafe record(.power, a, b, output: y)
     return y
   }
@@ -24,7 +26,8 @@ package extension TapeCore {
     guard requiresGradient(input) else { return }
     let a = record.inputs[0], b = record.inputs[1], shape = nodes[record.output].shape
     let product = unsafe try allocateGradient(shape, "power")
-    unsafe combine(slope, shape, (data(a), nodes[a].shape), (data(b), nodes[b].shape), into: product, adds: false)
+    unsafe combine(
+      slope, shape, (data(a), nodes[a].shape), (data(b), nodes[b].shape), into: product, adds: false)
     unsafe combine(
       CK_MULTIPLY, shape, (product, shape), (gradient(of: record.output), shape), into: product, adds: false)
     unsafe try sumGradient(unsafe product, shape, into: input, scale: 1, "power")
@@ -35,8 +38,8 @@ package extension TapeCore {
 extension Variable {
   /// Raises each element to a power; shapes as for `+`.
   ///
-  /// For squares `x * x` is faster, for roots `sqrt()`: this takes the C library's power, an element at a time. A
-  /// negative base has powers with whole exponents only: NaN otherwise.
+  /// For squares `x * x` is faster, for roots `sqrt()`: this takes the C library's power, an element at a
+  /// time. A negative base has powers with whole exponents only: NaN otherwise.
   ///
   /// - Complexity: about 50 flops per element, twice that backward.
   public func power(_ exponent: Variable) -> Variable {

@@ -42,10 +42,10 @@ package extension TapeCore {
     if r.isCopy { return unsafe copy(x, to: y, count: shape.count, scale: scale, accumulate: adds) }
     guard r.outputs > 0 else { return }
     let arguments = unsafe ck_sum(
-      kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank), accumulate: adds ? 1 : 0,
-      scale: scale, inner: r.inner, y: y, x: x, kept_shape: r.kept.shape.lengths.tuple,
-      kept_strides: r.kept.strides.tuple, reduced_shape: r.reduced.shape.lengths.tuple,
-      reduced_strides: r.reduced.strides.tuple)
+      kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank),
+      accumulate: adds ? 1 : 0, scale: scale, inner: r.inner, y: y, x: x,
+      kept_shape: r.kept.shape.lengths.tuple, kept_strides: r.kept.strides.tuple,
+      reduced_shape: r.reduced.shape.lengths.tuple, reduced_strides: r.reduced.strides.tuple)
     unsafe run(arguments, r)
   }
 

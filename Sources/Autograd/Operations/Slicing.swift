@@ -12,7 +12,8 @@ package extension TapeCore {
     var offset = 0
     for axis in 0..<shape.rank {
       let start = starts[axis], length = lengths.lengths[axis]
-      guard start >= 0, length >= 0, start <= shape.lengths[axis], length <= shape.lengths[axis] - start else {
+      guard start >= 0, length >= 0, start <= shape.lengths[axis], length <= shape.lengths[axis] - start
+      else {
         throw Misuse(
           "slice", "axis \(axis) of shape \(shape) does not hold \(length) elements from \(start) on",
           hint: "ranges lie within 0..<\(shape.lengths[axis])")
@@ -45,7 +46,8 @@ package extension TapeCore {
 
   /// y, read through `strides`, becomes x or is added x; x is contiguous of shape `shape`.
   @unsafe func stridedWrite(
-    _ x: UnsafeMutableRawPointer, _ shape: Shape, into y: UnsafeMutableRawPointer, _ strides: InlineArray<8, Int>,
+    _ x: UnsafeMutableRawPointer, _ shape: Shape, into y: UnsafeMutableRawPointer,
+    _ strides: InlineArray<8, Int>,
     adds: Bool
   ) {
     guard shape.count > 0 else { return }
@@ -60,7 +62,9 @@ package extension TapeCore {
   /// An axis counted from the front; negative ones count from the back.
   func axisIndex(_ x: Slot, _ axis: Int, _ operation: StaticString) throws(Misuse) -> Int {
     let shape = nodes[x].shape, index = axis < 0 ? axis + shape.rank : axis
-    guard index >= 0, index < shape.rank else { throw Misuse(operation, "shape \(shape) has no axis \(axis)") }
+    guard index >= 0, index < shape.rank else {
+      throw Misuse(operation, "shape \(shape) has no axis \(axis)")
+    }
     return index
   }
 }
@@ -77,7 +81,9 @@ extension Variable {
   public func slice<let n: Int>(_ ranges: InlineArray<n, Range<Int>?>) -> Variable {
     apply("slice") { c, x throws(Misuse) in
       let shape = c.nodes[x].shape
-      guard n <= shape.rank else { throw Misuse("slice", "\(n) ranges for the \(shape.rank) axes of shape \(shape)") }
+      guard n <= shape.rank else {
+        throw Misuse("slice", "\(n) ranges for the \(shape.rank) axes of shape \(shape)")
+      }
       var starts = InlineArray<8, Int>(repeating: 0), lengths = shape
       for axis in 0..<n {
         guard let range = ranges[axis] else { continue }

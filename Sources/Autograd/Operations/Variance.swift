@@ -1,7 +1,7 @@
 import CKernels
 
-// The variance over axes: y = Σ (x − mean)² / (n − correction);   dx = 2 · (x − mean) · dy / (n − correction).
-// Two passes, so that nothing cancels. Keeps the means. About 4 flops per element, 3 backward.
+// The variance over axes: y = Σ (x − mean)² / (n − correction);   dx = 2 · (x − mean) · dy / (n −
+// correction). Two passes, so that nothing cancels. Keeps the means. About 4 flops per element, 3 backward.
 
 extension TapeCore {
   func variance(_ x: Slot, over axes: UInt8, keeping: Bool, correction: Double) throws(Misuse) -> Slot {
@@ -23,7 +23,9 @@ extension TapeCore {
 
   func varianceBackward(_ record: Record) throws(Misuse) {
     let x = record.inputs[0], shape = nodes[x].shape
-    guard let target = unsafe try contribution(to: x, "variance"), let mean = unsafe record.saved[0] else { return }
+    guard let target = unsafe try contribution(to: x, "variance"), let mean = unsafe record.saved[0] else {
+      return
+    }
     let means = shape.reduced(over: UInt8(record.integers[0]), keeping: true)
     let slope = unsafe try allocateGradient(shape, "variance")
     unsafe combine(CK_SUBTRACT, shape, (data(x), shape), (mean, means), into: slope, adds: false)
@@ -38,8 +40,8 @@ extension TapeCore {
 extension Variable {
   /// The variance over `axes` (all where none is named): the mean squared distance from the mean.
   ///
-  /// Divides by n, as `layerNorm` does; a sample's unbiased estimate divides by n − 1: `correction: 1`, which is
-  /// PyTorch's default. The variance of nothing is NaN.
+  /// Divides by n, as `layerNorm` does; a sample's unbiased estimate divides by n − 1: `correction: 1`, which
+  /// is PyTorch's default. The variance of nothing is NaN.
   ///
   /// Shapes: the axes vanish, or stay with length 1 where `keepingAxes`.
   ///

@@ -67,9 +67,9 @@ typedef struct ck_dropout {
 // Strided. The last axis is the inner loop. Unit: one element where rank is 1, else one row (an index over all
 // axes but the last). A stride of 0 repeats (broadcasting).
 
-/// Slopes of a^b: by the base b·a^(b−1), 0 where b is 0; by the exponent a^b·log a, 0 where a is 0 and b is not
-/// negative. Comparisons give 1 or 0. KEEP_WHERE gives b where a is not 0, KEEP_UNLESS where it is; −0 elsewhere,
-/// to which anything may be added without changing a bit.
+/// Slopes of a^b: by the base b·a^(b−1), 0 where b is 0; by the exponent a^b·log a, 0 where a is 0 and b is
+/// not negative. Comparisons give 1 or 0. KEEP_WHERE gives b where a is not 0, KEEP_UNLESS where it is; −0
+/// elsewhere, to which anything may be added without changing a bit.
 typedef enum ck_binary_op {
   CK_ADD, CK_SUBTRACT, CK_MULTIPLY, CK_DIVIDE, CK_NEGATED_PRODUCT,
   CK_POWER, CK_POWER_BASE_SLOPE, CK_POWER_EXPONENT_SLOPE,
@@ -103,9 +103,9 @@ typedef struct ck_sum {
   ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
 } ck_sum;
 
-/// y[kept] = the largest x[kept, reduced], or the smallest; NaN beats every number, the first wins among equals.
-/// `places` gets its position among the reduced elements, as an integer of the element's size.
-/// Axes and units as those of `ck_sum`; there is at least one reduced element.
+/// y[kept] = the largest x[kept, reduced], or the smallest; NaN beats every number, the first wins among
+/// equals. `places` gets its position among the reduced elements, as an integer of the element's size. Axes
+/// and units as those of `ck_sum`; there is at least one reduced element.
 typedef struct ck_extremum {
   int kept_rank; int reduced_rank; int minimum; ck_index inner; void *y; void *places; const void *x;
   ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
@@ -167,8 +167,8 @@ typedef struct ck_embedding_backward {
   void *dtable; const void *dy; const int32_t *tokens; ck_index rows; ck_index columns;
 } ck_embedding_backward;
 
-/// y[outer, pick, inner] = x[outer, tokens[outer, pick, inner], inner]; x has `length` steps along the axis, y has
-/// `picks`. Unit: one `outer`.
+/// y[outer, pick, inner] = x[outer, tokens[outer, pick, inner], inner]; x has `length` steps along the axis,
+/// y has `picks`. Unit: one `outer`.
 typedef struct ck_gather {
   void *y; const void *x; const int32_t *tokens; ck_index length, picks, inner;
 } ck_gather;

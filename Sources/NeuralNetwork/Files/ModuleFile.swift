@@ -4,9 +4,10 @@ import ModelFormats
 
 /// A safetensors file that holds a module's parameters by path, and an optimiser's state if wanted.
 ///
-/// Numbers come back bit for bit: `Float` is stored as F32, `Double` as F64. Loading is all or nothing: one error
-/// lists every tensor that is missing, unexpected, of another shape or of a type that would be rounded, and then
-/// nothing was changed. The file is replaced in one moment, so a reader finds the old one or the new one.
+/// Numbers come back bit for bit: `Float` is stored as F32, `Double` as F64. Loading is all or nothing: one
+/// error lists every tensor that is missing, unexpected, of another shape or of a type that would be rounded,
+/// and then nothing was changed. The file is replaced in one moment, so a reader finds the old one or the new
+/// one.
 ///
 /// ```swift
 /// let file = ModuleFile("mlp.safetensors")
@@ -80,10 +81,16 @@ public struct ModuleFile: Sendable {
     var reader = TensorReader<Scalar>(contents, allowsNonfinite: allowsNonfinite)
     let values = parameters.map { reader.tensor($0.path, $0.parameter.shape) }
     let state = (old?.tensors ?? []).map { entry in
-      (key: entry.key, tensor: reader.tensor(ModuleFile.optimizerPrefix + entry.key, entry.tensor.shape.array))
+      (
+        key: entry.key,
+        tensor: reader.tensor(ModuleFile.optimizerPrefix + entry.key, entry.tensor.shape.array)
+      )
     }
-    let stepCount = contents.header.metadata.first { $0.key == ModuleFile.stepCountKey }.flatMap { Int($0.value) }
-    if old != nil, stepCount == nil { reader.problems.append("the metadata has no \(ModuleFile.stepCountKey)") }
+    let stepEntry = contents.header.metadata.first { $0.key == ModuleFile.stepCountKey }
+    let stepCount = stepEntry.flatMap { Int($0.value) }
+    if old != nil, stepCount == nil {
+      reader.problems.append("the metadata has no \(ModuleFile.stepCountKey)")
+    }
     reader.reportUnread { optimizer == nil && $0.hasPrefix(ModuleFile.optimizerPrefix) }
     if !reader.problems.isEmpty { throw .mismatch(path: path, reader.problems) }
 

@@ -1,10 +1,9 @@
 public import Autograd
 
-
 /// Attention of every query to all keys, in several heads: an encoder's, or a decoder's to its encoder.
 ///
-/// Not causal: for that `CausalSelfAttention` is faster and needs no memory for weights. Here all T × S weights of
-/// every head exist.
+/// Not causal: for that `CausalSelfAttention` is faster and needs no memory for weights. Here all T × S
+/// weights of every head exist.
 public struct MultiHeadAttention<Scalar: TensorScalar>: Module {
   /// [C, C] each
   public let query, key, value, output: Linear<Scalar>
@@ -41,7 +40,8 @@ public struct MultiHeadAttention<Scalar: TensorScalar>: Module {
   ///
   /// - Parameter isPadding: Not 0 where a key is to be ignored.
   /// - Precondition: The shapes fit; otherwise stops and prints them.
-  /// - Complexity: (4·T + 4·S)·B·C² + 4·B·T·S·C flops, twice that backward; keeps 3·B·headCount·T·S weights and scores.
+  /// - Complexity: (4·T + 4·S)·B·C² + 4·B·T·S·C flops, twice that backward; keeps 2 to 4
+  ///   times B·headCount·T·S weights and scores.
   public func callAsFunction(
     _ x: Variable<Scalar>, memory: Variable<Scalar>? = nil, isPadding: Variable<Scalar>? = nil
   ) -> Variable<Scalar> {

@@ -3,7 +3,9 @@ public import Autograd
 /// Layers one after the other. Their parameters' paths start with their number: `0.weight`, `2.bias`.
 ///
 /// ```swift
-/// let network = Sequential<Float>([Linear(inputs: 2, outputs: 8), Activate(.tanh), Linear(inputs: 8, outputs: 1)])
+/// let network = Sequential<Float>([
+///   Linear(inputs: 2, outputs: 8), Activate(.tanh), Linear(inputs: 8, outputs: 1),
+/// ])
 /// ```
 ///
 /// A struct of one's own says more, and can pass an activation to `Linear`, which saves a pass over memory.
