@@ -69,7 +69,7 @@ struct CLibrary: Sendable {
   ) throws -> Outcome {
     let process = Process(), output = Pipe()
     let errorPath = NSTemporaryDirectory() + "autograd-c-\(UUID().uuidString)"
-    FileManager.default.createFile(atPath: errorPath, contents: nil)
+    _ = FileManager.default.createFile(atPath: errorPath, contents: nil)
     defer { try? FileManager.default.removeItem(atPath: errorPath) }
     process.executableURL = URL(fileURLWithPath: find(executable) ?? executable)
     process.arguments = arguments

@@ -25,7 +25,7 @@ struct CProgramTests {
 
   @Test("text, data sets, sampling, checkpoints: a resumed run equals an uninterrupted one")
   func files() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       _ = try CLibrary.shared.get().check("Tests/c/test_files.c", arguments: [path])
     }
   }
@@ -69,7 +69,7 @@ struct CProgramTests {
 
   @Test("the text trainer, stopped and started again, ends where it ends without the stop")
   func textTrainer() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let library = try CLibrary.shared.get(), text = path + "/text.txt"
       let lines = (0..<40).map { "she sells \($0 * $0 % 17) sea shells on the sea shore\n" }
       try Data(lines.joined().utf8).write(to: URL(fileURLWithPath: text))

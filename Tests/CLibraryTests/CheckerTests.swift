@@ -16,7 +16,7 @@ struct CheckerTests {
   @Test("valgrind finds no error and nothing lost", .enabled(if: CLibrary.find("valgrind") != nil))
   func valgrind() throws {
     for (source, arguments) in Self.programs {
-      try withTemporaryDirectory { path in
+      try temporaryDirectory { path in
         let library = try CLibrary.shared.get()
         let program = try library.compile(
           library.repository + "/" + source, to: path + "/program", options: ["-std=gnu11"])
@@ -37,7 +37,7 @@ struct CheckerTests {
     let options = ["-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     guard canCompile(options) else { return print("note: no AddressSanitizer: left out") }
     for (source, arguments) in Self.programs {
-      try withTemporaryDirectory { path in
+      try temporaryDirectory { path in
         let extra = source.hasSuffix("test_files.c") ? [path] : arguments
         _ = try CLibrary.shared.get().check(source, arguments: extra, options: options)
       }
@@ -48,7 +48,7 @@ struct CheckerTests {
   func staleRead() throws {
     let options = ["-std=gnu11", "-fsanitize=address"]
     guard canCompile(options) else { return print("note: no AddressSanitizer: left out") }
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let library = try CLibrary.shared.get()
       let program = try library.compile(
         library.repository + "/Tests/c/test_debugging.c", to: path + "/program", options: options)
@@ -69,7 +69,7 @@ struct CheckerTests {
     let program = NSTemporaryDirectory() + "autograd-sanitizer-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: program) }
     let source = program + ".c"
-    FileManager.default.createFile(atPath: source, contents: Data("int main(void) { return 0; }\n".utf8))
+    _ = FileManager.default.createFile(atPath: source, contents: Data("int main(void) { return 0; }\n".utf8))
     defer { try? FileManager.default.removeItem(atPath: source) }
     guard (try? CLibrary.run("cc", options + [source, "-o", program]))?.status == 0 else { return false }
     return (try? CLibrary.run(program, []))?.status == 0

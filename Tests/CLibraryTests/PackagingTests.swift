@@ -52,7 +52,7 @@ struct PackagingTests {
     "an installed library is found by pkg-config, shared and static",
     .enabled(if: CLibrary.find("make") != nil && CLibrary.find("pkg-config") != nil))
   func install() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let library = try CLibrary.shared.get(), prefix = path + "/prefix"
       let installed = try CLibrary.run(
         "make", ["-C", library.repository, "install-files", "OUT=" + library.folder, "PREFIX=" + prefix])
@@ -71,7 +71,7 @@ struct PackagingTests {
 
   @Test("gdb shows tensors and variables by shape and numbers", .enabled(if: CLibrary.find("gdb") != nil))
   func prettyPrinters() throws {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let library = try CLibrary.shared.get()
       let source = """
         #include "autograd_v2.h"

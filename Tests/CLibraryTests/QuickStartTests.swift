@@ -2,24 +2,25 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Compiles the C blocks of the guide that existing programs were written from, and runs them.
-@Suite("Quick start guide", .enabled(if: CLibrary.isAvailable && QuickStartTests.isGuideThere))
-struct QuickStartTests {
-  private static var guide: String {
-    URL(fileURLWithPath: CLibrary.repository).deletingLastPathComponent()
-      .appendingPathComponent("shared/QUICKSTART.md").path
-  }
+/// The guide stands beside the repository, not in it.
+private enum Guide {
+  static let path = URL(fileURLWithPath: CLibrary.repository).deletingLastPathComponent()
+    .appendingPathComponent("shared/QUICKSTART.md").path
 
-  static var isGuideThere: Bool {
-    let found = FileManager.default.fileExists(atPath: guide)
-    if !found { print("note: \(guide) is absent: its programs are left out") }
+  static let isThere: Bool = {
+    let found = FileManager.default.fileExists(atPath: path)
+    if !found { print("note: \(path) is absent: its programs are left out") }
     return found
-  }
+  }()
+}
 
+/// Compiles the C blocks of the guide that existing programs were written from, and runs them.
+@Suite("Quick start guide", .enabled(if: CLibrary.isAvailable && Guide.isThere))
+struct QuickStartTests {
   /// The C blocks in order.
   private static func blocks() throws -> [String] {
     var blocks: [String] = [], current: [Substring]?
-    for line in try String(contentsOfFile: guide, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in try String(contentsOfFile: Guide.path, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false) {
       if line == "```c" {
         current = []
       } else if line == "```", let lines = current {
@@ -38,7 +39,7 @@ struct QuickStartTests {
 
   /// Compiles a program with the prelude before it, and runs it.
   private func run(_ source: String) throws -> CLibrary.Outcome {
-    try withTemporaryDirectory { path in
+    try temporaryDirectory { path in
       let library = try CLibrary.shared.get(), file = path + "/quickstart.c"
       try Data(("#include \"quickstart_prelude.h\"\n" + source).utf8).write(to: URL(fileURLWithPath: file))
       return try library.check(
@@ -79,7 +80,7 @@ struct QuickStartTests {
     let outcome = try run(longer)
     let last = try #require(outcome.output.split(separator: "\n").last { $0.hasPrefix("Iter ") })
     #expect(last.hasPrefix("Iter 1900, Loss: "))
-    let loss = try #require(Double(try #require(last.split(separator: " ").last)))
+    let loss = Double(last.split(separator: " ").last ?? "") ?? .nan
     #expect(loss < 1.0)
   }
 }
