@@ -15,7 +15,12 @@ trap 'rm -rf "$work"' EXIT
 
 objects=()
 for module in AutogradV2 NeuralNetwork Autograd Kernels CKernels CSystem ModelFormats Base; do
-  objects+=("$bin/$module.build"/*.o)
+  for object in "$bin/$module.build"/*.o; do
+    # A build folder keeps the objects of files that were deleted or moved to another module.
+    source=$(basename "$object" .o)
+    case "$source" in *.swift) ;; *.c) ;; *) source=$source.swift ;; esac
+    if [ -n "$(find "$here/../../Sources/$module" -name "$source" -print -quit)" ]; then objects+=("$object"); fi
+  done
 done
 ld -r --force-group-allocation -o "$work/package.o" "${objects[@]}" "$bin/CAutogradV2.build/state.c.o"
 # Swift asks for the size of the runtime's blocks in code of its own.
