@@ -33,6 +33,13 @@ public final class Tape<Scalar: TensorScalar> {
   /// What runs the kernels.
   public var backend: Backend { core.backend }
 
+  /// How matrix products multiply, in `matmul`, `linear` and `linearCrossEntropy`; attention inside its blocks
+  /// always multiplies in full. Of no effect where `Scalar` is `Double`.
+  public var matmulPrecision: MatmulPrecision {
+    get { core.matmulPrecision }
+    set { core.matmulPrecision = newValue }
+  }
+
   // MARK: Steps
 
   /// Runs `body` as one step and frees everything made in it.

@@ -39,7 +39,8 @@ package extension TapeCore {
   ) {
     if isPlanning { return }
     unsafe backend.multiply(
-      m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue, type)
+      m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue, type,
+      precision: matmulPrecision)
   }
 
   /// Copies `scale` times x into y, or adds it, element by element.

@@ -8,6 +8,8 @@ import Kernels
 package final class TapeCore {
   package let type: ElementType
   package var backend: Backend
+  /// How matrix products multiply; attention inside its blocks always does in full.
+  package var matmulPrecision = MatmulPrecision.float32
   package private(set) var arena: Arena
   package private(set) var index: UInt32 = 0
 

@@ -1,9 +1,11 @@
 import ArgumentParser
+import Kernels
 import NeuralNetwork
 import Training
 
 extension OptimizerKind: ExpressibleByArgument {}
 extension LearningRateSchedule.Decay: ExpressibleByArgument {}
+extension MatmulPrecision: ExpressibleByArgument {}
 
 struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Start from a saved model.", valueName: "dir"))
@@ -59,6 +61,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps between progress lines.", valueName: "n"))
   var logInterval = 10
 
+  @Option(help: ArgumentHelp("What matrix products multiply in.", valueName: "name"))
+  var precision = MatmulPrecision.float32
+
   @Option(name: [.long, .short], help: ArgumentHelp("Decides weights, data order and dropout.", valueName: "n"))
   var seed: UInt64 = 1337
 
@@ -90,6 +95,7 @@ struct TrainingOptions: ParsableArguments {
     result.evaluationInterval = evalInterval
     result.evaluationBatches = evalIters
     result.logInterval = logInterval
+    result.precision = precision
     result.seed = seed
     return result
   }

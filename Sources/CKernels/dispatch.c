@@ -30,6 +30,17 @@ const ck_table *ck_table_for(ck_instruction_set set, int element_size) {
   }
 }
 
+#if defined(__x86_64__)
+extern const ck_pair_product ck_pair_product_avx512;
+#endif
+
+const ck_pair_product *ck_widest_pair_product(void) {
+#if defined(__x86_64__)
+  if (ck_widest_instruction_set() == CK_AVX512 && __builtin_cpu_supports("avx512bf16")) return &ck_pair_product_avx512;
+#endif
+  return 0;
+}
+
 static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
 
 ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D) {

@@ -29,17 +29,19 @@ extension Backend {
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, _ type: ElementType
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, _ type: ElementType,
+    precision: MatmulPrecision = .float32
   ) {
     guard m > 0, n > 0 else { return }
     let table = unsafe table(type), size = type.size
     let tileRows = table.mr, panel = table.nr
-    let depth = Backend.depth(k, size)
-    let width = min(roundUp(n, panel), max(panel, (4 << 20) / (max(1, depth) * size) / panel * panel))
+    let way = way(type, precision), depth = Backend.depth(k, bytesPerStep: size, stepLength: way.stepLength)
+    let steps = (depth + way.stepLength - 1) / way.stepLength
+    let width = min(roundUp(n, panel), max(panel, (4 << 20) / (max(1, steps) * size) / panel * panel))
     let (rows, panels) = cut(m: m, n: width, k: k, tileRows: tileRows, panel: panel)
-    let packedBytes = (width + panel) * depth * size
+    let packedBytes = (width + panel) * steps * size
     guard let (packed, scratch) = unsafe shared(
-      bytes: packedBytes, perThread: ((rows + tileRows) * depth + 64) * size)
+      bytes: packedBytes, perThread: ((rows + tileRows) * steps + 64) * size)
     else { return }
 
     for column in stride(from: 0, to: n, by: width) {
@@ -49,30 +51,48 @@ extension Backend {
         let count = min(depth, k - first), last = first + count == k
         let bStart = unsafe b.start + (first * b.rowStride + column * b.columnStride) * size
         let pack = unsafe ck_gemm_pack(
-          b: bStart, packed: packed, row_stride: b.rowStride, column_stride: b.columnStride, k: count, n: columns)
+          b: bStart, packed: packed, row_stride: b.rowStride, column_stride: b.columnStride, k: count, n: columns,
+          rounds: way.rounds)
         let packUnits = (columns + panel - 1) / panel
-        unsafe run(pack, type, units: packUnits, grain: share(packUnits, work: columns * count / 4), scratch)
+        unsafe run(way.pack, pack, units: packUnits, grain: share(packUnits, work: columns * count / 4), scratch)
 
         let product = unsafe ck_gemm(
           a: a.start + first * a.columnStride * size, a_row_stride: a.rowStride, a_column_stride: a.columnStride,
           packed_b: UnsafeRawPointer(packed), c: c + column * size, c_stride: cStride, m: m, n: columns, k: count,
           rows_per_tile: rows, panels_per_tile: panels, accumulate: accumulate || first > 0 ? 1 : 0,
           has_epilogue: last && epilogue != nil ? 1 : 0,
-          epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue())
+          epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue(), rounds: way.rounds)
         let units = (m + rows - 1) / rows * ((packUnits + panels - 1) / panels)
         let small = m * columns * count < 32768
-        unsafe run(product, type, units: units, grain: small ? units : 1, scratch)
+        unsafe run(way.multiply, product, units: units, grain: small ? units : 1, scratch)
         first += count
       } while first < k
     }
   }
 
-  /// Rows of B packed at a time: what is left of k in equal blocks of at most 384 floats or 192 doubles, so that a
-  /// panel of B stays in the first-level cache while rows of A pass by.
-  private static func depth(_ k: Int, _ size: Int) -> Int {
-    let largest = 1536 / size
+  /// The functions of a product, and how many elements along k one packed step holds.
+  @safe private struct Way {
+    let pack, multiply: ck_function
+    let stepLength: Int
+    let rounds: Int32
+  }
+
+  private func way(_ type: ElementType, _ precision: MatmulPrecision) -> Way {
+    let rounds = precision == .bfloat16 && type == .float32
+    if rounds, let pairs = pairProduct {
+      return unsafe Way(pack: pairs.gemm_pack, multiply: pairs.gemm, stepLength: 2, rounds: 0)
+    }
+    return unsafe Way(
+      pack: function(of: ck_gemm_pack.self, type), multiply: function(of: ck_gemm.self, type), stepLength: 1,
+      rounds: rounds ? 1 : 0)
+  }
+
+  /// Rows of B packed at a time: what is left of k in equal blocks of at most 384 steps of floats or 192 of doubles:
+  /// a panel of B (48 KiB) stays close to the core while rows of A pass by. A block ends between steps.
+  private static func depth(_ k: Int, bytesPerStep: Int, stepLength: Int) -> Int {
+    let largest = 1536 / bytesPerStep * stepLength
     let blocks = max(1, (k + largest - 1) / largest)
-    return (k + blocks - 1) / blocks
+    return ((k + blocks - 1) / blocks + stepLength - 1) / stepLength * stepLength
   }
 
   /// Rows and panels per tile: tiles of at most 12 register tiles high, and enough of them for all threads.
@@ -91,10 +111,9 @@ extension Backend {
     work < 16384 ? units : max(1, units / (pool.threadCount * 3))
   }
 
-  private func run<Arguments: KernelArguments>(
-    _ arguments: Arguments, _ type: ElementType, units: Int, grain: Int, _ scratch: Scratch
+  private func run<Arguments>(
+    _ function: ck_function, _ arguments: Arguments, units: Int, grain: Int, _ scratch: Scratch
   ) {
-    let function = unsafe function(of: Arguments.self, type)
     unsafe withUnsafePointer(to: arguments) { pointer in
       unsafe pool.run(function, UnsafeRawPointer(pointer), count: units, grain: max(1, grain), scratch: scratch)
     }

@@ -11,6 +11,8 @@ import CSystem
 
   private let float32: ck_table
   private let float64: ck_table
+  /// The product of bfloat16 pairs, where the instruction set has one.
+  let pairProduct: ck_pair_product?
   private var workspace = Workspace()
   /// Where the system has no memory for scratch: stop the program, or leave the kernel out and say so below.
   package var stopsWithoutMemory = true
@@ -23,7 +25,11 @@ import CSystem
     // INVARIANT: a set that is at most `widest` is compiled in, and its tables are constants.
     unsafe float32 = ck_table_for(self.instructionSet.code, 4).pointee
     unsafe float64 = ck_table_for(self.instructionSet.code, 8).pointee
+    unsafe pairProduct = self.instructionSet == .avx512 ? ck_widest_pair_product()?.pointee : nil
   }
+
+  /// Products in bfloat16 are faster than those in float32.
+  public var multipliesPairs: Bool { pairProduct != nil }
 
   /// Bytes of scratch memory held for the threads; grows to the largest need and stays.
   public var workspaceBytes: Int { workspace.capacity }

@@ -43,6 +43,7 @@ public final class Trainer {
     self.data = data
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
+    tape.matmulPrecision = configuration.precision
     optimizer = configuration.makeOptimizer(for: model.parameters, backend: backend)
     inputs = [Int32](repeating: 0, count: data.training.batchSize * data.training.blockSize)
     targets = inputs

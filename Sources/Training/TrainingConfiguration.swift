@@ -1,5 +1,5 @@
 import Autograd
-import Kernels
+public import Kernels
 public import NeuralNetwork
 
 /// How a model is trained: everything that decides the result, and nothing else.
@@ -21,6 +21,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var evaluationBatches = 20
   /// Steps between two lines of progress.
   public var logInterval = 10
+  /// How matrix products multiply, in training and in its evaluations.
+  public var precision = MatmulPrecision.float32
   /// Decides initial weights, data order and dropout.
   public var seed: UInt64 = 1337
 

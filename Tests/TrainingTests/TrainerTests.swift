@@ -11,7 +11,8 @@ import Training
     String(repeating: "pack my box with five dozen liquor jugs; how vexingly quick daft zebras jump! ", count: 30).utf8)
 
   private func trainer(
-    threads: Int = 2, steps: Int = 30, rate: Double = 1e-2, dropout: Double = 0, batch: Int = 4
+    threads: Int = 2, steps: Int = 30, rate: Double = 1e-2, dropout: Double = 0, batch: Int = 4,
+    precision: MatmulPrecision = .float32
   ) throws -> (Trainer, CharacterTokenizer) {
     let tokenizer = try CharacterTokenizer(training: text)
     let model = GPT<Float>(
@@ -25,6 +26,7 @@ import Training
     configuration.schedule.decaySteps = steps
     configuration.evaluationInterval = 10
     configuration.evaluationBatches = 2
+    configuration.precision = precision
     let trainer = try Trainer(
       model: model,
     data: try .windows(
@@ -34,11 +36,13 @@ import Training
     return (trainer, tokenizer)
   }
 
-  @Test("model.safetensors has the same bytes for 1, 2, 3 and 8 threads and over repeated runs", arguments: [0, 0.2])
-  func sameBytes(dropout: Double) throws {
+  @Test(
+    "model.safetensors has the same bytes for 1, 2, 3 and 8 threads and over repeated runs",
+    arguments: [(0, .float32), (0.2, .float32), (0.2, .bfloat16)] as [(Double, MatmulPrecision)])
+  func sameBytes(dropout: Double, precision: MatmulPrecision) throws {
     var files: [[UInt8]] = []
     for threads in [1, 2, 3, 8, 2] {
-      let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout)
+      let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout, precision: precision)
       try trainer.run { _ throws(TrainingError) in }
       try temporaryDirectory { path in
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)

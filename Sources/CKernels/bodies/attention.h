@@ -10,14 +10,14 @@ INLINE ck_index padded(ck_index n) { return (n + NR - 1) / NR * NR; }
 // Packs x[T, D] (row stride `stride`) as the right factor of a product over D: panels of NR rows of x.
 static void pack_keys(REAL *packed, const REAL *x, ck_index stride, ck_index T, ck_index D) {
   for (ck_index first = 0; first < T; first += NR) {
-    pack_transposed(packed + first * D, NR, x + first * stride, stride, T - first < NR ? T - first : NR, D);
+    pack_transposed(packed + first * D, NR, x + first * stride, stride, T - first < NR ? T - first : NR, D, 0);
   }
 }
 
 // Packs x[rows, D] as the right factor of a product over its rows: panels of NR columns, `capacity` rows apart.
 static void pack_values(REAL *packed, ck_index capacity, const REAL *x, ck_index stride, ck_index rows, ck_index D) {
   for (ck_index first = 0; first < D; first += NR) {
-    pack_straight(packed + first * capacity, NR, x + first, stride, D - first < NR ? D - first : NR, rows);
+    pack_straight(packed + first * capacity, NR, x + first, stride, D - first < NR ? D - first : NR, rows, 0);
   }
 }
 

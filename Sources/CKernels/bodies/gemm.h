@@ -1,12 +1,55 @@
 // Matrix product. Every output element is one chain of fused multiply-adds, k ascending: vectors run along n,
 // nothing is summed across lanes, and a block of k continues the chain through C. Tiles, m and threads
 // therefore cannot be seen in the result.
+//
+// With PAIRS the operands are rounded to bfloat16 as they are packed, two neighbours along k to a 32-bit lane: a step
+// of the loop multiplies pairs and adds both products to a float. An odd k is filled up with zeros.
 
 #define NR (2 * LANES)
 
+#if PAIRS
+#define STEP 2
+#else
+#define STEP 1
+#endif
+#define STEPS(k) (((k) + STEP - 1) / STEP)
+
+#if PAIRS
+// Numbers as bits: a pair that looks like a signalling NaN must not pass through arithmetic.
+INLINE vec splat_step(const REAL *pair) { return (vec)_mm512_set1_epi32(*(const int32_t *)pair); }
+
+INLINE vec multiply_add(vec a, vec b, vec c) { return (vec)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b); }
+
+// Rounds 32 neighbours along k, the first 16 in `low`, to 16 pairs.
+INLINE vec pairs_along(vec low, vec high) { return (vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
+
+// Rounds 16 columns of k and of k + 1 to 16 pairs.
+INLINE vec pairs_across(vec even, vec odd) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
+                                         20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return (vec)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even));
+}
+#else
+INLINE vec splat_step(const REAL *element) { return splat(*element); }
+
+INLINE vec multiply_add(vec a, vec b, vec c) { return fma_(a, b, c); }
+
+// The nearest bfloat16, ties to even; subnormal numbers become zeros, as the instructions for pairs have it.
+INLINE vec rounded_to_bfloat16(vec x) {
+#if REAL_BITS == 32
+  const ivec bits = (ivec)x, sign = bits & INTEGER_MIN;
+  const ivec nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) & (INTEGER)0xFFFF0000;
+  const vec y = select(absolute(x) < splat(0x1p-126f), (vec)sign, (vec)nearest);
+  return select(x != x, (vec)((bits | 0x400000) & (INTEGER)0xFFFF0000), y);
+#else
+  return x;
+#endif
+}
+#endif
+
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
-// packed panel. Only `columns` of the NR columns of C exist.
-INLINE void tile(const int rows, const int vectors, ck_index k, const REAL *a, ck_index a_row, ck_index a_k,
+// packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
+INLINE void tile(const int rows, const int vectors, ck_index steps, const REAL *a, ck_index a_row, ck_index a_k,
                  const REAL *b, REAL *c, ck_index c_row, ck_index columns, int accumulate) {
   vec sums[MR][2];
   const ck_index last = columns - (vectors - 1) * LANES;
@@ -25,15 +68,15 @@ INLINE void tile(const int rows, const int vectors, ck_index k, const REAL *a, c
       for (int v = 0; v < vectors; v++) sums[i][v] = (vec){0};
     }
   }
-  for (ck_index p = 0; p < k; p++) {
+  for (ck_index p = 0; p < steps; p++) {
     vec right[2];
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
-      const vec left = splat(a[i * a_row]);
+      const vec left = splat_step(a + i * a_row);
 #pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++) sums[i][v] = fma_(left, right[v], sums[i][v]);
+      for (int v = 0; v < vectors; v++) sums[i][v] = multiply_add(left, right[v], sums[i][v]);
     }
     a += a_k;
     b += NR;
@@ -51,6 +94,7 @@ INLINE void tile(const int rows, const int vectors, ck_index k, const REAL *a, c
 #define CASES_OF(CASE) \
   CASE(1) CASE(2) CASE(3) CASE(4) MORE_CASES(CASE)
 
+#if !PAIRS
 // A by its two strides: attention reads probabilities in both directions without copying them.
 static __attribute__((noinline)) void any_tile(int rows, ck_index k, const REAL *a, ck_index a_row, ck_index a_k,
                                                const REAL *b, REAL *c, ck_index c_row, ck_index columns,
@@ -69,6 +113,8 @@ static __attribute__((noinline)) void any_tile(int rows, ck_index k, const REAL 
     }
   }
 }
+
+#endif
 
 // A packed into a panel of MR rows.
 static __attribute__((noinline)) void packed_tile(int rows, ck_index k, const REAL *a, const REAL *b, REAL *c,
@@ -96,54 +142,88 @@ static __attribute__((noinline)) void packed_tile(int rows, ck_index k, const RE
 
 // Transposes a LANES × LANES block held in registers: log₂ steps that swap ever larger halves.
 INLINE void transpose(vec *rows) {
-#define STEP(D) \
+#define SWAP(D) \
   _Pragma("clang loop unroll(full)") for (int i = 0; i < LANES; i++) { \
     if (i & D) continue; \
     vec low = rows[i], high = rows[i + D]; \
     rows[i] = __builtin_shufflevector(low, high, LANE_LIST(LOW1, D)); \
     rows[i + D] = __builtin_shufflevector(low, high, LANE_LIST(HIGH1, D)); \
   }
-  STEP(1)
+  SWAP(1)
 #if VECTOR_BYTES * 8 / REAL_BITS >= 4
-  STEP(2)
+  SWAP(2)
 #endif
 #if VECTOR_BYTES * 8 / REAL_BITS >= 8
-  STEP(4)
+  SWAP(4)
 #endif
 #if VECTOR_BYTES * 8 / REAL_BITS >= 16
-  STEP(8)
+  SWAP(8)
 #endif
-#undef STEP
+#undef SWAP
 }
 
-// packed[p · width + i] = source[i · row + p] for i < count ≤ width, p < k; the rest of a panel is zero.
+// One vector of steps along k, from `at` on, of which `rest` elements exist.
+INLINE vec steps_along(const REAL *at, ck_index rest, const int rounds) {
+  const vec low = load_n(at, rest < LANES ? rest : LANES);
+#if PAIRS
+  (void)rounds;
+  return pairs_along(low, rest > LANES ? load_n(at + LANES, rest - LANES < LANES ? rest - LANES : LANES) : (vec){0});
+#else
+  return rounds ? rounded_to_bfloat16(low) : low;
+#endif
+}
+
+// packed[step · width + i] = source[i · row + k] for i < count ≤ width; the rest of a panel is zero.
 INLINE void pack_transposed(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
-                            ck_index k) {
+                            ck_index k, const int rounds) {
   for (ck_index i = 0; i < width; i += LANES) {
     const ck_index valid = count - i < LANES ? count - i : LANES;
     const ck_index lanes = width - i < LANES ? width - i : LANES;
-    for (ck_index p = 0; p < k; p += LANES) {
-      const ck_index steps = k - p < LANES ? k - p : LANES;
+    for (ck_index p = 0; p < k; p += STEP * LANES) {
+      const ck_index steps = STEPS(k - p) < LANES ? STEPS(k - p) : LANES;
       vec block[VECTOR_BYTES / sizeof(REAL)];
       for (ck_index lane = 0; lane < LANES; lane++) {
-        block[lane] = lane < valid ? load_n(source + (i + lane) * row + p, steps) : (vec){0};
+        block[lane] = lane < valid ? steps_along(source + (i + lane) * row + p, k - p, rounds) : (vec){0};
       }
       transpose(block);
-      for (ck_index step = 0; step < steps; step++) store_n(packed + (p + step) * width + i, block[step], lanes);
+      REAL *target = packed + STEPS(p) * width + i;
+      for (ck_index step = 0; step < steps; step++) store_n(target + step * width, block[step], lanes);
     }
   }
 }
 
-// The same where the elements of one k lie side by side: packed[p · width + i] = source[p · row + i].
+// n lanes of which the first `valid` exist; the others are zero.
+INLINE vec load_existing(const REAL *p, ck_index n, ck_index valid) {
+  return valid >= n ? load_n(p, n) : valid > 0 ? load_partial(p, valid) : (vec){0};
+}
+
+// The same where the elements of one k lie side by side: source[k · row + i].
 INLINE void pack_straight(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
-                          ck_index k) {
-  for (ck_index p = 0; p < k; p++) {
+                          ck_index k, const int rounds) {
+  for (ck_index p = 0; p < k; p += STEP) {
     EACH_VECTOR(i, n, 0, width) {
-      const ck_index valid = count - i;
-      vec v = valid >= n ? load_n(source + p * row + i, n)
-                         : valid > 0 ? load_partial(source + p * row + i, valid) : (vec){0};
-      store_n(packed + p * width + i, v, n);
+      const REAL *at = source + p * row + i;
+      vec v = load_existing(at, n, count - i);
+#if PAIRS
+      (void)rounds;
+      v = pairs_across(v, p + 1 < k ? load_existing(at + row, n, count - i) : (vec){0});
+#else
+      if (rounds) v = rounded_to_bfloat16(v);
+#endif
+      store_n(packed + STEPS(p) * width + i, v, n);
     }
+  }
+}
+
+// Packs `count` ≤ `width` rows or columns whose elements along k lie `k_stride` apart, by whichever stride is 1.
+static __attribute__((noinline)) void pack(REAL *packed, ck_index width, const REAL *source, ck_index stride,
+                                           ck_index k_stride, ck_index count, ck_index k, int rounds) {
+  if (stride == 1) {
+    if (rounds) pack_straight(packed, width, source, k_stride, count, k, 1);
+    else pack_straight(packed, width, source, k_stride, count, k, 0);
+  } else {
+    if (rounds) pack_transposed(packed, width, source, stride, count, k, 1);
+    else pack_transposed(packed, width, source, stride, count, k, 0);
   }
 }
 
@@ -152,10 +232,8 @@ static void gemm_pack(const void *arguments, ck_index begin, ck_index end, void 
   (void)scratch;
   for (ck_index panel = begin; panel < end; panel++) {
     const ck_index first = panel * NR, count = g.n - first < NR ? g.n - first : NR;
-    REAL *packed = (REAL *)g.packed + first * g.k;
     const REAL *source = (const REAL *)g.b + first * g.column_stride;
-    if (g.column_stride == 1) pack_straight(packed, NR, source, g.row_stride, count, g.k);
-    else pack_transposed(packed, NR, source, g.column_stride, count, g.k);
+    pack((REAL *)g.packed + first * STEPS(g.k), NR, source, g.column_stride, g.row_stride, count, g.k, g.rounds);
   }
 }
 
@@ -189,6 +267,7 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
   const ck_gemm g = *(const ck_gemm *)arguments;
   const ck_index panels = (g.n + NR - 1) / NR;
   const ck_index column_tiles = (panels + g.panels_per_tile - 1) / g.panels_per_tile;
+  const ck_index steps = STEPS(g.k);
   REAL *packed_a = scratch;
   ck_index packed_row = -1;
   for (ck_index unit = begin; unit < end; unit++) {
@@ -198,8 +277,7 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
       for (ck_index i = 0; i < rows; i += MR) {
         const ck_index count = rows - i < MR ? rows - i : MR;
         const REAL *source = (const REAL *)g.a + (row + i) * g.a_row_stride;
-        if (g.a_row_stride == 1) pack_straight(packed_a + i * g.k, MR, source, g.a_column_stride, count, g.k);
-        else pack_transposed(packed_a + i * g.k, MR, source, g.a_row_stride, count, g.k);
+        pack(packed_a + i * steps, MR, source, g.a_row_stride, g.a_column_stride, count, g.k, g.rounds);
       }
       packed_row = row;
     }
@@ -207,11 +285,11 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
     const ck_index past = first_panel + g.panels_per_tile < panels ? first_panel + g.panels_per_tile : panels;
     for (ck_index panel = first_panel; panel < past; panel++) {
       const ck_index column = panel * NR, columns = g.n - column < NR ? g.n - column : NR;
-      const REAL *b = (const REAL *)g.packed_b + column * g.k;
+      const REAL *b = (const REAL *)g.packed_b + column * steps;
       for (ck_index i = 0; i < rows; i += MR) {
         const ck_index count = rows - i < MR ? rows - i : MR;
         REAL *c = (REAL *)g.c + (row + i) * g.c_stride + column;
-        packed_tile((int)count, g.k, packed_a + i * g.k, b, c, g.c_stride, columns, g.accumulate);
+        packed_tile((int)count, steps, packed_a + i * steps, b, c, g.c_stride, columns, g.accumulate);
         if (g.has_epilogue) finish(&g.epilogue, g.c, g.c_stride, row + i, column, count, columns);
       }
     }

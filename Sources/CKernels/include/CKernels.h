@@ -201,6 +201,7 @@ typedef struct ck_cross_entropy {
 // ---------------------------------------------------------------------------------------------------------
 // Matrix product: C[m, n] = A[m, k] · B[k, n], every element one chain of fused multiply-adds, k ascending from
 // +0 (or from C where `accumulate`). Both operands have a row and a column stride, one of them 1.
+// `rounds` rounds the elements of both operands to bfloat16 as they are packed (float only).
 
 enum { CK_ACTIVATION_NONE = -1 };
 
@@ -211,7 +212,7 @@ typedef struct ck_epilogue {
 
 /// Packs columns of B into panels of `nr`. Unit: one panel. `b` points at the block's first element.
 typedef struct ck_gemm_pack {
-  const void *b; void *packed; ck_index row_stride; ck_index column_stride; ck_index k; ck_index n;
+  const void *b; void *packed; ck_index row_stride; ck_index column_stride; ck_index k; ck_index n; int rounds;
 } ck_gemm_pack;
 
 /// Multiplies. Unit: one tile of `rows_per_tile` × `panels_per_tile` panels, column tiles inner.
@@ -219,7 +220,7 @@ typedef struct ck_gemm_pack {
 typedef struct ck_gemm {
   const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
   void *c; ck_index c_stride; ck_index m, n, k; ck_index rows_per_tile; ck_index panels_per_tile;
-  int accumulate; int has_epilogue; ck_epilogue epilogue;
+  int accumulate; int has_epilogue; ck_epilogue epilogue; int rounds;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -286,6 +287,13 @@ const ck_table *ck_table_for(ck_instruction_set set, int element_size);
 /// Elements of scratch per thread that attention needs: forward and backward.
 ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D);
 ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D);
+
+/// The product with operands rounded to bfloat16, two neighbours along k multiplied and added to a float at a time.
+/// Packs (k + 1) / 2 floats where the other product packs k. Ignores `rounds`.
+typedef struct ck_pair_product { ck_function gemm_pack, gemm; } ck_pair_product;
+
+/// NULL where this CPU and operating system do not run AVX512-BF16.
+const ck_pair_product *ck_widest_pair_product(void);
 
 #ifdef __cplusplus
 }
