@@ -290,4 +290,6 @@ ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_ind
 #ifdef __cplusplus
 }
 #endif
+
+#include "CKernelsMeasuring.h"
 #endif
