@@ -42,6 +42,7 @@ struct BenchGemm: ParsableCommand {
   private func measure() throws {
     let backends = threadCounts(threads).map { Backend(pool: ThreadPool(threads: $0)) }
     var report = Report(), products: [JSON] = []
+    let others = OtherLoad()
     report.addMachine(backends[0])
     for backend in backends { addPeaks(of: backend, to: &report) }
     if !json { report.show(json: false) }
@@ -65,7 +66,8 @@ struct BenchGemm: ParsableCommand {
     }
     report.add("precision", .string("fp32"))
     report.add("products", .array(products))
-    if json { report.show(json: true) }
+    report.addLoad(others)
+    if json { report.show(json: true) } else if let warning = others.warning { Console.showLine("\n" + warning) }
   }
 
   private func addPeaks(of backend: Backend, to report: inout Report) {
@@ -82,7 +84,7 @@ struct BenchGemm: ParsableCommand {
   private func object(_ shape: ProductShape, _ form: ProductForm, _ threads: Int, _ timing: ProductTiming) -> JSON {
     .object([
       JSON.Member("m", .integer(Int64(shape.m))), JSON.Member("n", .integer(Int64(shape.n))),
-      JSON.Member("k", .integer(Int64(shape.k))), JSON.Member("form", .string(form.rawValue)),
+      JSON.Member("k", .integer(Int64(shape.k))), JSON.Member("form", .string(form.key)),
       JSON.Member("threads", .integer(Int64(threads))), JSON.Member("median_ms", .number(timing.seconds.median * 1e3)),
       JSON.Member("min_ms", .number((timing.seconds.min() ?? .nan) * 1e3)),
       JSON.Member("gflops", .number(timing.rate / 1e9)), JSON.Member("peak_gflops", .number(timing.peaks.median / 1e9)),

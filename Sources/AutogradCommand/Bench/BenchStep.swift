@@ -19,7 +19,7 @@ struct BenchStep: ParsableCommand {
   private func measure() throws {
     let bench = try options.prepare(), threads = bench.backend.pool.threadCount
     var wall: [Double] = [], process: [Double] = [], shares: [Double] = [], peaks: [Double] = [], loss = 0.0
-    let flops = bench.flopsPerToken * Double(bench.tokens)
+    let others = OtherLoad(), flops = bench.flopsPerToken * Double(bench.tokens)
     for _ in 0..<options.steps {
       let peak = bench.backend.peak(.float32) ?? .nan
       let watch = Stopwatch(.wall), used = Stopwatch(.process), computing = Stopwatch(threads: threads)
@@ -43,7 +43,9 @@ struct BenchStep: ParsableCommand {
     let arena = bench.trainer.arenaStatistics.peak
     report.add("arena_bytes", label: "arena", arena.bytes, .integer(Int64(arena)))
     report.add("loss", label: "last loss", loss.fixed(4), .number(loss))
+    report.addLoad(others)
     report.show(json: options.json)
+    if !options.json, let warning = others.warning { Console.showLine("\n" + warning) }
   }
 
   private func add(_ wall: [Double], _ process: [Double], to report: inout Report) {

@@ -13,6 +13,15 @@ public enum ProductForm: String, Sendable, CaseIterable {
   case neither = "A·B"
   case right = "A·Bᵀ"
   case left = "Aᵀ·B"
+
+  /// As BLAS names it.
+  public var key: String {
+    switch self {
+    case .neither: "nn"
+    case .right: "nt"
+    case .left: "tn"
+    }
+  }
 }
 
 /// Times of one product and, in between, the peak of the same threads.
@@ -37,7 +46,7 @@ extension Backend {
   /// Times a product on this backend's threads, alternately with the peak loop, after a warm-up.
   ///
   /// - Returns: nil where the system has no memory for the matrices.
-  /// - Complexity: `repeats` times the larger of one product and 5 ms, and as much for the peak as 3 ms.
+  /// - Complexity: `repeats` times twice the larger of one product and 5 ms; no more than 50 ms for a peak.
   public func timeProduct(_ shape: ProductShape, _ form: ProductForm, repeats: Int) -> ProductTiming? {
     let (m, n, k) = (shape.m, shape.n, shape.k)
     guard let a = MeasuringBuffer(count: m * k), let b = MeasuringBuffer(count: k * n),
@@ -55,10 +64,12 @@ extension Backend {
     }
     // The first maps scratch and touches the matrices.
     _ = seconds(1)
-    let count = max(1, min(10000, Int(0.005 / max(1e-7, seconds(1)))))
+    let once = max(1e-7, seconds(1)), count = max(1, min(10000, Int(0.005 / once)))
+    // As long as the products, so that other work on the machine hits both alike.
+    let peakTime = min(0.05, once * Double(count))
     var times: [Double] = [], peaks: [Double] = []
     for _ in 0..<repeats {
-      peaks.append(peak(.float32) ?? .nan)
+      peaks.append(peak(.float32, seconds: peakTime) ?? .nan)
       times.append(seconds(count))
     }
     return ProductTiming(seconds: times, peaks: peaks, flops: shape.flops)
