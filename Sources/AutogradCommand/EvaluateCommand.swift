@@ -32,20 +32,11 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
     let (network, tokenizer) = try ModelDirectory(model).load()
     let text = try loadText(path: data, fileSystem: POSIXFileSystem())
     let evaluation = try Evaluator(model: network).evaluate(text, tokenizer)
-    let rows: [(String, String, JSON)] = [
-      ("loss", "\(evaluation.loss.fixed(4)) nats per token", .number(evaluation.loss)),
-      ("perplexity", evaluation.perplexity.fixed(3), .number(evaluation.perplexity)),
-      ("bits_per_byte", evaluation.bitsPerByte.fixed(4), .number(evaluation.bitsPerByte)),
-      ("tokens", evaluation.tokenCount.grouped, .integer(Int64(evaluation.tokenCount))),
-    ]
-    if json {
-      let object = JSON.object(rows.map { JSON.Member($0.0, $0.2) })
-      Console.showLine(String(decoding: object.serialized(), as: UTF8.self))
-    } else {
-      for (name, value, _) in rows {
-        let label = name == "bits_per_byte" ? "bits per byte" : name
-        Console.showLine(label + String(repeating: " ", count: 15 - label.count) + value)
-      }
-    }
+    var report = Report()
+    report.add("loss", "\(evaluation.loss.fixed(4)) nats per token", .number(evaluation.loss))
+    report.add("perplexity", evaluation.perplexity.fixed(3), .number(evaluation.perplexity))
+    report.add("bits_per_byte", evaluation.bitsPerByte.fixed(4), .number(evaluation.bitsPerByte))
+    report.add("tokens", evaluation.tokenCount.grouped, .integer(Int64(evaluation.tokenCount)))
+    report.show(json: json)
   }
 }

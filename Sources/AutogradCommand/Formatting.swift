@@ -55,3 +55,8 @@ extension Int {
     }
   }
 }
+
+extension Double {
+  /// A share in percent: `87.3 %`.
+  var percent: String { (100 * self).fixed(1) + " %" }
+}

@@ -74,6 +74,8 @@ int csystem_pin_to_cpu(int cpu) { (void)cpu; return -1; }
 
 #endif
 
+int csystem_online_cpus(void) { return (int)sysconf(_SC_NPROCESSORS_ONLN); }
+
 uintptr_t csystem_thread(void) { return (uintptr_t)pthread_self(); }
 
 uint64_t csystem_nanoseconds(void) {

@@ -7,6 +7,15 @@ public enum AvailableProcessors {
     max(1, min(allowed().count, ControlGroup.processorQuota ?? Int.max))
   }
 
+  /// CPUs in the affinity mask.
+  public static var allowedCount: Int { allowed().count }
+
+  /// CPUs that the machine has running.
+  public static var onlineCount: Int { Int(csystem_online_cpus()) }
+
+  /// CPUs that a cgroup quota is worth, such as 1.5; nil without a quota.
+  public static var quota: Double? { ControlGroup.processorShare }
+
   /// CPUs for `count` workers: allowed ones, the caller's own left free; may be fewer than asked for.
   static func others(_ count: Int) -> [Int32] {
     let own = csystem_current_cpu()

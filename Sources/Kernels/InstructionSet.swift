@@ -36,9 +36,13 @@ public enum InstructionSet: String, Sendable, CaseIterable, Comparable {
   /// The set to use: the widest, or what `AUTOGRAD_ISA=baseline|avx2|avx512` names. A name that is unknown or
   /// wider than the CPU is passed over. Read once.
   public static let preferred: InstructionSet = {
-    // SAFETY: getenv yields null or a terminated string; it is copied before anything could change it.
-    guard let value = unsafe getenv("AUTOGRAD_ISA"), let named = unsafe InstructionSet(rawValue: String(cString: value))
-    else { return widest }
+    guard let requested, let named = InstructionSet(rawValue: requested) else { return widest }
     return min(named, widest)
+  }()
+
+  /// What `AUTOGRAD_ISA` says, whether it names a set or not. Read once.
+  public static let requested: String? = {
+    // SAFETY: getenv yields null or a terminated string; it is copied before anything could change it.
+    unsafe getenv("AUTOGRAD_ISA").map { unsafe String(cString: $0) }
   }()
 }

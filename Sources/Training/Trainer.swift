@@ -57,8 +57,7 @@ public final class Trainer {
   ///   throws ends the run.
   /// - Throws: `cancelled` after a step during which the current task was cancelled; `nonFinite`, `outOfMemory`.
   public func run(_ report: (TrainingEvent) throws(TrainingError) -> Void) throws(TrainingError) {
-    let plan = plan()
-    guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
+    let plan = try reserve()
     try report(
       .started(parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes, data: data.summary))
     var meter = Meter()
@@ -84,6 +83,16 @@ public final class Trainer {
     StepMetrics(
       step: stepCount, loss: metrics.loss, learningRate: metrics.learningRate, gradientNorm: metrics.gradientNorm,
       tokensPerSecond: tokensPerSecond, arenaBytes: tape.statistics.peak)
+  }
+
+  /// Maps what `plan` says, so that no step has to; `run` does it first.
+  ///
+  /// - Throws: `outOfMemory`.
+  @discardableResult
+  public func reserve() throws(TrainingError) -> MemoryPlan {
+    let plan = plan()
+    guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
+    return plan
   }
 
   /// The arena that training and evaluation need: a dry run, exact to the byte.

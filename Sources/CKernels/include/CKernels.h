@@ -298,4 +298,6 @@ const ck_pair_product *ck_widest_pair_product(void);
 #ifdef __cplusplus
 }
 #endif
+
+#include "CKernelsMeasuring.h"
 #endif

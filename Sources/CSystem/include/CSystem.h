@@ -17,6 +17,9 @@ void csystem_wake(const uint32_t *_Nonnull word, int count);
 /// Writes the CPUs that this process may use, ascending, into `cpus`; returns how many there are in all.
 int csystem_allowed_cpus(int *_Nonnull cpus, int capacity);
 
+/// CPUs that are running, whoever may use them.
+int csystem_online_cpus(void);
+
 /// The CPU that the calling thread runs on, or −1.
 int csystem_current_cpu(void);
 

@@ -1,19 +1,7 @@
 import ArgumentParser
 import Autograd
+import Base
 import Kernels
-
-struct BenchCommand: ParsableCommand, HasExamples {
-  static let configuration = CommandConfiguration(
-    commandName: "bench",
-    abstract: "Measures this machine with the library's own kernels.",
-    subcommands: [BenchRecord.self])
-
-  static let examples = [
-    "autograd bench record",
-    "autograd bench record --repeats 500",
-  ]
-
-}
 
 /// What recording costs when there is next to nothing to compute.
 struct BenchRecord: ParsableCommand {
@@ -22,6 +10,9 @@ struct BenchRecord: ParsableCommand {
 
   @Option(help: ArgumentHelp("Steps to take the median of.", valueName: "n"))
   var repeats = 200
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
 
   func validate() throws {
     if repeats < 1 { throw ValidationError("--repeats must be at least 1, got \(repeats)") }
@@ -43,11 +34,13 @@ struct BenchRecord: ParsableCommand {
       forward.append(times.0)
       backward.append(times.1)
     }
+    var report = Report(title: "a chain of \(length) additions of one element, one thread, median of \(repeats)")
     for (name, times) in [("forward", forward), ("backward", backward)] {
       // The first steps grow tables and arena.
       let sorted = times.dropFirst(10).sorted(), median = sorted[sorted.count / 2] / length
-      let nanoseconds = Double(median.components.attoseconds) * 1e-9
-      Console.showLine("\(name)  \((nanoseconds / 1000).fixed(3)) µs per operation (median of \(repeats))")
+      let microseconds = Double(median.components.attoseconds) * 1e-12
+      report.add(name + "_us", label: name, "\(microseconds.fixed(3)) µs per operation", .number(microseconds))
     }
+    report.show(json: json)
   }
 }

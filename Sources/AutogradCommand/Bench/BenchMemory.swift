@@ -1,0 +1,60 @@
+import ArgumentParser
+import Base
+import Kernels
+
+/// How fast memory is, and how much of it a training step holds.
+struct BenchMemory: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "memory", abstract: "Measures memory bandwidth, and the memory of a training step.",
+    discussion: """
+      Streams over three arrays of 134 MB: read adds up a, copy is c = a, triad is c = a + 3 b. Bytes
+      count each array once; what a store reads first to fill its cache line is not counted.
+      """)
+
+  @OptionGroup var options: StepOptions
+
+  mutating func run() throws { try reportingErrors { try measure() } }
+
+  private func measure() throws {
+    // The step first: the arrays would be the process's peak.
+    let bench = try options.prepare()
+    for _ in 0..<options.steps { _ = try bench.trainer.step() }
+    var report = Report()
+    report.addModel(bench)
+    addStep(bench, to: &report)
+    let others = OtherLoad()
+    for threads in threadCounts(options.threads) {
+      let backend = Backend(pool: ThreadPool(threads: threads))
+      for stream in MemoryStream.allCases {
+        guard let rates = backend.bandwidth(stream) else {
+          throw InputError(sentence: "no memory for three arrays of 134 MB; free some and try again")
+        }
+        let best = ((rates.max() ?? .nan) / 1e9).fixed(1)
+        report.add(
+          "\(stream.rawValue)_gbps_\(threads)", label: "\(stream.rawValue), \(threads) thread\(threads == 1 ? "" : "s")",
+          "\((rates.median / 1e9).fixed(1)) GB/s, best \(best)", .number(rates.median / 1e9))
+      }
+    }
+    report.addLoad(others)
+    report.show(json: options.json)
+    if !options.json, let warning = others.warning { Console.showLine("\n" + warning) }
+  }
+
+  private func addStep(_ bench: StepOptions.Bench, to report: inout Report) {
+    let weights = 4 * bench.trainer.model.parameterCount, arena = bench.trainer.arenaStatistics
+    for (key, label, bytes) in [
+      ("weight_bytes", "weights", weights), ("gradient_bytes", "gradients", weights),
+      ("moment_bytes", "AdamW's moments", 2 * weights), ("arena_bytes", "arena", arena.peak),
+      ("arena_reserved_bytes", "arena, mapped", arena.reserved),
+      ("workspace_bytes", "kernels' scratch", bench.backend.workspaceBytes),
+    ] {
+      report.add(key, label: label, bytes.bytes, .integer(Int64(bytes)))
+    }
+    for (key, label, bytes) in [
+      ("rss_bytes", "resident", ProcessMemory.residentBytes),
+      ("peak_rss_bytes", "peak resident", ProcessMemory.peakResidentBytes),
+    ] {
+      report.add(key, label: label, bytes?.bytes ?? "unknown", bytes.map { .integer(Int64($0)) } ?? .null)
+    }
+  }
+}

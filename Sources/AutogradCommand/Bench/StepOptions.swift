@@ -1,0 +1,81 @@
+import ArgumentParser
+import Autograd
+import Base
+import Kernels
+import LanguageModel
+import Text
+import Training
+
+/// A training step to measure: train's model on tokens drawn at random.
+struct StepOptions: ParsableArguments {
+  @OptionGroup(title: "Model") var model: ModelOptions
+
+  @Option(help: ArgumentHelp("Tokens in the vocabulary (65; preset gpt2: 50257).", valueName: "n"))
+  var vocabSize: Int?
+
+  @Option(help: ArgumentHelp("Windows per batch (12).", valueName: "n"))
+  var batchSize: Int?
+
+  @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Steps to measure, after two that are not.", valueName: "n"))
+  var steps = 20
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    try checkThreads(threads)
+    for (name, value) in [("--steps", steps), ("--batch-size", batchSize ?? 1)] where value < 1 {
+      throw ValidationError("\(name) must be at least 1, got \(value)")
+    }
+  }
+
+  /// A step that can be made again and again.
+  struct Bench {
+    let trainer: Trainer
+    let plan: MemoryPlan
+    let backend: Backend
+    let batchSize, blockSize: Int
+
+    var tokens: Int { batchSize * blockSize }
+    var flopsPerToken: Double { trainer.model.configuration.trainingFlopsPerToken(sequenceLength: blockSize) }
+  }
+
+  /// A trainer that has made its first two steps: arena and moments are there, the workers awake.
+  func prepare() throws -> Bench {
+    let preset = try model.resolvedPreset(forStories: false)
+    let network = try model.network(preset, vocabularySize: vocabSize ?? (preset.name == "gpt2" ? 50257 : 65), seed: 1)
+    let B = batchSize ?? preset.batchSize, T = network.configuration.contextLength
+    var configuration = TrainingConfiguration(), random = RandomStream(seed: 1, purpose: .dataOrder)
+    configuration.maximumSteps = steps + 2
+    let tokens = (0..<(T + 1) * max(8, 2 * B)).map { _ in
+      Int32(random.integer(below: network.configuration.vocabularySize))
+    }
+    let sampler = WindowSampler(tokens: tokens, blockSize: T, batchSize: B, seed: 1, purpose: .dataOrder)
+    let data = TrainingData(
+      training: sampler, trainingCheck: sampler, validationCheck: sampler, summary: "random tokens")
+    let backend = Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+    let trainer = try Trainer(model: network, data: data, configuration: configuration, backend: backend)
+    let plan = try trainer.reserve()
+    for _ in 0..<2 { _ = try trainer.step() }
+    return Bench(trainer: trainer, plan: plan, backend: backend, batchSize: B, blockSize: T)
+  }
+}
+
+extension Report {
+  mutating func addModel(_ bench: StepOptions.Bench) {
+    let sizes = bench.trainer.model.configuration, threads = bench.backend.pool.threadCount
+    addMachine(bench.backend)
+    add("threads", "\(threads)", .integer(Int64(threads)))
+    add("precision", "fp32", .string("fp32"))
+    add(
+      "parameters",
+      "\(bench.trainer.model.parameterCount.grouped) (\(sizes.layerCount) layers, \(sizes.headCount) heads, "
+        + "\(sizes.channelCount) channels, vocabulary \(sizes.vocabularySize))",
+      .integer(Int64(bench.trainer.model.parameterCount)))
+    add("batch_size", label: "batch", "\(bench.batchSize) x \(bench.blockSize) tokens", .integer(Int64(bench.batchSize)))
+    add("block_size", .integer(Int64(bench.blockSize)))
+  }
+}

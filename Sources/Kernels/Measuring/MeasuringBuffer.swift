@@ -1,0 +1,21 @@
+import CSystem
+
+/// Memory to measure with: mapped, touched, page aligned, huge pages advised as the arena does.
+@safe struct MeasuringBuffer: ~Copyable {
+  /// INVARIANT: `count` floats, mapped until `deinit`.
+  let start: UnsafeMutablePointer<Float>
+  let count: Int
+
+  private var byteCount: Int { max(64, (count * 4 + 63) / 64 * 64) }
+
+  /// Numbers between −1 and 1 that repeat late; nil where the system has no memory for them.
+  init?(count: Int) {
+    self.count = count
+    let bytes = max(64, (count * 4 + 63) / 64 * 64)
+    guard let mapped = unsafe csystem_map(bytes, bytes >= 8 << 20 ? 1 : 0) else { return nil }
+    unsafe start = mapped.bindMemory(to: Float.self, capacity: count)
+    for index in 0..<count { unsafe start[index] = Float((index &* 7919) % 2003) / 1001 - 1 }
+  }
+
+  deinit { unsafe csystem_unmap(start, byteCount) }
+}
