@@ -26,6 +26,9 @@ struct BenchGemm: ParsableCommand {
   @Option(name: [.long, .short], help: ArgumentHelp("Threads (1, and all CPUs).", valueName: "n"))
   var threads: Int?
 
+  @Option(help: ArgumentHelp("What products multiply in.", valueName: "name"))
+  var precision = MatmulPrecision.float32
+
   @Option(help: ArgumentHelp("Runs to take the median of.", valueName: "n"))
   var repeats = 11
 
@@ -50,7 +53,7 @@ struct BenchGemm: ParsableCommand {
       var table = TextTable(["\(shape)", "threads", "ms", "fastest", "GFLOP/s", "of peak", "best"])
       for form in ProductForm.allCases {
         for backend in backends {
-          guard let timing = backend.timeProduct(shape, form, repeats: repeats) else {
+          guard let timing = backend.timeProduct(shape, form, precision: precision, repeats: repeats) else {
             throw InputError(sentence: "no memory for the matrices of \(shape); choose a smaller --shape")
           }
           let threads = backend.pool.threadCount
@@ -64,7 +67,7 @@ struct BenchGemm: ParsableCommand {
       }
       if !json { Console.showLine("\n" + table.lines.joined(separator: "\n")) }
     }
-    report.add("precision", .string("fp32"))
+    report.add("precision", .string(precision.rawValue))
     report.add("products", .array(products))
     report.addLoad(others)
     if json { report.show(json: true) } else if let warning = others.warning { Console.showLine("\n" + warning) }
@@ -72,7 +75,7 @@ struct BenchGemm: ParsableCommand {
 
   private func addPeaks(of backend: Backend, to report: inout Report) {
     let threads = backend.pool.threadCount
-    for (name, arithmetic) in [("fp32", Arithmetic.float32), ("bf16", .bfloat16)] {
+    for (name, arithmetic) in [("fp32", MatmulPrecision.float32), ("bf16", .bfloat16)] {
       let rates = (0..<repeats).compactMap { _ in backend.peak(arithmetic, seconds: 0.01) }
       guard !rates.isEmpty else { continue }
       report.add(

@@ -21,7 +21,7 @@ struct BenchStep: ParsableCommand {
     var wall: [Double] = [], process: [Double] = [], shares: [Double] = [], peaks: [Double] = [], loss = 0.0
     let others = OtherLoad(), flops = bench.flopsPerToken * Double(bench.tokens)
     for _ in 0..<options.steps {
-      let peak = bench.backend.peak(.float32) ?? .nan
+      let peak = bench.backend.productPeak(options.precision) ?? .nan
       let watch = Stopwatch(.wall), used = Stopwatch(.process), computing = Stopwatch(threads: threads)
       loss = try bench.trainer.step().loss
       shares.append(flops / computing.seconds / peak)
@@ -35,7 +35,7 @@ struct BenchStep: ParsableCommand {
     let rate = Double(bench.tokens) / wall.median
     report.add("tokens_per_second", rate.fixed(0), .number(rate))
     report.add("flops_per_token", "\((bench.flopsPerToken / 1e6).fixed(2)) M", .number(bench.flopsPerToken))
-    report.add("peak_gflops", label: "peak fp32", "\((peaks.median / 1e9).fixed(1)) GFLOP/s", .number(peaks.median / 1e9))
+    report.add("peak_gflops", label: "peak", "\((peaks.median / 1e9).fixed(1)) GFLOP/s", .number(peaks.median / 1e9))
     report.add("flops_share", label: "of peak", shares.median.percent, .number(shares.median))
     let resident = ProcessMemory.peakResidentBytes
     report.add(

@@ -16,6 +16,9 @@ struct StepOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Windows per batch (12).", valueName: "n"))
   var batchSize: Int?
 
+  @Option(help: ArgumentHelp("What matrix products multiply in.", valueName: "name"))
+  var precision = MatmulPrecision.float32
+
   @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
   var threads: Int?
 
@@ -50,6 +53,7 @@ struct StepOptions: ParsableArguments {
     let B = batchSize ?? preset.batchSize, T = network.configuration.contextLength
     var configuration = TrainingConfiguration(), random = RandomStream(seed: 1, purpose: .dataOrder)
     configuration.maximumSteps = steps + 2
+    configuration.precision = precision
     let tokens = (0..<(T + 1) * max(8, 2 * B)).map { _ in
       Int32(random.integer(below: network.configuration.vocabularySize))
     }
@@ -66,10 +70,11 @@ struct StepOptions: ParsableArguments {
 
 extension Report {
   mutating func addModel(_ bench: StepOptions.Bench) {
+    let precision = bench.trainer.configuration.precision
     let sizes = bench.trainer.model.configuration, threads = bench.backend.pool.threadCount
     addMachine(bench.backend)
     add("threads", "\(threads)", .integer(Int64(threads)))
-    add("precision", "fp32", .string("fp32"))
+    add("precision", precision.rawValue, .string(precision.rawValue))
     add(
       "parameters",
       "\(bench.trainer.model.parameterCount.grouped) (\(sizes.layerCount) layers, \(sizes.headCount) heads, "

@@ -1,22 +1,12 @@
 import CKernels
 
-/// Arithmetic whose ceiling can be measured.
-public enum Arithmetic: Sendable {
-  /// Multiplication and addition in float32.
-  case float32
-  /// Multiplication in bfloat16, addition in float32.
-  case bfloat16
-
-  var code: ck_peak_kind { self == .float32 ? CK_PEAK_FLOAT32 : CK_PEAK_BFLOAT16 }
-}
-
 extension Backend {
   /// Multiplications and additions per second that nothing can exceed here: a loop over registers in the instruction
   /// set in use, on all threads of the pool; nil where the set, or this CPU, lacks the instruction.
   ///
   /// - Parameter seconds: How long to measure, about.
-  public func peak(_ arithmetic: Arithmetic, seconds: Double = 0.003) -> Double? {
-    let peak = ck_peak_for(instructionSet.code, arithmetic.code)
+  public func peak(_ precision: MatmulPrecision, seconds: Double = 0.003) -> Double? {
+    let peak = ck_peak_for(instructionSet.code, precision == .float32 ? CK_PEAK_FLOAT32 : CK_PEAK_BFLOAT16)
     guard let function = unsafe peak.function else { return nil }
     var units = 4 * pool.threadCount
     while true {
@@ -26,6 +16,11 @@ extension Backend {
       let factor = time > 0 ? min(8, 1.25 * seconds / time) : 8
       units = max(2 * units, Int(Double(units) * factor))
     }
+  }
+
+  /// The peak that products of a precision work against: float32's where they can only round to bfloat16.
+  public func productPeak(_ precision: MatmulPrecision, seconds: Double = 0.003) -> Double? {
+    peak(precision == .bfloat16 && multipliesPairs ? .bfloat16 : .float32, seconds: seconds)
   }
 
   /// Seconds that a parallel region costs while the workers are awake: an empty one, and what a region of one tile

@@ -47,7 +47,9 @@ extension Backend {
   ///
   /// - Returns: nil where the system has no memory for the matrices.
   /// - Complexity: `repeats` times twice the larger of one product and 5 ms; no more than 50 ms for a peak.
-  public func timeProduct(_ shape: ProductShape, _ form: ProductForm, repeats: Int) -> ProductTiming? {
+  public func timeProduct(
+    _ shape: ProductShape, _ form: ProductForm, precision: MatmulPrecision = .float32, repeats: Int
+  ) -> ProductTiming? {
     let (m, n, k) = (shape.m, shape.n, shape.k)
     guard let a = MeasuringBuffer(count: m * k), let b = MeasuringBuffer(count: k * n),
       let c = MeasuringBuffer(count: m * n)
@@ -58,7 +60,9 @@ extension Backend {
     func seconds(_ count: Int) -> Double {
       let watch = Stopwatch(threads: pool.threadCount)
       for _ in 0..<count {
-        unsafe multiply(m: m, n: n, k: k, left, right, into: UnsafeMutableRawPointer(c.start), cStride: n, .float32)
+        unsafe multiply(
+          m: m, n: n, k: k, left, right, into: UnsafeMutableRawPointer(c.start), cStride: n, .float32,
+          precision: precision)
       }
       return watch.seconds / Double(count)
     }
@@ -69,7 +73,7 @@ extension Backend {
     let peakTime = min(0.05, once * Double(count))
     var times: [Double] = [], peaks: [Double] = []
     for _ in 0..<repeats {
-      peaks.append(peak(.float32, seconds: peakTime) ?? .nan)
+      peaks.append(productPeak(precision, seconds: peakTime) ?? .nan)
       times.append(seconds(count))
     }
     return ProductTiming(seconds: times, peaks: peaks, flops: shape.flops)
