@@ -173,7 +173,7 @@ INLINE vec steps_along(const REAL *at, ck_index rest, const int rounds) {
 #endif
 }
 
-// packed[step · width + i] = source[i · row + k] for i < count ≤ width; the rest of a panel is zero.
+// One panel: packed[step · width + i] = source[i · row + k] for i < count ≤ width; the rest of it is zero.
 INLINE void pack_transposed(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
                             ck_index k, const int rounds) {
   for (ck_index i = 0; i < width; i += LANES) {
@@ -183,7 +183,8 @@ INLINE void pack_transposed(REAL *packed, ck_index width, const REAL *source, ck
       const ck_index steps = STEPS(k - p) < LANES ? STEPS(k - p) : LANES;
       vec block[VECTOR_BYTES / sizeof(REAL)];
       for (ck_index lane = 0; lane < LANES; lane++) {
-        block[lane] = lane < valid ? steps_along(source + (i + lane) * row + p, k - p, rounds) : (vec){0};
+        const REAL *at = source + (i + lane) * row + p;
+        block[lane] = lane < valid ? steps_along(at, k - p, rounds) : (vec){0};
       }
       transpose(block);
       REAL *target = packed + STEPS(p) * width + i;
@@ -197,44 +198,53 @@ INLINE vec load_existing(const REAL *p, ck_index n, ck_index valid) {
   return valid >= n ? load_n(p, n) : valid > 0 ? load_partial(p, valid) : (vec){0};
 }
 
-// The same where the elements of one k lie side by side: source[k · row + i].
+// Neighbouring panels, where the elements of one k lie side by side: source[k · row + i]. Rows lie on pages of their
+// own; what is read of one at a time is long enough for the memory to keep up.
 INLINE void pack_straight(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
                           ck_index k, const int rounds) {
   for (ck_index p = 0; p < k; p += STEP) {
-    EACH_VECTOR(i, n, 0, width) {
-      const REAL *at = source + p * row + i;
-      vec v = load_existing(at, n, count - i);
+    for (ck_index first = 0; first < count; first += width) {
+      REAL *target = packed + first * STEPS(k) + STEPS(p) * width;
+      EACH_VECTOR(i, n, 0, width) {
+        const ck_index valid = count - first - i;
+        const REAL *at = source + p * row + first + i;
+        vec v = load_existing(at, n, valid);
 #if PAIRS
-      (void)rounds;
-      v = pairs_across(v, p + 1 < k ? load_existing(at + row, n, count - i) : (vec){0});
+        (void)rounds;
+        v = pairs_across(v, p + 1 < k ? load_existing(at + row, n, valid) : (vec){0});
 #else
-      if (rounds) v = rounded_to_bfloat16(v);
+        if (rounds) v = rounded_to_bfloat16(v);
 #endif
-      store_n(packed + STEPS(p) * width + i, v, n);
+        store_n(target + i, v, n);
+      }
     }
   }
 }
 
-// Packs `count` ≤ `width` rows or columns whose elements along k lie `k_stride` apart, by whichever stride is 1.
+// Packs `count` rows or columns, whose elements along k lie `k_stride` apart, into panels of `width`.
 static __attribute__((noinline)) void pack(REAL *packed, ck_index width, const REAL *source, ck_index stride,
                                            ck_index k_stride, ck_index count, ck_index k, int rounds) {
-  if (stride == 1) {
-    if (rounds) pack_straight(packed, width, source, k_stride, count, k, 1);
-    else pack_straight(packed, width, source, k_stride, count, k, 0);
-  } else {
-    if (rounds) pack_transposed(packed, width, source, stride, count, k, 1);
-    else pack_transposed(packed, width, source, stride, count, k, 0);
+  const ck_index together = stride == 1 ? 176 / width * width : width;
+  for (ck_index first = 0; first < count; first += together) {
+    const ck_index rest = count - first < together ? count - first : together;
+    REAL *target = packed + first * STEPS(k);
+    const REAL *at = source + first * stride;
+    if (stride == 1) {
+      if (rounds) pack_straight(target, width, at, k_stride, rest, k, 1);
+      else pack_straight(target, width, at, k_stride, rest, k, 0);
+    } else {
+      if (rounds) pack_transposed(target, width, at, stride, rest, k, 1);
+      else pack_transposed(target, width, at, stride, rest, k, 0);
+    }
   }
 }
 
 static void gemm_pack(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_gemm_pack g = *(const ck_gemm_pack *)arguments;
+  const ck_index first = begin * NR, past = end * NR < g.n ? end * NR : g.n;
   (void)scratch;
-  for (ck_index panel = begin; panel < end; panel++) {
-    const ck_index first = panel * NR, count = g.n - first < NR ? g.n - first : NR;
-    const REAL *source = (const REAL *)g.b + first * g.column_stride;
-    pack((REAL *)g.packed + first * STEPS(g.k), NR, source, g.column_stride, g.row_stride, count, g.k, g.rounds);
-  }
+  pack((REAL *)g.packed + first * STEPS(g.k), NR, (const REAL *)g.b + first * g.column_stride, g.column_stride,
+       g.row_stride, past - first, g.k, g.rounds);
 }
 
 INLINE void finish(const ck_epilogue *e, REAL *c, ck_index c_stride, ck_index row, ck_index column, ck_index rows,
@@ -274,11 +284,7 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
     const ck_index row = unit / column_tiles * g.rows_per_tile;
     const ck_index rows = g.m - row < g.rows_per_tile ? g.m - row : g.rows_per_tile;
     if (row != packed_row) {
-      for (ck_index i = 0; i < rows; i += MR) {
-        const ck_index count = rows - i < MR ? rows - i : MR;
-        const REAL *source = (const REAL *)g.a + (row + i) * g.a_row_stride;
-        pack(packed_a + i * steps, MR, source, g.a_row_stride, g.a_column_stride, count, g.k, g.rounds);
-      }
+      pack(packed_a, MR, (const REAL *)g.a + row * g.a_row_stride, g.a_row_stride, g.a_column_stride, rows, g.k, g.rounds);
       packed_row = row;
     }
     const ck_index first_panel = unit % column_tiles * g.panels_per_tile;
