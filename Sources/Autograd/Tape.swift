@@ -61,14 +61,17 @@ public final class Tape<Scalar: TensorScalar> {
       _ = stopping { () throws(Misuse) in try core.endPlan() }
       throw error
     }
-    return MemoryPlan(arenaBytes: stopping { () throws(Misuse) in try core.endPlan() })
+    return stopping { () throws(Misuse) in try core.endPlan() }
   }
 
-  /// Maps the arena for a plan at once, so that the first step, too, finds one piece. Call it between steps.
+  /// Takes the memory of a plan at once, arena and threads' scratch, and touches every page: the first step, too,
+  /// finds one piece, and no later one can be refused memory. Call it between steps.
   ///
   /// - Returns: Whether the system granted it.
   @discardableResult
-  public func reserve(_ plan: MemoryPlan) -> Bool { core.reserve(plan.arenaBytes) }
+  public func reserve(_ plan: MemoryPlan) -> Bool {
+    core.reserve(plan.arenaBytes) && backend.reserve(workspaceBytes: plan.workspaceBytes)
+  }
 
   /// Runs `body` without recording: nothing is kept for a backward, dropout does nothing.
   public func inference<Result, Failure: Error>(
@@ -146,6 +149,14 @@ public final class Tape<Scalar: TensorScalar> {
 public struct MemoryPlan: Sendable, Equatable {
   /// The arena's peak in bytes: equal to the measured `ArenaStatistics.peak` of that step.
   public let arenaBytes: Int
+  /// Scratch memory of all the backend's threads together: equal to the measured `Backend.workspaceBytes`.
+  public let workspaceBytes: Int
+
+  /// What serves both plans, one after the other.
+  public func union(_ other: MemoryPlan) -> MemoryPlan {
+    MemoryPlan(
+      arenaBytes: max(arenaBytes, other.arenaBytes), workspaceBytes: max(workspaceBytes, other.workspaceBytes))
+  }
 }
 
 /// Token ids inside a step.
