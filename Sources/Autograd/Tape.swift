@@ -116,6 +116,18 @@ public final class Tape<Scalar: TensorScalar> {
     }
   }
 
+  /// Tokens of which nothing but the shape is known: for plans, which look at no ids.
+  ///
+  /// - Precondition: Inside `plan`.
+  public func plannedTokens<let n: Int>(shape: InlineArray<n, Int>) -> Tokens {
+    stopping { () throws(Misuse) in
+      guard core.isPlanning else {
+        throw Misuse("plannedTokens", "a step computes with its tokens", hint: "give it ids with tape.tokens")
+      }
+      return try core.tokens(nil, Shape(shape))
+    }
+  }
+
   /// Copies token ids into the step as one sequence.
   public func tokens(_ ids: [Int32]) -> Tokens { tokens(ids.span, shape: [ids.count]) }
 
@@ -170,14 +182,15 @@ public struct MemoryPlan: Sendable, Equatable {
 extension Tokens: Sendable {}
 
 extension TapeCore {
-  func tokens(_ ids: Span<Int32>, _ shape: Shape) throws(Misuse) -> Tokens {
+  /// - Parameter ids: nil while planning, where that is all the same.
+  func tokens(_ ids: Span<Int32>?, _ shape: Shape) throws(Misuse) -> Tokens {
     try requireStep("tokens")
     let shape = try shape.validated("tokens")
-    guard ids.count == shape.count else {
+    if let ids, ids.count != shape.count {
       throw Misuse("tokens", "\(ids.count) ids do not make a tensor of shape \(shape)")
     }
-    let data = unsafe try allocate(ids.count * 4, shape, "tokens")
-    if !isPlanning {
+    let data = unsafe try allocate(shape.count * 4, shape, "tokens")
+    if !isPlanning, let ids {
       // INVARIANT: the block has room for ids.count Int32.
       unsafe ids.withUnsafeBytes { bytes in
         if let start = bytes.baseAddress { unsafe data.copyMemory(from: start, byteCount: bytes.count) }

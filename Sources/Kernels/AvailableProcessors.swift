@@ -1,10 +1,11 @@
+import Base
 import CSystem
 
 /// The CPUs that this process may use.
 public enum AvailableProcessors {
   /// CPUs in the affinity mask, fewer where a cgroup quota grants less time than that.
   public static var count: Int {
-    max(1, min(allowed().count, ControlGroup.processorQuota ?? Int.max))
+    max(1, min(allowed().count, ControlGroup().processorQuota ?? Int.max))
   }
 
   /// CPUs for `count` workers: allowed ones, the caller's own left free; may be fewer than asked for.
