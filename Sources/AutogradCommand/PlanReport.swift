@@ -82,7 +82,8 @@ struct PlanReport {
         "activation_bytes", .object(stages.map { JSON.Member($0.name, number($0.bytes)) })),
       JSON.Member("scratch_bytes", number(plan.workspace)), JSON.Member("data_bytes", number(plan.data)),
       JSON.Member("saving_bytes", number(plan.passing)), JSON.Member("process_bytes", number(plan.process)),
-      JSON.Member("total_bytes", number(plan.total)), JSON.Member("address_space_bytes", number(plan.addressSpace)),
+      JSON.Member("total_bytes", number(plan.total)),
+      JSON.Member("private_bytes", number(plan.privateTotal)), JSON.Member("address_space_bytes", number(plan.addressSpace)),
     ]
     if let time {
       members.append(JSON.Member("seconds_per_step", .number(time.secondsPerStep)))

@@ -84,6 +84,8 @@ extension MemoryLimit: CustomStringConvertible {
 public struct ProcessMemory: Sendable, Equatable {
   /// In memory now, and the most that ever was.
   public let resident, peakResident: Int
+  /// The part of `resident` that is pages of files, which other processes may share.
+  public let fileBacked: Int
   /// Addresses in use, and those of private writable memory.
   public let addressSpace, data: Int
 
@@ -94,9 +96,9 @@ public struct ProcessMemory: Sendable, Equatable {
 
   init?(status: String?) {
     guard let resident = Self.line("VmRSS", of: status), let peak = Self.line("VmHWM", of: status),
-      let size = Self.line("VmSize", of: status), let data = Self.line("VmData", of: status)
+      let file = Self.line("RssFile", of: status), let size = Self.line("VmSize", of: status), let data = Self.line("VmData", of: status)
     else { return nil }
-    (self.resident, peakResident, addressSpace, self.data) = (resident, peak, size, data)
+    (self.resident, peakResident, fileBacked, addressSpace, self.data) = (resident, peak, file, size, data)
   }
 
   /// A line "Name:   123 kB".

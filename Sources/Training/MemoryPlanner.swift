@@ -16,11 +16,11 @@ public struct MemoryPlanner {
   private let recomputesBlocks: Bool
   private let tokenBytes: Int
   private let backend: Backend
-  private let before: (resident: Int, addresses: Int, taken: Int)
+  private let before: (resident: Int, peak: Int, files: Int, addresses: Int, taken: Int)
 
   /// What a run grows by while it goes on, beside what is planned: pages of code that it reaches late, lines of the log,
   /// points of the curve.
-  static let growth = 4 << 20
+  static let growth = 2 << 20
   private static let stackBytes = 512 * 1024 + 4096
 
   /// - Parameters:
@@ -41,7 +41,7 @@ public struct MemoryPlanner {
     self.backend = backend
     let memory = ProcessMemory.current()
     before = (
-      memory?.resident ?? 0, memory?.addressSpace ?? 0,
+      memory?.resident ?? 0, memory?.peakResident ?? 0, memory?.fileBacked ?? 0, memory?.addressSpace ?? 0,
       isNew ? 0 : model.parameters.reduce(0) { $0 + $1.parameter.core.takenBytes }
     )
   }
@@ -72,7 +72,7 @@ public struct MemoryPlanner {
       data: data, passing: passing,
       process: max(0, before.resident - tokenBytes - before.taken) + MemoryPlanner.growth,
       newAddresses: new + MemoryPlanner.growth + (backend.pool.threadCount - 1) * MemoryPlanner.stackBytes,
-      residentBefore: before.resident, addressesBefore: before.addresses)
+      residentBefore: before.resident, peakBefore: before.peak, filesBefore: before.files, addressesBefore: before.addresses)
   }
 
   private func newModel(_ blockSize: Int) -> GPT<Float> {

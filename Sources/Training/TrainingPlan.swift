@@ -30,21 +30,28 @@ public struct TrainingPlan: Sendable, Equatable {
 
   /// Addresses that the run will take beyond those in use when the plan was made.
   public let newAddresses: Int
-  /// Of `total`, what was resident when the plan was made.
-  public let residentBefore: Int
+  /// Of `total`, what was resident when the plan was made, and the most that was until then.
+  public let residentBefore, peakBefore: Int
+  /// Of that, pages of files, the program's above all: other processes may share them.
+  public let filesBefore: Int
   /// Addresses in use when the plan was made.
   public let addressesBefore: Int
 
-  /// The most that will be resident at once.
+  /// The most that will be resident at once: all parts, or what reading a long text took, where that was more.
   public var total: Int {
-    parameters + gradients + optimizerState + arena + workspace + data + passing + process
+    max(peakBefore, residentBefore + newMemory)
   }
+
+  /// `total` without pages of files: what a control group counts where others use the same program.
+  public var privateTotal: Int { total - filesBefore }
 
   /// What backward adds to the arena at its peak: gradients of activations, and activations computed again.
   public var backward: Int { arena - stages.reduce(0) { $0 + $1.bytes } }
 
   /// What is still to be taken, where a limit counts memory in use.
-  public var newMemory: Int { total - residentBefore }
+  public var newMemory: Int {
+    parameters + gradients + optimizerState + arena + workspace + data + passing + process - residentBefore
+  }
 
   /// The addresses that the whole run takes.
   public var addressSpace: Int { addressesBefore + newAddresses }
