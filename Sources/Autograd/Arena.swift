@@ -95,12 +95,16 @@ import CSystem
   /// What a block of `bytes` bytes occupies.
   package static func blockSize(_ bytes: Int) -> Int { max(64, (bytes + 63) & ~63) }
 
-  /// Maps enough for `bytes` bytes of blocks at once, so that a step of that size finds one chunk.
-  package func reserve(_ bytes: Int) -> Bool {
+  /// Maps enough for `bytes` bytes of blocks at once, so that a step of that size finds one chunk; where `touching`, it
+  /// finds every page there, too.
+  package func reserve(_ bytes: Int, touching: Bool = false) -> Bool {
     guard used == 0, !simulated else { return false }
-    if chunks.count == 1 && chunks[0].capacity >= bytes { return true }
-    unmapAll()
-    return map(bytes)
+    if chunks.count != 1 || chunks[0].capacity < bytes {
+      unmapAll()
+      guard map(bytes) else { return false }
+    }
+    if touching { unsafe csystem_touch(chunks[0].base, bytes) }
+    return true
   }
 
   package func reset() {
@@ -132,6 +136,24 @@ import CSystem
     if poisoning != .none { poison(chunks[mark.chunk], from: mark.chunkUsed) }
     chunks[mark.chunk].used = mark.chunkUsed
     current = mark.chunk
+  }
+
+  /// The same, but the first `bytes` bytes of `block` move to where the next block would have gone. Returns their
+  /// new place; nil where there is none, which cannot happen to a block made since the mark.
+  @unsafe package func rewind(to mark: Mark, keeping block: UnsafeMutableRawPointer, _ bytes: Int)
+    -> UnsafeMutableRawPointer?
+  {
+    let poisons = poisoning
+    poisoning = .none
+    rewind(to: mark)
+    poisoning = poisons
+    guard let place = unsafe allocate(bytes) else { return nil }
+    // Old and new place may overlap; both are mapped.
+    if !simulated { unsafe place.copyMemory(from: block, byteCount: bytes) }
+    if poisoning != .none {
+      for index in chunks.indices where index >= mark.chunk { poison(chunks[index], from: chunks[index].used) }
+    }
+    return unsafe place
   }
 
   /// Gives all memory back to the system.

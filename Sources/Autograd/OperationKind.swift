@@ -11,6 +11,8 @@ package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case sum, softmax, layerNorm, embedding, attention, dropout
   case crossEntropy, linearCrossEntropy, squaredError, binaryCrossEntropy
   case userDefined
+  /// A part of the network that backward runs again.
+  case recompute
   /// An operation that C defines; `TapeCore.customBackward` runs its backward.
   case custom
 }
@@ -44,6 +46,7 @@ package extension TapeCore {
     case .logSoftmax: try logSoftmaxBackward(record)
     case .logSumExp: try logSumExpBackward(record)
     case .userDefined: try userDefinedBackward(record)
+    case .recompute: try recomputeBackward(record)
     case .squaredError, .binaryCrossEntropy: try pairLossBackward(record)
     case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute:
       try unaryBackward(record)

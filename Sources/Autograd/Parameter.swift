@@ -74,8 +74,15 @@
       start: core.currentGradient().assumingMemoryBound(to: Scalar.self), count: count)
   }
 
-  /// Allocates the gradient now, so that the first step does not have to.
-  public func prepareGradient() { core.allocatedGradient() }
+  /// Takes memory for the values now instead of at their first use.
+  ///
+  /// - Returns: Whether the system had it.
+  public func reserve() -> Bool { core.value.reserve() }
+
+  /// Takes memory for the gradient now, so that the first step does not have to.
+  ///
+  /// - Returns: Whether the system had it.
+  public func reserveGradient() -> Bool { core.allocatedGradient().reserve() }
 }
 
 extension Parameter: Operand {

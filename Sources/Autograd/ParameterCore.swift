@@ -66,6 +66,11 @@ import Kernels
   /// Where the gradient lies; nil before anybody needed one.
   package var allocatedGradientStart: UnsafeMutableRawPointer? { unsafe gradientBlock?.start }
 
+  /// Bytes of values and gradient that were taken from the system.
+  package var takenBytes: Int {
+    (value.isTaken ? value.byteCount : 0) + (gradientBlock.map { $0.isTaken ? $0.byteCount : 0 } ?? 0)
+  }
+
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
   @unsafe package func currentGradient() -> UnsafeMutableRawPointer {
     let block = allocatedGradient()

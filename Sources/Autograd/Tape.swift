@@ -68,14 +68,17 @@ public final class Tape<Scalar: TensorScalar> {
       _ = stopping { () throws(Misuse) in try core.endPlan() }
       throw error
     }
-    return MemoryPlan(arenaBytes: stopping { () throws(Misuse) in try core.endPlan() })
+    return stopping { () throws(Misuse) in try core.endPlan() }
   }
 
-  /// Maps the arena for a plan at once, so that the first step, too, finds one piece. Call it between steps.
+  /// Takes the memory of a plan at once, arena and threads' scratch, and touches every page: the first step, too,
+  /// finds one piece, and no later one can be refused memory. Call it between steps.
   ///
   /// - Returns: Whether the system granted it.
   @discardableResult
-  public func reserve(_ plan: MemoryPlan) -> Bool { core.reserve(plan.arenaBytes) }
+  public func reserve(_ plan: MemoryPlan) -> Bool {
+    core.reserve(plan.arenaBytes) && backend.reserve(workspaceBytes: plan.workspaceBytes)
+  }
 
   /// Runs `body` without recording: nothing is kept for a backward, dropout does nothing.
   public func inference<Result, Failure: Error>(
@@ -120,6 +123,18 @@ public final class Tape<Scalar: TensorScalar> {
     }
   }
 
+  /// Tokens of which nothing but the shape is known: for plans, which look at no ids.
+  ///
+  /// - Precondition: Inside `plan`.
+  public func plannedTokens<let n: Int>(shape: InlineArray<n, Int>) -> Tokens {
+    stopping { () throws(Misuse) in
+      guard core.isPlanning else {
+        throw Misuse("plannedTokens", "a step computes with its tokens", hint: "give it ids with tape.tokens")
+      }
+      return try core.tokens(nil, Shape(shape))
+    }
+  }
+
   /// Copies token ids into the step as one sequence.
   public func tokens(_ ids: [Int32]) -> Tokens { tokens(ids.span, shape: [ids.count]) }
 
@@ -153,6 +168,14 @@ public final class Tape<Scalar: TensorScalar> {
 public struct MemoryPlan: Sendable, Equatable {
   /// The arena's peak in bytes: equal to the measured `ArenaStatistics.peak` of that step.
   public let arenaBytes: Int
+  /// Scratch memory of all the backend's threads together: equal to the measured `Backend.workspaceBytes`.
+  public let workspaceBytes: Int
+
+  /// What serves both plans, one after the other.
+  public func union(_ other: MemoryPlan) -> MemoryPlan {
+    MemoryPlan(
+      arenaBytes: max(arenaBytes, other.arenaBytes), workspaceBytes: max(workspaceBytes, other.workspaceBytes))
+  }
 }
 
 /// Token ids inside a step.
@@ -166,14 +189,15 @@ public struct MemoryPlan: Sendable, Equatable {
 extension Tokens: Sendable {}
 
 extension TapeCore {
-  func tokens(_ ids: Span<Int32>, _ shape: Shape) throws(Misuse) -> Tokens {
+  /// - Parameter ids: nil while planning, where that is all the same.
+  func tokens(_ ids: Span<Int32>?, _ shape: Shape) throws(Misuse) -> Tokens {
     try requireStep("tokens")
     let shape = try shape.validated("tokens")
-    guard ids.count == shape.count else {
+    if let ids, ids.count != shape.count {
       throw Misuse("tokens", "\(ids.count) ids do not make a tensor of shape \(shape)")
     }
-    let data = unsafe try allocate(ids.count * 4, shape, "tokens")
-    if !isPlanning {
+    let data = unsafe try allocate(shape.count * 4, shape, "tokens")
+    if !isPlanning, let ids {
       // INVARIANT: the block has room for ids.count Int32.
       unsafe ids.withUnsafeBytes { bytes in
         if let start = bytes.baseAddress { unsafe data.copyMemory(from: start, byteCount: bytes.count) }

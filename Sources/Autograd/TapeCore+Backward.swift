@@ -38,19 +38,29 @@ package extension TapeCore {
     try checkBackward(root)
     let target = unsafe try contribution(to: root, "backward")
     if let target = target { unsafe setElement(target.target, to: seed) }
-    for index in stride(from: nodes[root].record, through: 0, by: -1) {
+    try walk(from: nodes[root].record, downTo: 0)
+    if !isPlanning { clock.complete(generation) }
+  }
+
+  /// Walks the records from number `last` back to number `first`.
+  internal func walk(from last: Int, downTo first: Int) throws(Misuse) {
+    for index in stride(from: last, through: first, by: -1) {
       let record = records[index]
       // A consumed record's output may hold a gradient that an earlier backward was told to retain.
       guard unsafe nodes[record.output].gradient != nil, !record.consumed else { continue }
       records[index].consumed = true
-      if observer == nil { try propagate(record) } else { try observedBackward(record) }
+      // What is recomputed is observed operation by operation.
+      if observer == nil || record.kind == .recompute { try propagate(record) } else { try observedBackward(record) }
       giveBackGradient(of: record.output)
     }
-    if !isPlanning { clock.complete(generation) }
   }
 
   private func checkBackward(_ root: Slot) throws(Misuse) {
     let node = nodes[root]
+    guard surroundings == nil else {
+      throw Misuse(
+        "backward", "it was called inside a part that is recomputed", hint: "call it on what the part returns")
+    }
     guard node.shape.count == 1 else {
       throw Misuse(
         "backward", "expected a single number, got shape \(node.shape)", hint: "reduce it with .sum() or .mean()")
@@ -101,7 +111,7 @@ package extension TapeCore {
   @unsafe func contribution(to slot: Slot, _ operation: StaticString) throws(Misuse) -> Contribution? {
     guard slot >= 0, nodes[slot].requiresGradient else { return nil }
     if let parameter = unsafe nodes[slot].parameter?.takeUnretainedValue() {
-      if isPlanning { return unsafe Contribution(target: parameter.allocatedGradient().start, adds: false) }
+      if isPlanning { return unsafe Contribution(target: TapeCore.plannedAddress, adds: false) }
       let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock)
       return unsafe Contribution(target: target, adds: adds)
     }

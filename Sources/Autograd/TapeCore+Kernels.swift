@@ -1,7 +1,7 @@
 import CKernels
 import Kernels
 
-// How operations reach their kernels. While planning, nothing runs.
+// How operations reach their kernels. While planning, nothing runs; the backend notes what scratch memory it would take.
 //
 // INVARIANT of every call: the arguments point at blocks of this step (or at parameters) of at least the sizes
 // that the shapes say, which were checked before.
@@ -29,7 +29,7 @@ package extension TapeCore {
   }
 
   @unsafe func run<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, grain: Int, scratch: Int = 0) {
-    if isPlanning { return }
+    if isPlanning && scratch == 0 { return }
     unsafe backend.run(arguments, type, count: count, grain: grain, scratch: scratch * type.size)
   }
 
@@ -37,7 +37,6 @@ package extension TapeCore {
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil
   ) {
-    if isPlanning { return }
     unsafe backend.multiply(
       m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue, type,
       precision: matmulPrecision)

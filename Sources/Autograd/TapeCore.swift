@@ -19,10 +19,16 @@ package final class TapeCore {
   var inputLists = GrowingTable<Slot>(capacity: 256)
   /// The backward of each use of a `CustomOperation` in this step.
   var userDefinedBackwards: [any UserDefinedBackward] = []
+  /// The parts that this step recomputes: see `Recomputation`.
+  var recomputations: [any RecomputedPart] = []
+  /// What surrounds the part of a recomputation that is running; nil outside of them.
+  var surroundings: RecomputationSurroundings?
   /// Uses of parameters, which the tape retains until its reset.
   var parameterSlots = GrowingTable<Slot>(capacity: 256)
   /// Gradient buffers that are free again within this step.
   var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
+  /// Those before it lie outside of the recomputation that is running and wait for its end.
+  var firstFreeBlock = 0
   private var lastSerial: UInt64 = 0
   private var starts = StepStarts()
 
@@ -108,6 +114,8 @@ package final class TapeCore {
     truncate(nodes: 0, records: 0)
     inputLists.removeLast(downTo: 0)
     userDefinedBackwards.removeAll(keepingCapacity: true)
+    recomputations.removeAll(keepingCapacity: true)
+    surroundings = nil
     freeBlocks.removeLast(downTo: 0)
     if !isPlanning { observer?.endStep(step) }
     arena.reset()
@@ -124,19 +132,21 @@ package final class TapeCore {
     plannedOver = Planned(arena: arena, step: step, generation: generation, openLosses: openLosses)
     arena = Arena(simulated: true, byteLimit: arena.byteLimit)
     isPlanning = true
+    backend.plannedWorkspace = 0
     try beginStep(accumulating: accumulating)
   }
 
-  /// Ends the plan; returns the arena's peak.
-  package func endPlan() throws(Misuse) -> Int {
-    let peak = arena.statistics.peak
+  /// Ends the plan; returns what it found.
+  package func endPlan() throws(Misuse) -> MemoryPlan {
+    let found = MemoryPlan(arenaBytes: arena.statistics.peak, workspaceBytes: backend.plannedWorkspace ?? 0)
+    backend.plannedWorkspace = nil
     try endStep()
     if let before = plannedOver {
       (arena, step, generation, openLosses) = (before.arena, before.step, before.generation, before.openLosses)
     }
     plannedOver = nil
     isPlanning = false
-    return peak
+    return found
   }
 
   /// Runs `body` without recording: nothing is kept for a backward.
@@ -147,7 +157,8 @@ package final class TapeCore {
     return try body()
   }
 
-  package func reserve(_ bytes: Int) -> Bool { arena.reserve(bytes) }
+  /// Maps the arena for a plan and touches it.
+  package func reserve(_ bytes: Int) -> Bool { arena.reserve(bytes, touching: true) }
 
   package func setByteLimit(_ limit: Int?) { arena.byteLimit = limit }
 
@@ -155,6 +166,12 @@ package final class TapeCore {
   package func restartRandom(step: UInt64) {
     randomStep = step
     randomOrdinal = 0
+  }
+
+  /// Where dropout's random counters stand; a recomputation goes back to where its part began.
+  var randomPosition: RandomPosition {
+    get { RandomPosition(seed: seed, step: randomStep ?? step, ordinal: randomOrdinal) }
+    set { (seed, randomStep, randomOrdinal) = (newValue.seed, newValue.step, newValue.ordinal) }
   }
 
   /// The next dropout's random counters.
@@ -177,6 +194,7 @@ package final class TapeCore {
     }
     let slot = Slot(handle.slot)
     guard slot < nodes.count, nodes[slot].serial == handle.serial else { throw stale(handle, operation) }
+    if let surroundings { try surroundings.check(slot, nodes[slot], operation) }
     return slot
   }
 
@@ -229,13 +247,18 @@ package final class TapeCore {
   /// A parameter's values as a variable of this step.
   package func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
     try requireStep("variable")
+    // A plan reads no values: those of a model that is only planned take no memory.
+    let data = isPlanning ? unsafe TapeCore.plannedAddress : unsafe parameter.value.start
     let slot = unsafe append(
-      parameter.shape, data: parameter.value.start, parameter: Unmanaged.passRetained(parameter),
+      parameter.shape, data: data, parameter: Unmanaged.passRetained(parameter),
       requiresGradient: parameter.isTrainable)
     parameterSlots.append(slot)
     if !isPlanning { parameter.noteUse(in: step, of: clock) }
     return slot
   }
+
+  /// Stands for a parameter's memory while planning; nobody touches it.
+  @unsafe static var plannedAddress: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(bitPattern: 64)! }
 
   package func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }
 
@@ -252,8 +275,12 @@ package final class TapeCore {
       }
       return unsafe block
     }
+    throw noMemory(bytes, shape, operation)
+  }
+
+  private func noMemory(_ bytes: Int, _ shape: Shape, _ operation: StaticString) -> Misuse {
     let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
-    throw Misuse(
+    return Misuse(
       operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "
         + "\(arena.used) bytes are in use \(limit)",
       hint: memoryHint)
@@ -261,13 +288,21 @@ package final class TapeCore {
 
   /// A buffer for a gradient: one given back earlier in this step, or a new one.
   @unsafe package func allocateGradient(_ shape: Shape, _ operation: StaticString) throws(Misuse) -> UnsafeMutableRawPointer {
-    let bytes = shape.count * type.size, size = Arena.blockSize(bytes)
-    for index in stride(from: freeBlocks.count - 1, through: 0, by: -1) where freeBlocks[index].size == size {
+    let bytes = shape.count * type.size
+    if let block = unsafe takeFreeBlock(bytes) { return unsafe block }
+    return unsafe try allocate(bytes, shape, operation)
+  }
+
+  /// A buffer for `bytes` bytes that was given back earlier in this step; nil where there is none.
+  @unsafe func takeFreeBlock(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let size = Arena.blockSize(bytes)
+    for index in stride(from: freeBlocks.count - 1, through: firstFreeBlock, by: -1)
+    where freeBlocks[index].size == size {
       let block = unsafe freeBlocks[index].start
       freeBlocks.removeBySwapping(at: index)
       return unsafe block
     }
-    return unsafe try allocate(bytes, shape, operation)
+    return nil
   }
 
   /// Gives a buffer of `shape` back to the step.
@@ -288,20 +323,21 @@ package final class TapeCore {
       arena.rewind(to: mark)
       return result
     }
-    let node = nodes[result], bytes = node.shape.count * type.size
-    arena.rewind(to: mark)
-    let data: UnsafeMutableRawPointer
-    do {
-      unsafe data = try allocate(bytes, node.shape, "scope")
-    } catch {
-      truncate(nodes: nodeCount, records: records.count)
-      throw error
-    }
-    // The result's old place is mapped until the next reset; the two may overlap. A parameter that only this
-    // scope used is released after it was copied.
-    if !isPlanning { unsafe data.copyMemory(from: node.data, byteCount: bytes) }
+    let shape = nodes[result].shape, data = unsafe try rewind(to: mark, keeping: result, "scope")
+    // A parameter that only this scope used is released after it was copied.
     truncate(nodes: nodeCount, records: records.count)
-    return unsafe append(node.shape, data: data, requiresGradient: false)
+    return unsafe append(shape, data: data, requiresGradient: false)
+  }
+
+  /// Gives back every block since `mark` but the data of `slot`; returns its new place.
+  @unsafe func rewind(to mark: Arena.Mark, keeping slot: Slot, _ operation: StaticString) throws(Misuse)
+    -> UnsafeMutableRawPointer
+  {
+    let node = nodes[slot], bytes = node.shape.count * type.size
+    guard let data = unsafe arena.rewind(to: mark, keeping: node.data, bytes) else {
+      throw noMemory(bytes, node.shape, operation)
+    }
+    return unsafe data
   }
 
   /// Runs `body` on x; its result takes x's memory and x itself is void. While recording, x stays.

@@ -15,6 +15,7 @@ enum Exit: Int32 {
 /// What was wrong with the input, where no module has an error of its own for it.
 struct InputError: Error {
   let sentence: String
+  var exit = Exit.badInput
 }
 
 /// Runs a command; an error becomes one line `error: …` and its exit code.
@@ -32,7 +33,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
 /// The code of an error that the modules below throw; nil leaves it to the argument parser.
 private func exitCode(of error: any Error) -> Exit? {
   switch error {
-  case TrainingError.outOfMemory: .outOfMemory
+  case TrainingError.outOfMemory, TrainingError.tooLarge: .outOfMemory
   case TrainingError.nonFinite: .nonFinite
   case TrainingError.cancelled: .badInput
   case TrainingError.model(let error): exitCode(of: error)
@@ -41,7 +42,8 @@ private func exitCode(of error: any Error) -> Exit? {
   case LanguageModelError.text(let error): exitCode(of: error)
   case is LanguageModelError: .badInput
   case TextError.file(let error): exitCode(of: error)
-  case is TextError, is InputError: .badInput
+  case let error as InputError: error.exit
+  case is TextError: .badInput
   // What cannot be found or opened was named wrongly; anything else is the disk's doing.
   case FileError.notFound, FileError.isDirectory, FileError.notRegular, FileError.tooLarge: .badInput
   case is FileError: .inputOutput

@@ -34,21 +34,12 @@ struct TrainCommand: ParsableCommand, HasExamples {
 
   private func train() throws {
     let out = out ?? "runs/" + (data.map(TrainCommand.baseName) ?? "stories")
-    let preset = try model.resolvedPreset(forStories: data == nil)
-    let configuration = training.configuration(preset)
-    let start = try training.initFrom.map { try ModelDirectory($0).load() }
-    let source = try TextSource(path: data, tokenizer: start?.tokenizer)
-    let network = try start?.model ?? model.network(preset, vocabularySize: source.tokenizer.vocabularySize,
-      seed: configuration.seed)
-    let blockSize = model.blockSize ?? network.configuration.contextLength
-    let batchSize = training.batchSize ?? preset.batchSize
-    guard blockSize >= 1, batchSize >= 1 else {
-      throw InputError(sentence: "--block-size and --batch-size must be at least 1, got \(blockSize) and \(batchSize)")
-    }
+    let settings = try RunSettings(data: data, model: model, training: training)
+    // Asked before the weights are made: they may be what does not fit.
+    try settings.planner.requireMemory()
     let run = TrainingRun(
-      out: out, source: source, model: network, configuration: configuration,
-      data: try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed),
-      threads: training.threads, trace: training.trace)
+      out: out, source: settings.source, model: try settings.makeWeights(), configuration: settings.configuration,
+      data: settings.data, backend: settings.backend, trace: training.trace)
     try run.execute()
   }
 
@@ -92,12 +83,12 @@ struct ModelOptions: ParsableArguments {
     return found
   }
 
-  /// A new model with random weights.
-  func network(_ preset: TrainingPreset, vocabularySize: Int, seed: UInt64) throws -> GPT<Float> {
+  /// A new model that has no weights yet.
+  func network(_ preset: TrainingPreset, vocabularySize: Int) throws -> GPT<Float> {
     let configuration = try GPTConfiguration(
       vocabularySize: vocabularySize, contextLength: blockSize ?? preset.contextLength,
       layerCount: nLayer ?? preset.layerCount, headCount: nHead ?? preset.headCount,
       channelCount: nEmbd ?? preset.channelCount, hasBias: bias ?? preset.hasBias, dropout: dropout ?? preset.dropout)
-    return GPT(configuration, seed: seed)
+    return GPT(configuration)
   }
 }

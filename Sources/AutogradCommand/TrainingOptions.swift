@@ -19,6 +19,9 @@ struct TrainingOptions: ParsableArguments {
     help: ArgumentHelp("Batches per step (1).", valueName: "n"))
   var gradAccum: Int?
 
+  @Flag(help: "Compute activations again in backward: less memory, more time.")
+  var recompute = false
+
   @Option(name: [.long, .customLong("iters")], help: ArgumentHelp("Steps (2000).", valueName: "n"))
   var maxIters: Int?
 

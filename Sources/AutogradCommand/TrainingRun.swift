@@ -1,3 +1,4 @@
+import Autograd
 import Base
 import Kernels
 import LanguageModel
@@ -11,7 +12,7 @@ struct TrainingRun {
   let model: GPT<Float>
   let configuration: TrainingConfiguration
   let data: TrainingData
-  let threads: Int?
+  let backend: Backend
   /// Where a trace of one step goes.
   let trace: String?
 
@@ -19,7 +20,6 @@ struct TrainingRun {
     let files = POSIXFileSystem(), directory = ModelDirectory(out)
     try files.createDirectory(out)
     let log = try TrainingLog(path: out + "/log.jsonl", fileSystem: files)
-    let backend = Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
     let trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)
     if trace != nil { trainer.profiledStep = min(10, configuration.maximumSteps) }
     var curve = LossCurve(optimum: data.optimum), progress = Progress(maximumSteps: configuration.maximumSteps)
@@ -62,7 +62,7 @@ struct TrainingRun {
 
   private func showSamples() {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
-    let generator = Generator(model: model, sampler: Sampler()), (count, length, stop) = source.samples
+    let generator = Generator(model: model, sampler: Sampler(), tape: Tape(backend: backend)), (count, length, stop) = source.samples
     let texts = (0..<count).map { number in
       var text = ""
       generator.generate(

@@ -97,6 +97,14 @@ void *csystem_map(size_t bytes, int huge) {
 
 void csystem_unmap(void *address, size_t bytes) { munmap(address, bytes); }
 
+void csystem_touch(void *address, size_t bytes) {
+  // No page is smaller than this on any system.
+  for (size_t offset = 0; offset < bytes; offset += 4096) {
+    volatile char *byte = (volatile char *)address + offset;
+    *byte = *byte;
+  }
+}
+
 void *csystem_allocate(size_t bytes, size_t alignment) {
   void *address = NULL;
   if (alignment < sizeof(void *)) alignment = sizeof(void *);

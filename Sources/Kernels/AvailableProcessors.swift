@@ -1,10 +1,11 @@
+import Base
 import CSystem
 
 /// The CPUs that this process may use.
 public enum AvailableProcessors {
   /// CPUs in the affinity mask, fewer where a cgroup quota grants less time than that.
   public static var count: Int {
-    max(1, min(allowed().count, ControlGroup.processorQuota ?? Int.max))
+    max(1, min(allowed().count, ControlGroup().processorQuota ?? Int.max))
   }
 
   /// CPUs in the affinity mask.
@@ -14,7 +15,7 @@ public enum AvailableProcessors {
   public static var onlineCount: Int { Int(csystem_online_cpus()) }
 
   /// CPUs that a cgroup quota is worth, such as 1.5; nil without a quota.
-  public static var quota: Double? { ControlGroup.processorShare }
+  public static var quota: Double? { ControlGroup().processorShare }
 
   /// CPUs for `count` workers: allowed ones, the caller's own left free; may be fewer than asked for.
   static func others(_ count: Int) -> [Int32] {

@@ -31,6 +31,9 @@ import CSystem
   /// Products in bfloat16 are faster than those in float32.
   public var multipliesPairs: Bool { pairProduct != nil }
 
+  /// While a plan runs, the largest need of scratch memory so far: kernels that ask for some are left out.
+  package var plannedWorkspace: Int?
+
   /// Bytes of scratch memory held for the threads; grows to the largest need and stays.
   public var workspaceBytes: Int { workspace.capacity }
 
@@ -58,6 +61,7 @@ import CSystem
     let function = unsafe function(of: Arguments.self, type)
     var memory = unsafe Scratch(base: nil, stride: 0)
     if scratch > 0 {
+      if plannedWorkspace != nil { return plan(Workspace.bytes(perThread: scratch, threads: pool.threadCount)) }
       guard let found = unsafe workspace.perThread(bytes: scratch, threads: pool.threadCount) else {
         return reportNoMemory(scratch)
       }
@@ -84,6 +88,18 @@ import CSystem
     unsafe run(arguments, type, count: count, grain: max(share, 4096 / max(1, columns)))
   }
 
+  /// Takes scratch memory and touches it, so that no kernel has to.
+  ///
+  /// - Returns: Whether the system had it.
+  package func reserve(workspaceBytes: Int) -> Bool {
+    guard workspaceBytes > 0 else { return true }
+    guard let base = unsafe workspace.reserve(workspaceBytes) else { return false }
+    unsafe csystem_touch(base, workspace.capacity)
+    return true
+  }
+
+  private func plan(_ bytes: Int) { plannedWorkspace = max(plannedWorkspace ?? 0, Workspace.rounded(bytes)) }
+
   private func reportNoMemory(_ bytes: Int) {
     if stopsWithoutMemory { fatalError("out of memory: the kernels' workspace needs \(bytes) bytes per thread") }
     lacksMemory = true
@@ -92,8 +108,12 @@ import CSystem
   /// Memory that all threads may read, after the private scratch of each: see `Backend.multiply`. Nil where the
   /// system has none and that does not stop the program.
   @unsafe func shared(bytes: Int, perThread: Int) -> (shared: UnsafeMutableRawPointer, scratch: Scratch)? {
-    let stride = (perThread + 127) / 128 * 128
-    guard let base = unsafe workspace.reserve(bytes + 128 + stride * pool.threadCount) else {
+    let stride = (perThread + 127) / 128 * 128, total = bytes + 128 + stride * pool.threadCount
+    if plannedWorkspace != nil {
+      plan(total)
+      return nil
+    }
+    guard let base = unsafe workspace.reserve(total) else {
       reportNoMemory(bytes)
       return nil
     }
@@ -111,7 +131,7 @@ import CSystem
   @unsafe mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
     if bytes > capacity {
       release()
-      let rounded = (bytes + 65535) / 65536 * 65536
+      let rounded = Workspace.rounded(bytes)
       guard let mapped = unsafe csystem_map(rounded, 0) else { return nil }
       unsafe base = mapped
       capacity = rounded
@@ -121,9 +141,15 @@ import CSystem
 
   @unsafe mutating func perThread(bytes: Int, threads: Int) -> Scratch? {
     let stride = (bytes + 127) / 128 * 128
-    guard let base = unsafe reserve(stride * threads) else { return nil }
+    guard let base = unsafe reserve(Workspace.bytes(perThread: bytes, threads: threads)) else { return nil }
     return unsafe Scratch(base: base, stride: stride)
   }
+
+  /// What scratch memory for each thread comes to, on cache lines of its own.
+  static func bytes(perThread bytes: Int, threads: Int) -> Int { (bytes + 127) / 128 * 128 * threads }
+
+  /// What is mapped where `bytes` bytes are needed.
+  static func rounded(_ bytes: Int) -> Int { (bytes + 65535) / 65536 * 65536 }
 
   private mutating func release() {
     if let base = unsafe base { unsafe csystem_unmap(base, capacity) }

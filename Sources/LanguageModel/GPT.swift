@@ -3,7 +3,7 @@ import Base
 public import NeuralNetwork
 
 /// One layer of a GPT: attention and feed-forward, each after a norm and added to its input.
-public struct Block<Scalar: TensorScalar>: Module {
+public struct Block<Scalar: TensorScalar>: Layer {
   public let attentionNorm: LayerNorm<Scalar>
   public let attention: CausalSelfAttention<Scalar>
   public let feedForwardNorm: LayerNorm<Scalar>
@@ -46,8 +46,19 @@ public struct GPT<Scalar: TensorScalar>: Module {
   public let finalNorm: LayerNorm<Scalar>
   /// [V, C]: the head's own weight, where it is not tied to the token embedding.
   public let head: Parameter<Scalar>?
+  /// The blocks once more, where backward recomputes them; empty where it does not.
+  private var recomputed: [Recomputed<Block<Scalar>>] = []
+
+  /// Whether only each block's input is kept for backward, which then computes the block again: about a third more
+  /// time, the same gradients bit for bit.
+  public var recomputesBlocks: Bool {
+    get { !recomputed.isEmpty }
+    set { recomputed = newValue ? blocks.map { Recomputed($0) } : [] }
+  }
 
   /// Makes a model with weights of zero (norm scales of one): load weights, or call `initialize`.
+  ///
+  /// Takes next to no memory before weights are written or used.
   public init(_ configuration: GPTConfiguration) {
     self.configuration = configuration
     tokenEmbedding = Embedding(rows: configuration.vocabularySize, channels: configuration.channelCount)
@@ -86,13 +97,20 @@ public struct GPT<Scalar: TensorScalar>: Module {
   ///
   /// Shapes: tokens [B, T] → [B, T, C].
   ///
+  /// - Parameter passing: Called after each stage.
   /// - Precondition: T is at most the context length, tokens lie inside the vocabulary.
-  public func hiddenStates(_ tokens: Tokens) -> Variable<Scalar> {
+  public func hiddenStates(_ tokens: Tokens, passing: (GPTStage) -> Void = { _ in }) -> Variable<Scalar> {
     // Without recording, each result takes the place of the last.
     var x = tokenEmbedding(tokens).updated { $0 + positionEmbedding(tokens.positions) }
     if configuration.dropout > 0 { x = x.dropout(rate: configuration.dropout) }
-    for block in blocks { x = x.updated { block($0) } }
-    return x.updated { finalNorm($0) }
+    passing(.embedding)
+    for index in blocks.indices {
+      x = x.updated { recomputesBlocks ? recomputed[index]($0) : blocks[index]($0) }
+      passing(.block(index))
+    }
+    x = x.updated { finalNorm($0) }
+    passing(.finalNorm)
+    return x
   }
 
   /// Shapes: tokens [B, T] → [B, T, V].
@@ -104,11 +122,21 @@ public struct GPT<Scalar: TensorScalar>: Module {
   ///
   /// Shapes: tokens and `targets` [B, T] → [].
   ///
-  /// - Parameter expectedSeed: The seed that `backward` will get: 1, or 1/n where n batches accumulate.
+  /// - Parameters:
+  ///   - expectedSeed: The seed that `backward` will get: 1, or 1/n where n batches accumulate.
+  ///   - passing: Called after each stage.
   public func loss(
-    _ tokens: Tokens, targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
+    _ tokens: Tokens, targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1,
+    passing: (GPTStage) -> Void = { _ in }
   ) -> Variable<Scalar> {
-    hiddenStates(tokens).linearCrossEntropy(
+    hiddenStates(tokens, passing: passing).linearCrossEntropy(
       head ?? tokenEmbedding.weight, targets, ignoring: ignoring, expectedSeed: expectedSeed)
   }
+}
+
+/// Where a pass through a GPT stands.
+public enum GPTStage: Sendable, Equatable {
+  case embedding
+  case block(Int)
+  case finalNorm
 }

@@ -50,6 +50,13 @@ public struct Generator {
     return matcher.hasStopped
   }
 
+  /// The memory that drawing tokens needs once a text fills the window.
+  public func plan() -> MemoryPlan {
+    tape.plan { tape in
+      tape.inference { _ = model.logits(tape.plannedTokens(shape: [1, model.configuration.contextLength])) }
+    }
+  }
+
   /// The logits of the token after `text`.
   ///
   /// Shapes: [V].

@@ -38,6 +38,12 @@ public struct ModelDirectory: Sendable {
     try write("model.safetensors", try weights(of: model, metadata))
   }
 
+  /// What `save` takes of memory while it runs: the file and the tensors that it is made of.
+  public static func savingBytes<Scalar>(_ model: GPT<Scalar>) -> Int {
+    let sizes = model.parameters.map { $0.parameter.count * 4 }
+    return 2 * sizes.reduce(0, +) + (sizes.max() ?? 0)
+  }
+
   private static var generationConfiguration: JSON {
     .object([
       JSON.Member("do_sample", .bool(true)), JSON.Member("temperature", .number(0.8)),

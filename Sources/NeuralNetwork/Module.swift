@@ -66,6 +66,11 @@ extension Module {
   /// The parameter at a path such as `h.0.attn.c_proj.weight`; nil where there is none.
   public subscript(path: String) -> Parameter<Scalar>? { parameters.first { $0.path == path }?.parameter }
 
+  /// Takes memory for the values of all parameters now instead of at their first use, and touches it.
+  ///
+  /// - Returns: Whether the system had it.
+  public func reserve() -> Bool { parameters.allSatisfy { $0.parameter.reserve() } }
+
   /// Stops training of every parameter: backward passes them over, values stay.
   ///
   /// An optimiser made before goes on with what it has: freeze first, then make the optimiser.

@@ -16,9 +16,11 @@ public final class Trainer {
   /// Steps done.
   public private(set) var stepCount = 0
 
-  private let tape: Tape<Float>
-  private let optimizer: any Optimizer<Float>
-  private let data: TrainingData
+  let tape: Tape<Float>
+  let optimizer: any Optimizer<Float>
+  let data: TrainingData
+  /// The run's memory was asked for and taken.
+  var hasMemory = false
   private var inputs: [Int32]
   private var targets: [Int32]
 
@@ -55,9 +57,10 @@ public final class Trainer {
   ///
   /// - Parameter report: Called before the first step, for each line of progress and after each evaluation; what it
   ///   throws ends the run.
-  /// - Throws: `cancelled` after a step during which the current task was cancelled; `nonFinite`, `outOfMemory`.
+  /// - Throws: `cancelled` after a step during which the current task was cancelled; `nonFinite`; `tooLarge` and
+  ///   `outOfMemory` before the first step.
   public func run(_ report: (TrainingEvent) throws(TrainingError) -> Void) throws(TrainingError) {
-    let plan = try reserve()
+    let plan = try takeMemory()
     try report(
       .started(parameterCount: model.parameterCount, arenaBytes: plan.arenaBytes, data: data.summary))
     var meter = Meter()
@@ -83,23 +86,6 @@ public final class Trainer {
     StepMetrics(
       step: stepCount, loss: metrics.loss, learningRate: metrics.learningRate, gradientNorm: metrics.gradientNorm,
       tokensPerSecond: tokensPerSecond, arenaBytes: tape.statistics.peak)
-  }
-
-  /// Maps what `plan` says, so that no step has to; `run` does it first.
-  ///
-  /// - Throws: `outOfMemory`.
-  @discardableResult
-  public func reserve() throws(TrainingError) -> MemoryPlan {
-    let plan = plan()
-    guard tape.reserve(plan) else { throw .outOfMemory(bytes: plan.arenaBytes) }
-    return plan
-  }
-
-  /// The arena that training and evaluation need: a dry run, exact to the byte.
-  public func plan() -> MemoryPlan {
-    let training = tape.plan { _ in _ = lossAndBackward() }
-    let evaluation = tape.plan { _ in _ = loss() }
-    return training.arenaBytes > evaluation.arenaBytes ? training : evaluation
   }
 
   // MARK: One step
@@ -138,7 +124,7 @@ public final class Trainer {
   }
 
   /// Inside a step: the loss of the current batch, its gradients left in the parameters.
-  private func lossAndBackward() -> Double {
+  func lossAndBackward() -> Double {
     let seed = 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed)
     loss.backward(seed: seed)
     return Double(loss.value)
@@ -169,7 +155,7 @@ public final class Trainer {
   }
 
   /// Inside a step: the loss of the current batch, nothing recorded.
-  private func loss() -> Double { tape.inference { Double(lossVariable().value) } }
+  func loss() -> Double { tape.inference { Double(lossVariable().value) } }
 
   /// Time and memory by operation of the step that was profiled last: of its last batch.
   public var lastProfile: StepProfile? { tape.lastProfile }

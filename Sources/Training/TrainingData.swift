@@ -13,16 +13,19 @@ public struct TrainingData: Sendable {
   public let optimum: Double?
   /// What there is, in words, for the first line of a run.
   public let summary: String
+  /// What the tokens take.
+  public let byteCount: Int
 
   public init(
     training: any BatchSampler, trainingCheck: any BatchSampler, validationCheck: any BatchSampler,
-    optimum: Double? = nil, summary: String
+    optimum: Double? = nil, summary: String, byteCount: Int = 0
   ) {
     self.training = training
     self.trainingCheck = trainingCheck
     self.validationCheck = validationCheck
     self.optimum = optimum
     self.summary = summary
+    self.byteCount = byteCount
   }
 
   /// Windows from anywhere in a text.
@@ -38,7 +41,8 @@ public struct TrainingData: Sendable {
     return TrainingData(
       training: sampler(dataset.training, .dataOrder), trainingCheck: sampler(dataset.training, .evaluation),
       validationCheck: sampler(dataset.validation, .evaluation),
-      summary: "\(dataset.training.count) training and \(dataset.validation.count) validation tokens")
+      summary: "\(dataset.training.count) training and \(dataset.validation.count) validation tokens",
+      byteCount: (dataset.training.count + dataset.validation.count) * MemoryLayout<Int32>.size)
   }
 }
 

@@ -8,7 +8,10 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
   case model(LanguageModelError)
   /// Loss or gradient norm is not a number any more; the weights are those before that step.
   case nonFinite(step: Int, loss: Double, gradientNorm: Double)
+  /// The system refused memory that it seemed to have.
   case outOfMemory(bytes: Int)
+  /// The run needs more than there is.
+  case tooLarge(MemoryShortage)
   /// The task that the run belongs to was cancelled; the steps before stand.
   case cancelled(steps: Int)
 
@@ -21,8 +24,9 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
       "training diverged in step \(step): loss \(loss), gradient norm \(norm); "
         + "the weights are those of the step before. Lower --learning-rate or clip harder with --grad-clip"
     case .cancelled(let steps): "training was cancelled after \(steps) steps"
+    case .tooLarge(let shortage): shortage.description
     case .outOfMemory(let bytes):
-      "a step needs \(bytes) bytes of memory, which the system does not grant; "
+      "the run needs \(bytes.megabytes) more than it has, and the system refused some of it; "
         + "make --batch-size or --block-size smaller"
     }
   }

@@ -24,6 +24,8 @@ enum OperationCall: Sendable {
   case variance([Int] = [], keeping: Bool = false, correction: Double = 0)
   case logSoftmax, logSumExp(keeping: Bool = false)
   case squaredError, binaryCrossEntropy
+  /// tanh(x)·x as a part that is recomputed, x added inside of it where `residual`: see RecomputationTests.swift.
+  case recomputed(residual: Bool)
   /// Operations that the tests define: see CustomOperationTests.swift.
   case hypotenuse, rowSums
   case sum([Int] = [], keeping: Bool = false), mean([Int] = [], keeping: Bool = false)
@@ -121,6 +123,7 @@ extension OperationCall {
     case .logSumExp(let keeping): return x[0].logSumExp(keepingAxis: keeping)
     case .squaredError: return x[0].squaredError(x[1])
     case .binaryCrossEntropy: return x[0].binaryCrossEntropy(x[1])
+    case .recomputed(let residual): return RecomputedExamples.part(residual: residual)(x[0])
     case .hypotenuse:
       return x[0].apply("hypotenuse") { c, _ throws(Misuse) in
         var slots: [Slot] = []

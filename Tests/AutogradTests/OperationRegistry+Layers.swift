@@ -29,6 +29,17 @@ extension OperationRecord {
       ])
   }
 
+  static var recompute: OperationRecord {
+    let shapes: [[Int]] = [[], [1], [7], [3, 5], [2, 0, 3], [67]]
+    return OperationRecord(
+      cases: shapes.flatMap { shape in
+        [true, false].map { OperationCase(.recompute, .recomputed(residual: $0), shape) }
+      },
+      largeCases: [OperationCase(.recompute, .recomputed(residual: false), [3, 20001])],
+      // Their sentences are those of what stands inside: see RecomputationTests.swift.
+      misuses: [])
+  }
+
   static var permute: OperationRecord {
     func permute(_ shape: [Int], _ order: [Int]) -> OperationCase {
       OperationCase(.permute, .permute(Shape(order)), shape)

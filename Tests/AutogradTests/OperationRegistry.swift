@@ -73,6 +73,7 @@ extension OperationRecord {
     case .squaredError: pairLoss(.squaredError, .squaredError)
     case .binaryCrossEntropy: pairLoss(.binaryCrossEntropy, .binaryCrossEntropy)
     case .userDefined: userDefined
+    case .recompute: recompute
     // C's own: Tests/CLibraryTests runs one against differences.
     case .custom: OperationRecord(cases: [], largeCases: [], misuses: [])
     case .relu: unary(.relu, .relu, .awayFromZero)

@@ -33,6 +33,11 @@ package extension TapeCore {
     guard nodes[targets].shape == shape.droppingLast() else {
       throw Misuse(operation, "x \(shape) wants targets \(shape.droppingLast()); got \(nodes[targets].shape)")
     }
+    guard !isRecording || surroundings == nil else {
+      throw Misuse(
+        operation, "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
+        hint: "leave the loss outside of the part")
+    }
     try checkTokens(targets, below: w[0], ignoring: ignoring, operation)
     let y = try result(Shape(), operation, of: x, weight)
     let rows = shape.rows, mark = arena.mark()

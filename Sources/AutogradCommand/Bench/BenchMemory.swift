@@ -51,8 +51,8 @@ struct BenchMemory: ParsableCommand {
       report.add(key, label: label, bytes.bytes, .integer(Int64(bytes)))
     }
     for (key, label, bytes) in [
-      ("rss_bytes", "resident", ProcessMemory.residentBytes),
-      ("peak_rss_bytes", "peak resident", ProcessMemory.peakResidentBytes),
+      ("rss_bytes", "resident", ProcessMemory.current()?.resident),
+      ("peak_rss_bytes", "peak resident", ProcessMemory.current()?.peakResident),
     ] {
       report.add(key, label: label, bytes?.bytes ?? "unknown", bytes.map { .integer(Int64($0)) } ?? .null)
     }

@@ -37,7 +37,7 @@ struct BenchStep: ParsableCommand {
     report.add("flops_per_token", "\((bench.flopsPerToken / 1e6).fixed(2)) M", .number(bench.flopsPerToken))
     report.add("peak_gflops", label: "peak", "\((peaks.median / 1e9).fixed(1)) GFLOP/s", .number(peaks.median / 1e9))
     report.add("flops_share", label: "of peak", shares.median.percent, .number(shares.median))
-    let resident = ProcessMemory.peakResidentBytes
+    let resident = ProcessMemory.current()?.peakResident
     report.add(
       "peak_rss_bytes", label: "peak resident", resident?.bytes ?? "unknown", resident.map { .integer(Int64($0)) } ?? .null)
     let arena = bench.trainer.arenaStatistics.peak

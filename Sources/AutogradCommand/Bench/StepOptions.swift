@@ -62,7 +62,7 @@ struct StepOptions: ParsableArguments {
       training: sampler, trainingCheck: sampler, validationCheck: sampler, summary: "random tokens")
     let backend = Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
     let trainer = try Trainer(model: network, data: data, configuration: configuration, backend: backend)
-    let plan = try trainer.reserve()
+    let plan = try trainer.takeMemory()
     for _ in 0..<2 { _ = try trainer.step() }
     return Bench(trainer: trainer, plan: plan, backend: backend, batchSize: B, blockSize: T)
   }

@@ -36,6 +36,9 @@ uint64_t csystem_nanoseconds(void);
 void *_Nullable csystem_map(size_t bytes, int huge);
 void csystem_unmap(void *_Nonnull address, size_t bytes);
 
+/// Writes to every page of memory what stands there: afterwards all of it is resident.
+void csystem_touch(void *_Nonnull address, size_t bytes);
+
 /// Takes memory from the heap, aligned, of undefined content; NULL where there is none.
 void *_Nullable csystem_allocate(size_t bytes, size_t alignment);
 void csystem_free(void *_Nullable address);

@@ -33,6 +33,10 @@ public final class Adam<Scalar: TensorScalar>: Optimizer {
 
   public func gradientNorm() -> Double { pieces.gradientNorm() }
 
+  public var memory: OptimizerMemory { pieces.memory }
+
+  public func reserve() -> Bool { pieces.reserve() }
+
   public func step(learningRate: Double, gradientScale: Double) {
     pieces.refreshGradients()
     stepCount += 1

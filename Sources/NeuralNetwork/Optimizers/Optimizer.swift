@@ -16,6 +16,14 @@ public protocol Optimizer<Scalar>: AnyObject {
   /// Takes one step; every gradient is multiplied by `gradientScale` first.
   func step(learningRate: Double, gradientScale: Double)
 
+  /// What its parameters' gradients and what it remembers of them take, or will take at the first step.
+  var memory: OptimizerMemory { get }
+
+  /// Takes memory for values, gradients and what is remembered now instead of at the first step, and touches it.
+  ///
+  /// - Returns: Whether the system had it.
+  func reserve() -> Bool
+
   /// What the optimiser remembers, by parameter path: for saving.
   var state: OptimizerState<Scalar> { get }
 
@@ -27,6 +35,13 @@ public protocol Optimizer<Scalar>: AnyObject {
 
 extension Optimizer {
   public func step(learningRate: Double) { step(learningRate: learningRate, gradientScale: 1) }
+}
+
+/// Memory beside the parameters' values, in bytes.
+public struct OptimizerMemory: Sendable, Equatable {
+  public let gradientBytes: Int
+  /// The moments.
+  public let stateBytes: Int
 }
 
 /// What an optimiser remembers between steps.

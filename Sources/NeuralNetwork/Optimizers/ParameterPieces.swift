@@ -8,56 +8,97 @@ import Kernels
   private let parameters: [NamedParameter<Scalar>]
   /// The optimiser's tensors, by name: one block per parameter.
   private let moments: [(name: String, blocks: [PersistentBlock])]
-  /// INVARIANT: every piece points into a parameter and blocks that this object keeps alive.
-  private let pieces: UnsafeMutableBufferPointer<ck_piece>
-  /// INVARIANT: one for every piece.
-  private let sums: UnsafeMutableBufferPointer<Double>
+  private let groups: [ParameterGroup<Scalar>]
+  /// Made at the first pass, or by `reserve()`: until then no memory is taken.
+  private var cut: Pieces?
+
+  /// INVARIANT: every piece points into a parameter and blocks that the owner of this keeps alive; one sum for each.
+  @safe private final class Pieces {
+    let pieces: UnsafeMutableBufferPointer<ck_piece>
+    let sums: UnsafeMutableBufferPointer<Double>
+
+    init(_ list: [ck_piece]) {
+      unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
+      unsafe _ = pieces.initialize(from: list)
+      unsafe sums = UnsafeMutableBufferPointer.allocate(capacity: list.count)
+      unsafe sums.initialize(repeating: 0)
+    }
+
+    deinit {
+      unsafe pieces.deallocate()
+      unsafe sums.deallocate()
+    }
+  }
 
   /// - Parameter momentNames: Up to two tensors to keep for every parameter.
   init(_ groups: [ParameterGroup<Scalar>], momentNames: [String], backend: Backend) {
     self.backend = backend
-    let settings = groups.flatMap { group in
-      group.parameters.filter(\.parameter.isTrainable).map { (named: $0, group: group) }
+    self.groups = groups.map { group in
+      var trained = group
+      trained.parameters = group.parameters.filter(\.parameter.isTrainable)
+      return trained
     }
-    parameters = settings.map(\.named)
-    let size = MemoryLayout<Scalar>.size
-    let moments = momentNames.map { name in
-      (name: name, blocks: settings.map { PersistentBlock(byteCount: $0.named.parameter.count * size) })
+    let parameters = self.groups.flatMap(\.parameters)
+    self.parameters = parameters
+    moments = momentNames.map { name in
+      let size = MemoryLayout<Scalar>.size
+      return (name: name, blocks: parameters.map { PersistentBlock(byteCount: $0.parameter.count * size) })
     }
-    self.moments = moments
-    var list: [ck_piece] = unsafe []
-    for (index, (named, group)) in settings.enumerated() {
-      named.parameter.prepareGradient()
-      let whole = unsafe ck_piece(
-        value: named.parameter.values.baseAddress!, gradient: named.parameter.gradientValues.baseAddress!,
-        moment1: moments.first?.blocks[index].start, moment2: moments.dropFirst().first?.blocks[index].start,
-        count: named.parameter.count, weight_decay: group.weightDecay, rate_factor: group.learningRateFactor)
-      unsafe whole.cut(elementSize: size) { unsafe list.append($0) }
-    }
-    unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
-    unsafe _ = pieces.initialize(from: list)
-    unsafe sums = UnsafeMutableBufferPointer.allocate(capacity: list.count)
-    unsafe sums.initialize(repeating: 0)
   }
 
-  deinit {
-    unsafe pieces.deallocate()
-    unsafe sums.deallocate()
+  // MARK: Memory
+
+  var memory: OptimizerMemory {
+    OptimizerMemory(
+      gradientBytes: parameters.reduce(0) { $0 + max(64, $1.parameter.count * MemoryLayout<Scalar>.size) },
+      stateBytes: moments.reduce(0) { $0 + $1.blocks.reduce(0) { $0 + $1.byteCount } })
   }
+
+  func reserve() -> Bool {
+    for named in parameters {
+      guard named.parameter.reserve(), named.parameter.reserveGradient() else { return false }
+    }
+    for (_, blocks) in moments {
+      for block in blocks { guard block.reserve() else { return false } }
+    }
+    _ = cutPieces()
+    return true
+  }
+
+  private func cutPieces() -> Pieces {
+    if let cut { return cut }
+    var list: [ck_piece] = unsafe [], index = 0
+    for group in groups {
+      for named in group.parameters {
+        let whole = unsafe ck_piece(
+          value: named.parameter.values.baseAddress!, gradient: named.parameter.gradientValues.baseAddress!,
+          moment1: moments.first?.blocks[index].start, moment2: moments.dropFirst().first?.blocks[index].start,
+          count: named.parameter.count, weight_decay: group.weightDecay, rate_factor: group.learningRateFactor)
+        unsafe whole.cut(elementSize: MemoryLayout<Scalar>.size) { unsafe list.append($0) }
+        index += 1
+      }
+    }
+    let pieces = unsafe Pieces(list)
+    cut = pieces
+    return pieces
+  }
+
+  // MARK: Passes
 
   /// The Euclidean norm of all gradients; its order is that of the pieces, whatever the threads.
   func gradientNorm() -> Double {
     refreshGradients()
+    let sums = unsafe cutPieces().sums
     unsafe run { unsafe ck_norm(pieces: $0, sums: sums.baseAddress) }
     var total = 0.0
-    for index in unsafe sums.indices { unsafe total += sums[index] }
+    for index in sums.indices { unsafe total += sums[index] }
     return total.squareRoot()
   }
 
   /// Runs a kernel over all pieces.
   @unsafe func run<Arguments: KernelArguments>(_ arguments: (UnsafePointer<ck_piece>) -> Arguments) {
-    let count = unsafe pieces.count
-    guard let start = unsafe pieces.baseAddress, count > 0 else { return }
+    let pieces = unsafe cutPieces().pieces, count = pieces.count
+    guard let start = pieces.baseAddress, count > 0 else { return }
     let grain = max(1, count / (backend.pool.threadCount * 8))
     unsafe backend.run(arguments(start), Scalar.elementType, count: count, grain: grain)
   }

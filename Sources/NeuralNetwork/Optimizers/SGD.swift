@@ -25,6 +25,10 @@ public final class SGD<Scalar: TensorScalar>: Optimizer {
 
   public func gradientNorm() -> Double { pieces.gradientNorm() }
 
+  public var memory: OptimizerMemory { pieces.memory }
+
+  public func reserve() -> Bool { pieces.reserve() }
+
   public func step(learningRate: Double, gradientScale: Double) {
     pieces.refreshGradients()
     stepCount += 1

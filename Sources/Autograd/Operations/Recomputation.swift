@@ -1,0 +1,178 @@
+// Recomputation: y = part(x), where forward keeps x and y and nothing of what the part computed in between, and
+// backward runs the part once more to have it.
+//
+// Forward runs the part on the tape as always, so that dropout draws and shapes are checked, and then rewinds
+// variables, records and arena to where they stood, y apart. One record stands for the part. Its backward runs the
+// part from the same random counters, hands y's gradient to the new result, walks the new records and rewinds again.
+// Every kernel gets the operands that it would have got, in the same order: the gradients have the same bits.
+//
+// Memory made in between dies at the rewind, so gradient buffers must not be exchanged with what surrounds the part:
+// the free list is split at `firstFreeBlock`, and only the gradient of x may leave, moved to the place of the mark.
+// That is why a part may use no other variable that needs a gradient.
+
+/// A part of a network whose activations backward computes again instead of keeping them.
+///
+/// Make it once, outside of steps; use it like a layer. The gradients are bit for bit those without it, dropout
+/// included. Worth it for a block of several layers: one operation alone would be computed twice for nothing.
+///
+/// ```swift
+/// let part = Recomputation<Float> { x in feedForward(norm(x), adding: x) }
+/// let loss = tape.step { tape in
+///   let y = part(tape.input(images))
+///   …
+/// ```
+///
+/// Inside `tape.inference` it is the body and nothing else, as in `scope`.
+public final class Recomputation<Scalar: TensorScalar> {
+  private let body: (Variable<Scalar>) -> Variable<Scalar>
+
+  /// - Parameter body: What to compute. It runs twice in every step, and must compute the same both times.
+  public init(_ body: @escaping (Variable<Scalar>) -> Variable<Scalar>) { self.body = body }
+
+  /// Runs the part; keeps `x` and the result.
+  ///
+  /// - Precondition: The body uses parameters, `x`, and variables that need no gradient. It holds no
+  ///   `linearCrossEntropy` and calls no `backward`; otherwise stops with a sentence.
+  /// - Complexity: the part's forward, and once more in backward. Recording allocates nothing from the heap.
+  public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> {
+    x.apply("recompute", isScope: true) { core, slot throws(Misuse) in try core.recompute(self, slot) }
+  }
+}
+
+/// A `Recomputation` of whatever scalar.
+protocol RecomputedPart: AnyObject {
+  /// Runs the body on a variable of `core`.
+  func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot
+}
+
+extension Recomputation: RecomputedPart {
+  func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot {
+    try core.slot(body(Variable(core.handle(x))).handle, "recompute")
+  }
+}
+
+/// Where random counters stand.
+struct RandomPosition {
+  let seed, step: UInt64
+  let ordinal: UInt32
+}
+
+/// What a running part may not touch.
+struct RecomputationSurroundings {
+  /// Variables from here on are the part's own.
+  let firstOwn: Slot
+  let input: Slot
+
+  func check(_ slot: Slot, _ node: Node, _ operation: StaticString) throws(Misuse) {
+    guard slot < firstOwn, slot != input, node.requiresGradient, unsafe node.parameter == nil else { return }
+    throw Misuse(
+      operation, "a part that is recomputed uses a variable of shape \(node.shape) from outside that needs a gradient",
+      hint: "let the part end before it, or give it to the part as its input")
+  }
+}
+
+/// Where tables and arena stand.
+private struct TapePosition {
+  let mark: Arena.Mark
+  let nodes, records, inputLists, userDefined, recomputations: Int
+}
+
+extension TapeCore {
+  func recompute(_ part: any RecomputedPart, _ x: Slot) throws(Misuse) -> Slot {
+    try requireStep("recompute")
+    guard isRecording else { return try scope { () throws(Misuse) in try part.run(self, x) } }
+    let random = randomPosition, start = position
+    let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
+    // The part gave back its input, or something else from outside.
+    guard inner >= start.nodes else {
+      arena.rewind(to: start.mark)
+      truncate(to: start)
+      return inner
+    }
+    let shape = nodes[inner].shape, needed = nodes[inner].requiresGradient
+    let data = unsafe try rewind(to: start.mark, keeping: inner, "recompute")
+    truncate(to: start)
+    let y = unsafe append(shape, data: data, requiresGradient: needed)
+    guard needed else { return y }
+    recomputations.append(part)
+    unsafe record(
+      .recompute, x, output: y,
+      integers: [
+        recomputations.count - 1, Int(bitPattern: UInt(random.seed)), Int(bitPattern: UInt(random.step)),
+        Int(random.ordinal),
+      ])
+    return y
+  }
+
+  func recomputeBackward(_ record: Record) throws(Misuse) {
+    let x = record.inputs[0], part = recomputations[record.integers[0]]
+    let y = record.output, shape = nodes[y].shape, dy = unsafe gradient(of: y), dxBefore = unsafe nodes[x].gradient
+    let random = randomPosition, randomStepBefore = randomStep, start = position, firstFree = firstFreeBlock
+    randomPosition = RandomPosition(
+      seed: UInt64(UInt(bitPattern: record.integers[1])), step: UInt64(UInt(bitPattern: record.integers[2])),
+      ordinal: UInt32(record.integers[3]))
+    firstFreeBlock = freeBlocks.count
+    defer {
+      randomPosition = random
+      randomStep = randomStepBefore
+      firstFreeBlock = firstFree
+    }
+    let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
+    guard inner >= start.nodes, nodes[inner].shape == shape else {
+      throw Misuse(
+        "recompute", "the part gave shape \(shape) in forward and \(nodes[inner].shape) in backward",
+        hint: "its body must compute the same every time")
+    }
+    nodes[inner].retainsGradient = nodes[y].retainsGradient
+    try passGradient(from: y, to: inner, "recompute")
+    try walk(from: records.count - 1, downTo: start.records)
+
+    let dx = unsafe nodes[x].gradient
+    let dxIsInside = unsafe dx != nil && dx != dxBefore && dx != dy
+    // From here on the surroundings' own buffers. The part may have used up y's: that one is theirs again.
+    freeBlocks.removeLast(downTo: firstFreeBlock)
+    firstFreeBlock = firstFree
+    if unsafe nodes[y].gradient == nil, unsafe dx != dy { unsafe free(dy, shape) }
+    if dxIsInside, let dx = unsafe dx {
+      unsafe nodes[x].gradient = unsafe try rescue(dx, of: x, to: start.mark)
+    } else {
+      arena.rewind(to: start.mark)
+    }
+    truncate(to: start)
+  }
+
+  /// Rewinds the arena; a gradient made since the mark moves to a buffer that stays.
+  private func rescue(_ dx: UnsafeMutableRawPointer, of x: Slot, to mark: Arena.Mark) throws(Misuse)
+    -> UnsafeMutableRawPointer
+  {
+    let shape = nodes[x].shape, bytes = shape.count * type.size
+    if let block = unsafe takeFreeBlock(bytes) {
+      if !isPlanning { unsafe block.copyMemory(from: dx, byteCount: bytes) }
+      arena.rewind(to: mark)
+      return unsafe block
+    }
+    guard let block = unsafe arena.rewind(to: mark, keeping: dx, bytes) else { throw outOfMemory("recompute") }
+    return unsafe block
+  }
+
+  /// Runs `body` as a part that may touch x and what it makes itself.
+  private func inside(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
+    let before = surroundings
+    surroundings = RecomputationSurroundings(firstOwn: nodes.count, input: x)
+    defer { surroundings = before }
+    return try body()
+  }
+
+  private var position: TapePosition {
+    TapePosition(
+      mark: arena.mark(), nodes: nodes.count, records: records.count, inputLists: inputLists.count,
+      userDefined: userDefinedBackwards.count, recomputations: recomputations.count)
+  }
+
+  private func truncate(to position: TapePosition) {
+    truncate(nodes: position.nodes, records: position.records)
+    inputLists.removeLast(downTo: position.inputLists)
+    userDefinedBackwards.removeLast(userDefinedBackwards.count - position.userDefined)
+    recomputations.removeLast(recomputations.count - position.recomputations)
+  }
+}

@@ -1,0 +1,22 @@
+public import Autograd
+
+/// A layer whose activations backward computes again instead of keeping them: see `Recomputation`.
+///
+/// Its parameters have the paths that they have in the layer itself.
+///
+/// ```swift
+/// let layers = Sequential<Float>([Recomputed(first), Recomputed(second)])
+/// ```
+public struct Recomputed<Body: Layer>: Layer {
+  public let body: Body
+  private let part: Recomputation<Body.Scalar>
+
+  public init(_ body: Body) {
+    self.body = body
+    part = Recomputation { body($0) }
+  }
+
+  public func listParts(_ parts: inout ModuleParts<Body.Scalar>) { body.listParts(&parts) }
+
+  public func callAsFunction(_ x: Variable<Body.Scalar>) -> Variable<Body.Scalar> { part(x) }
+}
