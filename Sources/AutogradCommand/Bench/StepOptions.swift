@@ -49,7 +49,7 @@ struct StepOptions: ParsableArguments {
   /// A trainer that has made its first two steps: arena and moments are there, the workers awake.
   func prepare() throws -> Bench {
     let preset = try model.resolvedPreset(forStories: false)
-    let network = try model.network(preset, vocabularySize: vocabSize ?? (preset.name == "gpt2" ? 50257 : 65), seed: 1)
+    let network = try model.network(preset, vocabularySize: vocabSize ?? (preset.name == "gpt2" ? 50257 : 65))
     let B = batchSize ?? preset.batchSize, T = network.configuration.contextLength
     var configuration = TrainingConfiguration(), random = RandomStream(seed: 1, purpose: .dataOrder)
     configuration.maximumSteps = steps + 2
@@ -63,6 +63,7 @@ struct StepOptions: ParsableArguments {
     let backend = Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
     let trainer = try Trainer(model: network, data: data, configuration: configuration, backend: backend)
     let plan = try trainer.takeMemory()
+    network.initialize(seed: 1)
     for _ in 0..<2 { _ = try trainer.step() }
     return Bench(trainer: trainer, plan: plan, backend: backend, batchSize: B, blockSize: T)
   }
