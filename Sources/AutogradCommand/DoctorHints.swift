@@ -37,7 +37,8 @@ enum DoctorHints {
     guard let shares = others.shares else { return [] }
     var hints: [String] = []
     if shares.processes > 0.05 {
-      hints.append("other processes take \(shares.processes.percent) of the CPUs: stop them, or leave them CPUs with --threads")
+      let share = shares.processes.percent
+      hints.append("other processes take \(share) of the CPUs: stop them, or leave them CPUs with --threads")
     }
     if shares.host > 0.05 { hints.append("the host of this virtual machine takes \(shares.host.percent) of its CPUs") }
     return hints
@@ -48,9 +49,8 @@ enum DoctorHints {
     guard SystemFacts.sharesCores == true, threads > 1, scaling < 0.7 * Double(threads),
       (others.shares?.processes ?? 1) < 0.05
     else { return [] }
-    return [
-      "CPUs share cores, \(threads) threads reach \(scaling.fixed(1)) times the peak of one: try --threads \(threads / 2)"
-    ]
+    let gain = scaling.fixed(1)
+    return ["CPUs share cores, \(threads) threads reach \(gain) times the peak of one: try --threads \(threads / 2)"]
   }
 
   private static var memory: [String] {

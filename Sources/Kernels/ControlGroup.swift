@@ -5,7 +5,9 @@ import Base
 enum ControlGroup {
   /// CPUs that the time quota is worth, such as 1.5; nil without a quota.
   static var processorShare: Double? {
-    let unified = settings("", "cpu.max").compactMap { share($0.split(whereSeparator: \.isWhitespace).map(String.init)) }
+    let unified = settings("", "cpu.max").compactMap { text in
+      share(text.split(whereSeparator: \.isWhitespace).map(String.init))
+    }
     let quotas = settings("cpu", "cpu.cfs_quota_us"), periods = settings("cpu", "cpu.cfs_period_us")
     return (unified + zip(quotas, periods).compactMap { share([trimmed($0), trimmed($1)]) }).min()
   }
@@ -38,7 +40,8 @@ enum ControlGroup {
       $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
     }
     let own = lines.first { line in
-      line.count == 3 && (controller.isEmpty ? line[1].isEmpty : line[1].split(separator: ",").contains(Substring(controller)))
+      guard line.count == 3 else { return false }
+      return line[1].isEmpty ? controller.isEmpty : line[1].split(separator: ",").contains(controller[...])
     }
     let root = "/sys/fs/cgroup" + (controller.isEmpty ? "" : "/" + controller)
     let folders = own.map { $0[2].split(separator: "/") } ?? []
