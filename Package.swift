@@ -79,7 +79,7 @@ let package = Package(
     ),
     // Builds and runs the programs in Tests/c and Examples/c.
     .testTarget(name: "CLibraryTests", dependencies: ["AutogradV2", "CAutogradV2", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["AutogradCommand", "TestSupport"]),
+    .testTarget(name: "CommandTests", dependencies: ["AutogradCommand", "Base", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

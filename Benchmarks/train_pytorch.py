@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Trains a character-level GPT in PyTorch: the other side of a comparison.
 
-The recipe is nanoGPT's for a CPU, written anew, in float32; the defaults are
-its numbers. Options are named as in `autograd train`, so that one list of
-options drives both. Whatever makes PyTorch faster without changing the
-result is used: fused attention, fused AdamW, windows gathered in one call.
+The recipe is nanoGPT's for a CPU, written anew; the defaults are its numbers.
+Options are named as in `autograd train`, so that one list of options drives
+both. Whatever makes PyTorch faster without changing the result is used: fused
+attention, fused AdamW, windows gathered in one call; `--compile` and
+`--precision bf16` (autocast) are there to be tried.
 
 The text is split 90/10 into training and validation characters. Losses are
 means over `--eval-iters` random batches of each part. A step is timed from
@@ -12,7 +13,8 @@ gathering its batch to the end of its update.
 
 The last line on standard output is one JSON object. Progress goes to
 standard output too, unless `--json` is given. With `--steps-only` only steps
-are timed: the losses and the time with evaluation are null.
+are timed: the losses and the time with evaluation are null. Instead of a text
+`--vocab-size` gives random tokens, for sizes that no text at hand has.
 
 Example: train_pytorch.py --data input.txt --threads 2 --steps-only 50
 Needs: pip install torch numpy
@@ -32,7 +34,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-UNTIMED_STEPS = 10
 
 
 class Block(nn.Module):
@@ -130,6 +131,13 @@ def read_tokens(path, block_size):
     return *parts, len(characters)
 
 
+def random_tokens(vocabulary, options):
+    """Returns training and validation tokens drawn at random."""
+    count = (options.block_size + 1) * max(8, 2 * options.batch_size)
+    tokens = torch.randint(vocabulary, (count,))
+    return tokens, tokens, vocabulary
+
+
 def learning_rate(step, options):
     """Returns the rate of a step: linear warm-up, then a cosine."""
     if step < options.warmup_iters:
@@ -144,14 +152,15 @@ def learning_rate(step, options):
 
 
 @torch.no_grad()
-def evaluate(model, parts, iterations):
+def evaluate(model, parts, options):
     """Returns the mean loss over random batches of each part."""
-    return [
-        statistics.fmean(
-            model(*part.batch()).item() for _ in range(iterations)
-        )
-        for part in parts
-    ]
+    with autocast(options):
+        return [
+            statistics.fmean(
+                model(*part.batch()).item() for _ in range(options.eval_iters)
+            )
+            for part in parts
+        ]
 
 
 def make_optimizer(model, options):
@@ -169,12 +178,20 @@ def make_optimizer(model, options):
     )
 
 
+def autocast(options):
+    """Returns the context in which products are computed."""
+    return torch.autocast(
+        "cpu", dtype=torch.bfloat16, enabled=options.precision == "bf16"
+    )
+
+
 def train_step(model, optimizer, windows, step, options):
     """Makes one update and returns the loss before it."""
     inputs, targets = windows.batch()
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, options)
-    loss = model(inputs, targets)
+    with autocast(options):
+        loss = model(inputs, targets)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), options.grad_clip)
     optimizer.step()
@@ -188,10 +205,10 @@ def train(model, training, evaluation, options, report):
     seconds, losses = [], [None, None]
     count = options.max_iters
     if options.steps_only:
-        count = UNTIMED_STEPS + options.steps_only
+        count = options.untimed + options.steps_only
     for step in range(count):
         if not options.steps_only and step % options.eval_interval == 0:
-            losses = evaluate(model, evaluation, options.eval_iters)
+            losses = evaluate(model, evaluation, options)
             report(f"step {step}: train {losses[0]:.4f}, "
                    f"validation {losses[1]:.4f}")
         begin = time.perf_counter()
@@ -201,8 +218,8 @@ def train(model, training, evaluation, options, report):
             report(f"step {step + 1}: loss {loss:.4f}, "
                    f"{1e3 * statistics.median(seconds[-100:]):.2f} ms")
     if options.steps_only:
-        return seconds[UNTIMED_STEPS:], losses
-    losses = evaluate(model, evaluation, options.eval_iters)
+        return seconds[options.untimed:], losses
+    losses = evaluate(model, evaluation, options)
     report(f"step {count}: train {losses[0]:.4f}, validation {losses[1]:.4f}")
     return seconds, losses
 
@@ -219,7 +236,17 @@ def cpu_name():
 
 
 def peak_bytes():
-    """Returns the process's peak resident memory."""
+    """Returns the process's peak resident memory.
+
+    The system's own count comes first: `ru_maxrss` still knows what the
+    process held before it became this program.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    except OSError:
+        pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
@@ -231,7 +258,10 @@ def parse_options():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", required=True, metavar="FILE", help="UTF-8 text")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="FILE", help="UTF-8 text")
+    source.add_argument("--vocab-size", type=int, metavar="N",
+                        help="random tokens below N; needs --steps-only")
     for name, value in {
         "block-size": 64, "batch-size": 12, "n-layer": 4, "n-head": 4,
         "n-embd": 128, "max-iters": 2000, "eval-iters": 20,
@@ -251,9 +281,17 @@ def parse_options():
     add("--bias", action=argparse.BooleanOptionalAction, default=False,
         help="biases in linear layers and norms")
     add("--steps-only", type=int, metavar="N",
-        help=f"time N steps after {UNTIMED_STEPS} untimed; no evaluation")
+        help="time N steps; no evaluation")
+    add("--untimed", type=int, metavar="N", default=10,
+        help="steps before those that --steps-only times")
+    add("--precision", choices=["fp32", "bf16"], default="fp32",
+        help="of products: float32, or bfloat16 by autocast")
+    add("--compile", action="store_true", help="use torch.compile")
     add("--json", action="store_true", help="print the last line only")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.vocab_size and not options.steps_only:
+        parser.error("--vocab-size needs --steps-only")
+    return options
 
 
 def main():
@@ -261,7 +299,10 @@ def main():
     options = parse_options()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    *parts, vocabulary = read_tokens(options.data, options.block_size)
+    if options.vocab_size:
+        *parts, vocabulary = random_tokens(options.vocab_size, options)
+    else:
+        *parts, vocabulary = read_tokens(options.data, options.block_size)
     training = Windows(parts[0], options, options.seed)
     evaluation = [Windows(part, options, options.seed + 1) for part in parts]
     model = GPT(vocabulary, options)
@@ -274,6 +315,8 @@ def main():
     report(f"{parameters} parameters, {vocabulary} characters, "
            f"{torch.get_num_threads()} threads")
     begin = time.perf_counter()
+    if options.compile:
+        model = torch.compile(model)
     seconds, losses = train(model, training, evaluation, options, report)
     elapsed = round(time.perf_counter() - begin, 4)
     tokens = len(seconds) * options.batch_size * options.block_size
@@ -281,6 +324,8 @@ def main():
         "framework": f"PyTorch {torch.__version__}",
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),
+        "precision": options.precision,
+        "compiled": options.compile,
         "parameters": parameters,
         "steps": len(seconds),
         "seconds_training": round(sum(seconds), 4),

@@ -19,6 +19,7 @@ struct AutogradCommand: ParsableCommand, HasExamples {
 
   static let commands: [any (ParsableCommand & HasExamples).Type] = [
     TrainCommand.self, PlanCommand.self, GenerateCommand.self, EvaluateCommand.self, InspectCommand.self, BenchCommand.self,
+    DoctorCommand.self,
   ]
 
   static let examples = ["autograd train", "autograd train --data book.txt --out runs/book"]

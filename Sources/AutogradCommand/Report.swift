@@ -19,6 +19,11 @@ struct Report {
     rows.append(Row(key: key, label: label ?? words, text: text, value: value))
   }
 
+  /// An amount of memory, nil where it is not known.
+  mutating func add(_ key: String, label: String, bytes: Int?) {
+    add(key, label: label, bytes?.bytes ?? "unknown", bytes.map { .integer(Int64($0)) } ?? .null)
+  }
+
   /// A value that only programs see.
   mutating func add(_ key: String, _ value: JSON) { rows.append(Row(key: key, label: "", text: "", value: value)) }
 
@@ -44,8 +49,8 @@ struct TextTable {
     let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
     return all.map { row in
       row.indices.map { column in
-        column == 0
-          ? row[0].padded(to: widths[0]) : String(repeating: " ", count: widths[column] - row[column].count) + row[column]
+        let space = String(repeating: " ", count: widths[column] - row[column].count)
+        return column == 0 ? row[0] + space : space + row[column]
       }.joined(separator: "  ")
     }
   }

@@ -14,11 +14,19 @@ package struct ControlGroup {
 
   /// CPUs that the time quota is worth, such as 1.5, of this process' group and of all above it; nil without a quota.
   package var processorShare: Double? {
-    mounts.filter(\.isVersion2).flatMap { $0.folders(of: path(version2: ())) }.compactMap { folder in
-      let words = read(folder + "/cpu.max")?.split(whereSeparator: \.isWhitespace) ?? []
-      guard words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), period > 0 else { return nil }
-      return quota / period
+    folders(of: "cpu").compactMap { folder, isVersion2 in
+      isVersion2
+        ? share(read(folder + "/cpu.max")?.split(whereSeparator: \.isWhitespace) ?? [])
+        : share(["quota", "period"].flatMap { lines(folder + "/cpu.cfs_\($0)_us") })
     }.min()
+  }
+
+  /// Quota and period in microseconds; no quota is "max" or −1.
+  private func share(_ words: [Substring]) -> Double? {
+    guard words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), quota > 0, period > 0 else {
+      return nil
+    }
+    return quota / period
   }
 
   /// Whole CPUs that the quota is worth, at least 1; nil without one.
@@ -37,11 +45,7 @@ package struct ControlGroup {
 
   /// The limits on memory of this process' groups and of all above them.
   package var memory: [Memory] {
-    mounts.flatMap { mount in
-      mount.folders(of: mount.isVersion2 ? path(version2: ()) : path(controller: "memory")).compactMap { folder in
-        memory(folder, isVersion2: mount.isVersion2)
-      }
-    }
+    folders(of: "memory").compactMap { memory($0, isVersion2: $1) }
   }
 
   private func memory(_ folder: String, isVersion2: Bool) -> Memory? {
@@ -67,6 +71,13 @@ package struct ControlGroup {
   private func lines(_ file: String) -> [Substring] { read(file)?.split(separator: "\n") ?? [] }
 
   // MARK: Where the groups are
+
+  /// The folders of this process' group and of all above it, for every mount that has the controller.
+  private func folders(of controller: Substring) -> [(folder: String, isVersion2: Bool)] {
+    mounts(with: controller).flatMap { mount in
+      mount.folders(of: mount.isVersion2 ? path(version2: ()) : path(controller: controller)).map { ($0, mount.isVersion2) }
+    }
+  }
 
   /// This process' group, as `/proc/self/cgroup` names it: lines "number:controllers:path".
   private func path(controller: Substring) -> Substring? {
@@ -98,15 +109,15 @@ package struct ControlGroup {
     }
   }
 
-  /// Where groups with memory limits are mounted. A line of `mountinfo`: number, parent, device, root, point, options,
+  /// Where groups with a controller's settings are mounted. A line of `mountinfo`: number, parent, device, root, point, options,
   /// optional fields, "-", type, source, super options.
-  private var mounts: [Mount] {
+  private func mounts(with controller: Substring) -> [Mount] {
     lines("/proc/self/mountinfo").compactMap { line in
       let words = line.split(separator: " ")
       guard words.count > 6, let dash = words[6...].firstIndex(of: "-"), dash + 3 < words.count else { return nil }
       let type = words[dash + 1]
-      let hasMemory = type == "cgroup" && words[dash + 3].split(separator: ",").contains("memory")
-      guard type == "cgroup2" || hasMemory else { return nil }
+      let hasController = type == "cgroup" && words[dash + 3].split(separator: ",").contains(controller)
+      guard type == "cgroup2" || hasController else { return nil }
       return Mount(isVersion2: type == "cgroup2", root: words[3], point: words[4])
     }
   }

@@ -25,7 +25,7 @@
 #include "bodies/measuring.h"
 #pragma clang attribute pop
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), apply_to = function)
 #define VECTOR_BYTES 64
 #define HAS_FMA 1
 #define ACCUMULATORS 24

@@ -22,10 +22,11 @@ private let executable: URL = {
 /// Runs the built command as a person would.
 func autograd(_ arguments: String...) throws -> Outcome { try autograd(arguments) }
 
-func autograd(_ arguments: [String]) throws -> Outcome {
+func autograd(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
   let process = Process(), output = Pipe(), errors = Pipe()
   process.executableURL = executable
   process.arguments = arguments
+  process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
   process.standardOutput = output
   process.standardError = errors
   process.standardInput = FileHandle.nullDevice

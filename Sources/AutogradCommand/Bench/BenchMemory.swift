@@ -7,11 +7,20 @@ struct BenchMemory: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "memory", abstract: "Measures memory bandwidth, and the memory of a training step.",
     discussion: """
-      Streams over three arrays of 134 MB: read adds up a, copy is c = a, triad is c = a + 3 b. Bytes
-      count each array once; what a store reads first to fill its cache line is not counted.
+      Streams over arrays that no cache holds: read adds up a, copy is c = a, triad is c = a + 3 b.
+      Bytes count each array once; what a store reads first to fill its cache line is not counted.
       """)
 
+  @Option(help: ArgumentHelp("Size of each of three arrays, in 10⁶ bytes.", valueName: "n"))
+  var megabytes = 128
+
   @OptionGroup var options: StepOptions
+
+  func validate() throws {
+    if !(1...65536).contains(megabytes) {
+      throw ValidationError("--megabytes must lie between 1 and 65536, got \(megabytes)")
+    }
+  }
 
   mutating func run() throws { try reportingErrors { try measure() } }
 
@@ -26,13 +35,13 @@ struct BenchMemory: ParsableCommand {
     for threads in threadCounts(options.threads) {
       let backend = Backend(pool: ThreadPool(threads: threads))
       for stream in MemoryStream.allCases {
-        guard let rates = backend.bandwidth(stream) else {
-          throw InputError(sentence: "no memory for three arrays of 134 MB; free some and try again")
+        guard let rates = backend.bandwidth(stream, bytes: megabytes * 1_000_000) else {
+          throw InputError(sentence: "no memory for three arrays of \(megabytes) MB; choose fewer --megabytes")
         }
-        let best = ((rates.max() ?? .nan) / 1e9).fixed(1)
+        let best = ((rates.max() ?? .nan) / 1e9).fixed(1), rate = rates.median / 1e9
         report.add(
-          "\(stream.rawValue)_gbps_\(threads)", label: "\(stream.rawValue), \(threads) thread\(threads == 1 ? "" : "s")",
-          "\((rates.median / 1e9).fixed(1)) GB/s, best \(best)", .number(rates.median / 1e9))
+          "\(stream.rawValue)_gbps_\(threads)", label: "\(stream.rawValue), threads \(threads)",
+          "\(rate.fixed(1)) GB/s, best \(best)", .number(rate))
       }
     }
     report.addLoad(others)
@@ -48,13 +57,9 @@ struct BenchMemory: ParsableCommand {
       ("arena_reserved_bytes", "arena, mapped", arena.reserved),
       ("workspace_bytes", "kernels' scratch", bench.backend.workspaceBytes),
     ] {
-      report.add(key, label: label, bytes.bytes, .integer(Int64(bytes)))
+      report.add(key, label: label, bytes: bytes)
     }
-    for (key, label, bytes) in [
-      ("rss_bytes", "resident", ProcessMemory.current()?.resident),
-      ("peak_rss_bytes", "peak resident", ProcessMemory.current()?.peakResident),
-    ] {
-      report.add(key, label: label, bytes?.bytes ?? "unknown", bytes.map { .integer(Int64($0)) } ?? .null)
-    }
+    report.add("rss_bytes", label: "resident", bytes: ProcessMemory.current()?.resident)
+    report.add("peak_rss_bytes", label: "peak resident", bytes: ProcessMemory.current()?.peakResident)
   }
 }

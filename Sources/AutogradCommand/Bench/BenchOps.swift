@@ -29,7 +29,8 @@ struct BenchOps: ParsableCommand {
     }
     let costs = StepCosts(bench), rest = steps.median - times.medianOfSums
     let region = bench.backend.regionCost()
-    var report = Report(), table = TextTable(["operation", "runs", "forward ms", "backward ms", "bytes", "GFLOP", "GFLOP/s"])
+    var report = Report()
+    var table = TextTable(["operation", "runs", "forward ms", "backward ms", "bytes", "GFLOP", "GFLOP/s"])
     report.addModel(bench)
     let rows = times.medians.sorted { $0.forward + $0.backward > $1.forward + $1.backward }
     for row in rows {
@@ -102,9 +103,8 @@ private struct StepCosts {
   init(_ bench: StepOptions.Bench) {
     let sizes = bench.trainer.model.configuration, head = Double(sizes.vocabularySize * sizes.channelCount)
     let linear = 6 * (Double(sizes.productWeightCount) - head)
-    perToken = [
-      ("linear", linear), ("linearCrossEntropy", 6 * head), ("causalAttention", bench.flopsPerToken - linear - 6 * head),
-    ]
+    let attention = bench.flopsPerToken - linear - 6 * head
+    perToken = [("linear", linear), ("linearCrossEntropy", 6 * head), ("causalAttention", attention)]
     tokens = Double(bench.tokens)
   }
 

@@ -35,13 +35,13 @@ struct BenchStep: ParsableCommand {
     let rate = Double(bench.tokens) / wall.median
     report.add("tokens_per_second", rate.fixed(0), .number(rate))
     report.add("flops_per_token", "\((bench.flopsPerToken / 1e6).fixed(2)) M", .number(bench.flopsPerToken))
-    report.add("peak_gflops", label: "peak", "\((peaks.median / 1e9).fixed(1)) GFLOP/s", .number(peaks.median / 1e9))
+    let peak = peaks.median / 1e9
+    report.add("peak_gflops", label: "peak", "\(peak.fixed(1)) GFLOP/s", .number(peak))
     report.add("flops_share", label: "of peak", shares.median.percent, .number(shares.median))
     let resident = ProcessMemory.current()?.peakResident
-    report.add(
-      "peak_rss_bytes", label: "peak resident", resident?.bytes ?? "unknown", resident.map { .integer(Int64($0)) } ?? .null)
+    report.add("peak_rss_bytes", label: "peak resident", bytes: resident)
     let arena = bench.trainer.arenaStatistics.peak
-    report.add("arena_bytes", label: "arena", arena.bytes, .integer(Int64(arena)))
+    report.add("arena_bytes", label: "arena", bytes: arena)
     report.add("loss", label: "last loss", loss.fixed(4), .number(loss))
     report.addLoad(others)
     report.show(json: options.json)
@@ -49,12 +49,12 @@ struct BenchStep: ParsableCommand {
   }
 
   private func add(_ wall: [Double], _ process: [Double], to report: inout Report) {
-    let fastest = wall.min() ?? .nan
     report.add("steps", .integer(Int64(wall.count)))
-    report.add(
-      "median_ms", label: "step", "\((wall.median * 1e3).fixed(2)) ms, median of \(wall.count)", .number(wall.median * 1e3))
-    report.add("min_ms", label: "fastest", "\((fastest * 1e3).fixed(2)) ms", .number(fastest * 1e3))
-    report.add(
-      "cpu_ms", label: "CPU time", "\((process.median * 1e3).fixed(2)) ms, spinning included", .number(process.median * 1e3))
+    for (key, label, seconds, note) in [
+      ("median_ms", "step", wall.median, ", median of \(wall.count)"), ("min_ms", "fastest", wall.min() ?? .nan, ""),
+      ("cpu_ms", "CPU time", process.median, ", spinning included"),
+    ] {
+      report.add(key, label: label, (seconds * 1e3).fixed(2) + " ms" + note, .number(seconds * 1e3))
+    }
   }
 }

@@ -81,7 +81,8 @@ extension Report {
       "\(bench.trainer.model.parameterCount.grouped) (\(sizes.layerCount) layers, \(sizes.headCount) heads, "
         + "\(sizes.channelCount) channels, vocabulary \(sizes.vocabularySize))",
       .integer(Int64(bench.trainer.model.parameterCount)))
-    add("batch_size", label: "batch", "\(bench.batchSize) x \(bench.blockSize) tokens", .integer(Int64(bench.batchSize)))
+    let batch = "\(bench.batchSize) x \(bench.blockSize) tokens"
+    add("batch_size", label: "batch", batch, .integer(Int64(bench.batchSize)))
     add("block_size", .integer(Int64(bench.blockSize)))
   }
 }

@@ -34,6 +34,10 @@ public struct ProductTiming: Sendable {
   public let peaks: [Double]
   public let flops: Double
 
+  package init(seconds: [Double], peaks: [Double], flops: Double) {
+    (self.seconds, self.peaks, self.flops) = (seconds, peaks, flops)
+  }
+
   /// Flops per second, median.
   public var rate: Double { flops / seconds.median }
   /// The median of the ratios of product to peak.
