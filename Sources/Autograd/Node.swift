@@ -4,7 +4,7 @@ package typealias Slot = Int
 /// What the tape knows of one variable. A fixed-size plain value.
 @safe package struct Node: BitwiseCopyable {
   /// Names the variable for good: no other variable of any tape at this index ever has it.
-  package let serial: UInt64
+  package var serial: UInt64
   package var shape: Shape
   /// INVARIANT: points at `shape.count` elements (Int32 for tokens) that live as long as the node.
   package var data: UnsafeMutableRawPointer
@@ -19,6 +19,9 @@ package typealias Slot = Int
   /// Gradients flow here in the walk that `backwardFromSeeds` is about to make.
   var isReached = false
   package let isTokens: Bool
+  /// The value was given up: `data` holds it only while `isRecomputed`.
+  var isForgotten = false
+  var isRecomputed = false
 
   package init(
     serial: UInt64, shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,

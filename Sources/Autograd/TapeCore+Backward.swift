@@ -49,10 +49,20 @@ package extension TapeCore {
       // A consumed record's output may hold a gradient that an earlier backward was told to retain.
       guard unsafe nodes[record.output].gradient != nil, !record.consumed else { continue }
       records[index].consumed = true
-      // What is recomputed is observed operation by operation.
-      if observer == nil || record.kind == .recompute { try propagate(record) } else { try observedBackward(record) }
+      try walk(over: record)
       giveBackGradient(of: record.output)
     }
+  }
+
+  /// Runs the backward of one record.
+  internal func walk(over record: Record) throws(Misuse) {
+    guard hasForgotten else { return try propagateObserved(record) }
+    try withInputs(of: record) { () throws(Misuse) in try propagateObserved(record) }
+  }
+
+  private func propagateObserved(_ record: Record) throws(Misuse) {
+    // What is recomputed is observed operation by operation.
+    if observer == nil || record.kind == .recompute { try propagate(record) } else { try observedBackward(record) }
   }
 
   private func checkBackward(_ root: Slot) throws(Misuse) {

@@ -36,7 +36,7 @@ package extension TapeCore {
       guard record.tag == tag, !record.consumed, nodes[record.output].isReached else { continue }
       records[index].consumed = true
       guard unsafe nodes[record.output].gradient != nil else { continue }
-      try propagate(record)
+      try walk(over: record)
       giveBackGradient(of: record.output)
       try afterEach(record)
     }

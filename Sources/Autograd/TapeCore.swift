@@ -57,6 +57,8 @@ package final class TapeCore {
   package var memoryHint = "make batch or context smaller, or raise the limit"
   /// Runs the backward of records of kind `custom`.
   package var customBackward: ((Record) throws(Misuse) -> Void)?
+  /// Values of this step were given up: see `forget`.
+  var hasForgotten = false
   /// Marks the records made from now on, so that `backwardFromSeeds` can tell several lists apart.
   package var recordTag: Int32 = 0
   /// `backwardFromSeeds` is running.
@@ -117,6 +119,7 @@ package final class TapeCore {
     recomputations.removeAll(keepingCapacity: true)
     surroundings = nil
     freeBlocks.removeLast(downTo: 0)
+    hasForgotten = false
     if !isPlanning { observer?.endStep(step) }
     arena.reset()
     isStepping = false
@@ -199,7 +202,11 @@ package final class TapeCore {
   }
 
   private func stale(_ handle: Handle, _ operation: StaticString) -> Misuse {
-    let made = starts.step(of: handle.serial)
+    let made = starts.step(of: handle.serial), slot = Slot(handle.slot)
+    if isStepping, made == step, slot < nodes.count, nodes[slot].isForgotten {
+      return Misuse(
+        operation, "variable whose value was given up", hint: "call forget() after everything that uses it")
+    }
     if isStepping, made == step {
       return Misuse(
         operation, "variable of a scope that has ended", hint: "return it from the scope, or copy it out with .array")
@@ -210,15 +217,19 @@ package final class TapeCore {
       operation, "variable of \(origin) used \(now)", hint: "temporaries end with their step; copy it out with .array")
   }
 
+  func nextSerial() -> UInt64 {
+    lastSerial += 1
+    return lastSerial
+  }
+
   /// Enters a variable over memory that outlives it.
   @unsafe package func append(
     _ shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
     requiresGradient: Bool, isTokens: Bool = false
   ) -> Slot {
-    lastSerial += 1
     nodes.append(
       unsafe Node(
-        serial: lastSerial, shape: shape, data: data, parameter: parameter,
+        serial: nextSerial(), shape: shape, data: data, parameter: parameter,
         requiresGradient: requiresGradient && isRecording, isTokens: isTokens))
     return nodes.count - 1
   }
@@ -226,6 +237,10 @@ package final class TapeCore {
   /// Makes a temporary of undefined content.
   package func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
     try requireStep(operation)
+    // Inside inference, scopes rewind the arena: a block from before must not be mixed up with theirs.
+    if isRecording, freeBlocks.count > firstFreeBlock, let block = unsafe takeFreeBlock(shape.count * type.size) {
+      return unsafe append(shape, data: block, requiresGradient: requiresGradient)
+    }
     let data = unsafe try allocate(shape.count * type.size, shape, operation)
     return unsafe append(shape, data: data, requiresGradient: requiresGradient)
   }
@@ -356,8 +371,7 @@ package final class TapeCore {
     }
     truncate(nodes: nodeCount, records: records.count)
     arena.rewind(to: mark)
-    lastSerial += 1
-    unsafe nodes[x] = Node(serial: lastSerial, shape: old.shape, data: old.data, requiresGradient: false)
+    unsafe nodes[x] = Node(serial: nextSerial(), shape: old.shape, data: old.data, requiresGradient: false)
     return x
   }
 

@@ -27,8 +27,14 @@ public struct Block<Scalar: TensorScalar>: Layer {
 
   /// Shapes: x [B, T, C] → [B, T, C].
   public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> {
-    let h = attention(attentionNorm(x), adding: x)
-    return feedForward(feedForwardNorm(h), adding: h)
+    // What is cheap to compute again is given up as soon as it has served.
+    let attended = attentionNorm(x)
+    let h = attention(attended, adding: x)
+    attended.forget()
+    let fed = feedForwardNorm(h)
+    let y = feedForward(fed, adding: h)
+    fed.forget()
+    return y
   }
 }
 

@@ -40,7 +40,10 @@ struct BFloat16ProductTests {
   @Test("ties go to even, subnormal numbers count as zero, NaN and ∞ stay")
   func rounding() {
     let halfway = Float(bitPattern: 0x3F80_8000), aboveHalfway = Float(bitPattern: 0x3F81_8000)
-    let values: [Float] = [halfway, aboveHalfway, -halfway, 1e-40, .infinity, -.infinity, .nan, 3.0e38, 1.17549435e-38]
+    let values: [Float] = [
+      halfway, aboveHalfway, -halfway, .leastNormalMagnitude / 2, .infinity, -.infinity, .nan, 3.0e38,
+      .leastNormalMagnitude, 1 - .ulpOfOne,
+    ]
     forEachInstructionSet { backend in
       for value in values {
         let product = backend.multiply(m: 1, n: 1, k: 1, [value], [Float(1)], precision: .bfloat16)[0]

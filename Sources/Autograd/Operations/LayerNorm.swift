@@ -6,19 +6,35 @@ import CKernels
 
 package extension TapeCore {
   func layerNorm(_ x: Slot, scale: Slot, shift: Slot, epsilon: Double) throws(Misuse) -> Slot {
-    let shape = nodes[x].shape, C = shape.last
+    let shape = nodes[x].shape
     try checkChannels(scale, "scale", shape)
     try checkChannels(shift, "shift", shape)
     let y = try result(shape, "layerNorm", of: x, scale, shift)
     let statistics = Shape([shape.rows] as InlineArray<1, Int>), bytes = shape.rows * type.size
     let mean = unsafe try allocate(bytes, statistics, "layerNorm")
     let reciprocal = unsafe try allocate(bytes, statistics, "layerNorm")
+    unsafe normalize(x, scale, shift, epsilon, mean: mean, reciprocal: reciprocal, into: data(y))
+    unsafe record(
+      .layerNorm, x, scale, shift, output: y, saved: [mean, reciprocal, nil], scalars: [epsilon, 0])
+    return y
+  }
+
+  @unsafe private func normalize(
+    _ x: Slot, _ scale: Slot, _ shift: Slot, _ epsilon: Double, mean: UnsafeMutableRawPointer?,
+    reciprocal: UnsafeMutableRawPointer?, into y: UnsafeMutableRawPointer
+  ) {
+    let shape = nodes[x].shape, C = shape.last
     let arguments = unsafe ck_layer_norm(
-      y: data(y), x: data(x), scale: optionalData(scale), shift: optionalData(shift), mean: mean,
+      y: y, x: data(x), scale: optionalData(scale), shift: optionalData(shift), mean: mean,
       reciprocal_deviation: reciprocal, columns: C, epsilon: epsilon)
     unsafe runRows(arguments, count: shape.rows, columns: C)
-    unsafe record(.layerNorm, x, scale, shift, output: y, saved: [mean, reciprocal, nil])
-    return y
+  }
+
+  /// Computes the result of a record again.
+  @unsafe internal func normalize(_ record: Record, into y: UnsafeMutableRawPointer) {
+    unsafe normalize(
+      record.inputs[0], record.inputs[1], record.inputs[2], record.scalars[0], mean: record.saved[0],
+      reciprocal: record.saved[1], into: y)
   }
 
   private func checkChannels(_ slot: Slot, _ name: StaticString, _ x: Shape) throws(Misuse) {

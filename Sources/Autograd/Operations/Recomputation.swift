@@ -81,8 +81,11 @@ extension TapeCore {
   func recompute(_ part: any RecomputedPart, _ x: Slot) throws(Misuse) -> Slot {
     try requireStep("recompute")
     guard isRecording else { return try scope { () throws(Misuse) in try part.run(self, x) } }
-    let random = randomPosition, start = position
+    let random = randomPosition, start = position, firstFree = firstFreeBlock
+    firstFreeBlock = freeBlocks.count
+    defer { firstFreeBlock = firstFree }
     let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
+    freeBlocks.removeLast(downTo: firstFreeBlock)
     // The part gave back its input, or something else from outside.
     guard inner >= start.nodes else {
       arena.rewind(to: start.mark)

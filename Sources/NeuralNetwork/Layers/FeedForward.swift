@@ -26,6 +26,7 @@ public struct FeedForward<Scalar: TensorScalar>: Module {
   /// Shapes: x and `residual` [..., C] → [..., C].
   public func callAsFunction(_ x: Variable<Scalar>, adding residual: Variable<Scalar>) -> Variable<Scalar> {
     let hidden = input(x, activation: activation)
+    defer { hidden.forget() }
     if dropout == 0 { return output(hidden, adding: residual) }
     return residual + output(hidden).dropout(rate: dropout)
   }
