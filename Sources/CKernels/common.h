@@ -30,20 +30,30 @@
 // Elements are kept where their random word is at least this: P(dropped) = rate.
 INLINE uint32_t dropout_threshold(double rate) { return (uint32_t)(rate * 4294967296.0); }
 
-// Philox 4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), as Base.Philox.
-INLINE void philox(uint64_t key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t *words) {
+// Blocks that are drawn together, one to a lane, and words in them.
+#define PHILOX_BLOCKS 8
+#define PHILOX_WORDS (4 * PHILOX_BLOCKS)
+
+typedef uint32_t philox_lanes __attribute__((vector_size(4 * PHILOX_BLOCKS)));
+typedef uint64_t philox_products __attribute__((vector_size(8 * PHILOX_BLOCKS)));
+
+// The words of the blocks (first, c1, c2, c3), (first + 1, c1, c2, c3) …: Philox 4×32-10 (Salmon et al., "Parallel
+// random numbers: as easy as 1, 2, 3", 2011), as Base.Philox.
+INLINE void philox(uint64_t key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t *words) {
   uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  philox_lanes a = (philox_lanes){0, 1, 2, 3, 4, 5, 6, 7} + first, b = (philox_lanes){0} + c1;
+  philox_lanes c = (philox_lanes){0} + c2, d = (philox_lanes){0} + c3;
   for (int round = 0; round < 10; round++) {
-    const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-    c1 = (uint32_t)p1;
-    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-    c3 = (uint32_t)p0;
+    const philox_products p0 = __builtin_convertvector(a, philox_products) * 0xD2511F53u;
+    const philox_products p1 = __builtin_convertvector(c, philox_products) * 0xCD9E8D57u;
+    a = __builtin_convertvector(p1 >> 32, philox_lanes) ^ b ^ k0;
+    b = __builtin_convertvector(p1, philox_lanes);
+    c = __builtin_convertvector(p0 >> 32, philox_lanes) ^ d ^ k1;
+    d = __builtin_convertvector(p0, philox_lanes);
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  words[0] = c0;
-  words[1] = c1;
-  words[2] = c2;
-  words[3] = c3;
+  for (int i = 0; i < PHILOX_BLOCKS; i++) {
+    words[4 * i] = a[i], words[4 * i + 1] = b[i], words[4 * i + 2] = c[i], words[4 * i + 3] = d[i];
+  }
 }

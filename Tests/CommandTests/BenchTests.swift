@@ -106,7 +106,7 @@ import Testing
     let threads = try #require(values["threads"]?.intValue), allowed = try #require(values["cpus_allowed"]?.intValue)
     #expect(1...allowed ~= threads)
     #expect(try #require(values["cpus_online"]?.intValue) >= allowed)
-    let usesBFloat16 = try #require(values["bfloat16_products"]?.boolValue)
+    let usesBFloat16 = try #require(values["bfloat16_products"]?.boolValue as Bool?)
     #expect(usesBFloat16 == (values["peak_gflops_bf16_1"] != .null))
   }
 

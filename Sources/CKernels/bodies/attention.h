@@ -59,11 +59,12 @@ static void drop_probabilities(REAL *out, const REAL *p, const ck_attention *g, 
   const uint32_t threshold = dropout_threshold(g->dropout_rate);
   const REAL keep = (REAL)(1 / (1 - g->dropout_rate));
   const uint64_t base = ((uint64_t)head * (uint64_t)g->T + (uint64_t)row) * (uint64_t)((g->T + 3) / 4);
-  for (ck_index key = 0; key <= row; key += 4) {
-    uint32_t words[4];
-    philox(g->key, (uint32_t)(base + (uint64_t)key / 4), g->counter1, g->counter2, g->counter3, words);
-    for (ck_index lane = 0; lane < 4 && key + lane <= row; lane++) {
-      out[key + lane] = words[lane] >= threshold ? p[key + lane] * keep : 0;
+  for (ck_index first = 0; first <= row; first += PHILOX_WORDS) {
+    uint32_t words[PHILOX_WORDS];
+    philox(g->key, (uint32_t)(base + (uint64_t)first / 4), g->counter1, g->counter2, g->counter3, words);
+    const ck_index count = row + 1 - first < PHILOX_WORDS ? row + 1 - first : PHILOX_WORDS;
+    for (ck_index key = 0; key < count; key++) {
+      out[first + key] = words[key] >= threshold ? p[first + key] * keep : 0;
     }
   }
 }

@@ -92,13 +92,13 @@ static void dropout(const void *arguments, ck_index begin, ck_index end, void *s
   const uint32_t threshold = dropout_threshold(g.rate);
   const REAL keep = (REAL)(1 / (1 - g.rate));
   (void)scratch;
-  for (ck_index block = begin / 4; block * 4 < end; block++) {
-    uint32_t words[4];
-    philox(g.key, (uint32_t)block, g.counter1, g.counter2, g.counter3, words);
-    for (int lane = 0; lane < 4; lane++) {
-      ck_index i = block * 4 + lane;
-      if (i < begin || i >= end) continue;
-      REAL kept = words[lane] >= threshold ? x[i] * keep : 0;
+  for (ck_index first = begin / PHILOX_WORDS * PHILOX_WORDS; first < end; first += PHILOX_WORDS) {
+    uint32_t words[PHILOX_WORDS];
+    philox(g.key, (uint32_t)(first / 4), g.counter1, g.counter2, g.counter3, words);
+    const ck_index low = first < begin ? begin : first;
+    const ck_index past = end - first < PHILOX_WORDS ? end : first + PHILOX_WORDS;
+    for (ck_index i = low; i < past; i++) {
+      const REAL kept = words[i - first] >= threshold ? x[i] * keep : 0;
       y[i] = g.accumulate ? y[i] + kept : kept;
     }
   }
