@@ -5,18 +5,41 @@ import Testing
 /// What is installed, exported, and shown in gdb.
 @Suite("C library as it is installed", .enabled(if: CLibrary.isAvailable))
 struct PackagingTests {
+  /// The functions that the public headers declare.
+  private static func declaredFunctions() throws -> Set<String> {
+    var declared: Set<String> = []
+    for name in ["arena", "autograd_v2", "transformer_v2", "text_utils", "sampling", "dataset", "model_io_v2"] {
+      let text = try String(
+        contentsOfFile: CLibrary.repository + "/Sources/CAutogradV2/include/\(name).h", encoding: .utf8)
+      for match in text.matches(of: /AUTOGRAD_API[^;(]*?(\w+)\(/) { declared.insert(String(match.1)) }
+    }
+    return declared
+  }
+
+  @Test("docs/c-api.md tells of every function that the headers declare, and of no other")
+  func documentation() throws {
+    let declared = try Self.declaredFunctions()
+    let text = try String(contentsOfFile: CLibrary.repository + "/docs/c-api.md", encoding: .utf8)
+    // The tables of the headers' sections: everything between the first section and the last.
+    let parts = text.components(separatedBy: "\n## ")
+    let sections = parts.filter { $0.hasPrefix("`") }
+    #expect(sections.count == 7)
+    var named: Set<String> = []
+    for line in sections.joined(separator: "\n").split(separator: "\n") where line.hasPrefix("| `") {
+      guard let cell = line.split(separator: "|").first else { continue }
+      for match in cell.matches(of: /(\w+)\(/) { named.insert(String(match.1)) }
+    }
+    #expect(declared.subtracting(named).sorted() == [])
+    #expect(named.subtracting(declared).sorted() == [])
+  }
+
   @Test("the shared library exports what the headers declare and nothing else, and needs only system libraries")
   func exports() throws {
     let library = try CLibrary.shared.get(), shared = library.folder + "/libautograd_v2.so"
     let symbols = try CLibrary.run("nm", ["-D", "--defined-only", shared]).output.split(separator: "\n").compactMap {
       $0.split(separator: " ").last.map(String.init)
     }
-    var declared: Set<String> = ["g_tape", "global_arena"]
-    let include = library.repository + "/Sources/CAutogradV2/include"
-    for name in ["arena", "autograd_v2", "transformer_v2", "text_utils", "sampling", "dataset", "model_io_v2"] {
-      let text = try String(contentsOfFile: include + "/\(name).h", encoding: .utf8)
-      for match in text.matches(of: /AUTOGRAD_API[^;(]*?(\w+)\(/) { declared.insert(String(match.1)) }
-    }
+    let declared = try Self.declaredFunctions().union(["g_tape", "global_arena"])
     #expect(declared.count > 150)
     #expect(Set(symbols) == declared)
     let needed = try CLibrary.run("readelf", ["-d", shared]).output.split(separator: "\n").filter { $0.contains("NEEDED") }
