@@ -170,8 +170,8 @@ private func maximum(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool) 
     guard count > 0 else { throw Misuse("", "\(count) parts to join") }
     guard let parts else { throw Misuse("", "the list of parts is NULL") }
     return try context.record("ag_concat", operations: Int(count)) { () throws(Misuse) in
-      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), "concat").bindMemory(
-        to: Slot.self, capacity: Int(count))
+      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), "concat")
+        .bindMemory(to: Slot.self, capacity: Int(count))
       for index in 0..<Int(count) { list[index] = try context.slot(parts[index], "part \(index)") }
       let slot = try context.core.concatenate(list, count: Int(count), axis: Int(axis))
       return try context.finish("ag_concat", slot, capacity: Int(count)) { list in

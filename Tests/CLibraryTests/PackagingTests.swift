@@ -42,8 +42,9 @@ struct PackagingTests {
     let declared = try Self.declaredFunctions().union(["g_tape", "global_arena"])
     #expect(declared.count > 150)
     #expect(Set(symbols) == declared)
-    let needed = try CLibrary.run("readelf", ["-d", shared]).output.split(separator: "\n").filter { $0.contains("NEEDED") }
-    for line in needed {
+    let entries = try CLibrary.run("readelf", ["-d", shared]).output.split(separator: "\n")
+    #expect(entries.contains { $0.contains("NEEDED") })
+    for line in entries where line.contains("NEEDED") {
       let known = ["libc.so", "libm.so", "libstdc++.so", "libgcc_s.so", "ld-linux", "libpthread.so", "libdl.so"]
       #expect(known.contains { line.contains($0) }, "\(line)")
     }
@@ -53,10 +54,8 @@ struct PackagingTests {
   func members() throws {
     let library = try CLibrary.shared.get(), archive = library.folder + "/libautograd_v2.a"
     let members = try CLibrary.run("ar", ["t", archive]).output.split(separator: "\n").map(String.init)
-    #expect(Set(members) == Set(
-      ["engine.o"] + ["arena", "autograd_v2", "dataset", "model_io_v2", "sampling", "text_utils", "transformer_v2"].map {
-        "forward_\($0).o"
-      }))
+    let headers = ["arena", "autograd_v2", "dataset", "model_io_v2", "sampling", "text_utils", "transformer_v2"]
+    #expect(Set(members) == Set(["engine.o"] + headers.map { "forward_\($0).o" }))
     for line in try CLibrary.run("nm", ["-g", "--defined-only", archive]).output.split(separator: "\n") {
       let words = line.split(separator: " ")
       guard words.count == 3 else { continue }
@@ -117,6 +116,50 @@ struct PackagingTests {
         ])
       #expect(outcome.output.contains("variable (persistent requires_grad parameter)"), "\(outcome.output)")
       #expect(outcome.output.contains("tensor [2, 2] (persistent) {0, 0, 0, 2.5}"), "\(outcome.output)")
+    }
+  }
+
+  @Test("the README's program in C compiles without a warning, and its loss falls")
+  func readme() throws {
+    let text = try String(contentsOfFile: CLibrary.repository + "/README.md", encoding: .utf8)
+    let blocks = text.components(separatedBy: "```c\n").dropFirst()
+    let program = try #require(blocks.first?.components(separatedBy: "```").first)
+    try temporaryDirectory { path in
+      try Data(program.utf8).write(to: URL(fileURLWithPath: path + "/train.c"))
+      let outcome = try CLibrary.shared.get().check(path + "/train.c", options: ["-std=c99", "-pedantic"])
+      let losses = outcome.output.split(separator: "\n").compactMap { Double($0) }
+      #expect(losses.count == 5 && losses == losses.sorted(by: >) && losses.last ?? 1 < 0.5 * (losses.first ?? 0))
+    }
+  }
+
+  @Test(
+    "gdb names the kernel that runs and the function on whose behalf",
+    .enabled(if: CLibrary.find("gdb") != nil), arguments: [CLibrary.Linkage.archive, .shared])
+  func names(linkage: CLibrary.Linkage) throws {
+    try temporaryDirectory { path in
+      let source = """
+        #include "autograd_v2.h"
+        int main(void) {
+          int shape[] = {40, 40};
+          VariableV2 *w = var_create_parameter(tensor_randn_persistent(shape, 2, 1.0));
+          autograd_set_threads(1);
+          return ag_matmul(w, w) == NULL;
+        }
+        """
+      try Data(source.utf8).write(to: URL(fileURLWithPath: path + "/product.c"))
+      let program = try CLibrary.shared.get().compile(
+        path + "/product.c", to: path + "/product", options: ["-O0"], linkage: linkage)
+      let outcome = try CLibrary.run(
+        "gdb",
+        [
+          "-batch", "-ex", "set breakpoint pending on", "-ex", "break packed_tile", "-ex", "run", "-ex", "backtrace",
+          program,
+        ])
+      let frames = outcome.output.split(separator: "\n").filter { $0.hasPrefix("#") }
+      #expect(frames.first?.contains("packed_tile") == true, "\(outcome.output)\(outcome.errors)")
+      for name in ["gemm", "ag_matmul", "main"] {
+        #expect(frames.contains { $0.contains(name) }, "no \(name) in \(frames)")
+      }
     }
   }
 }
