@@ -81,6 +81,8 @@ static void broadcasting(void) {
   VariableV2 *d = parameter(reversed, 2);
   CHECK(!ag_add(a, d));
   CHECK_ERROR("ag_add: shapes [2, 3] and [3, 2] do not fit");
+  CHECK(!ag_clip(a, 1, -1));
+  CHECK_ERROR("ag_clip: the bounds 1.0 and -1.0");
   CHECK(!ag_matmul(a, a));
   CHECK_ERROR("ag_matmul: shapes [2, 3] and [2, 3] do not fit: 3 columns against 2 rows");
   VariableV2 *chain = ag_relu(ag_softmax(ag_add(NULL, a)));
