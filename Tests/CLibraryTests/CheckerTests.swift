@@ -21,6 +21,7 @@ struct CheckedProgram: CustomTestStringConvertible {
     CheckedProgram(source: "Tests/c/test_custom.c"),
     CheckedProgram(source: "Tests/c/test_debugging.c"),
     CheckedProgram(source: "Tests/c/test_own_names.c"),
+    CheckedProgram(source: "Tests/c/test_null.c"),
     CheckedProgram(source: "Tests/c/test_lifecycle.c", arguments: ["20"]),
     CheckedProgram(source: "Tests/c/test_files.c", arguments: ["FOLDER"]),
     CheckedProgram(source: "Tests/c/test_adam.c", arguments: ["REPOSITORY/Tests/Fixtures/adam.txt"]),

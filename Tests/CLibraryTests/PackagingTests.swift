@@ -20,9 +20,7 @@ struct PackagingTests {
   func documentation() throws {
     let declared = try Self.declaredFunctions()
     let text = try String(contentsOfFile: CLibrary.repository + "/docs/c-api.md", encoding: .utf8)
-    // The tables of the headers' sections: everything between the first section and the last.
-    let parts = text.components(separatedBy: "\n## ")
-    let sections = parts.filter { $0.hasPrefix("`") }
+    let sections = text.components(separatedBy: "\n## ").filter { $0.hasPrefix("`") }
     #expect(sections.count == 7)
     var named: Set<String> = []
     for line in sections.joined(separator: "\n").split(separator: "\n") where line.hasPrefix("| `") {
@@ -31,6 +29,19 @@ struct PackagingTests {
     }
     #expect(declared.subtracting(named).sorted() == [])
     #expect(named.subtracting(declared).sorted() == [])
+  }
+
+  @Test("every function that the headers declare is called by a program in Tests/c or Examples/c")
+  func coverage() throws {
+    var called: Set<String> = []
+    for folder in ["Tests/c", "Examples/c"] {
+      let path = CLibrary.repository + "/" + folder
+      for file in try FileManager.default.contentsOfDirectory(atPath: path) {
+        let text = try String(contentsOfFile: path + "/" + file, encoding: .utf8)
+        for match in text.matches(of: /\w+/) { called.insert(String(match.0)) }
+      }
+    }
+    #expect(try Self.declaredFunctions().subtracting(called).sorted() == [])
   }
 
   @Test("the shared library exports what the headers declare and nothing else, and needs only system libraries")

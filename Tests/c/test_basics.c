@@ -205,6 +205,18 @@ static void stale_handles(void) {
   var_free_persistent(w);
 }
 
+static void recording(void) {
+  VariableV2 *w = parameter((const int[]){3}, 1);
+  CHECK(autograd_set_recording(false));
+  VariableV2 *y = ag_multiply(w, w);
+  CHECK(y && !y->requires_grad && !y->grad && g_tape->count == 0);
+  CHECK_CLOSE(y->data->data[1], w->data->data[1] * w->data->data[1], 1e-15);
+  CHECK(!autograd_set_recording(true));
+  CHECK(ag_multiply(w, w)->requires_grad && g_tape->count == 1);
+  var_free_persistent(w);
+  autograd_reset_iteration();
+}
+
 static void not_ours(void) {
   TensorV2 made_by_hand;
   memset(&made_by_hand, 0, sizeof made_by_hand);
@@ -280,6 +292,7 @@ int main(void) {
   broadcasting();
   seeds_and_walks();
   stale_handles();
+  recording();
   not_ours();
   live_members();
   limits();
