@@ -1,6 +1,6 @@
 /* The first steps of the quick start in one program: tensors, variables, a forward pass, a loss, gradients, an update.
  *
- *     cc quickstart_basics.c $(pkg-config --cflags --libs autograd_v2) -lm -o quickstart_basics && ./quickstart_basics */
+ *     cc quickstart_basics.c $(pkg-config --cflags --libs autograd_v2) -lm -o basics && ./basics */
 #include <math.h>
 #include <stdio.h>
 

@@ -1,25 +1,27 @@
 /* Learns exclusive or with two layers and plain gradient descent.
  *
- *     cc xor.c $(pkg-config --cflags --libs autograd_v2) -o xor && ./xor
+ *     cc xor.c $(pkg-config --cflags --libs autograd_v2) -o xor && ./xor [ITERATIONS]
  *
- * Ends with 1 where it has not learnt it. */
+ * Ends with 1 where it has not learnt it after 3000 iterations (as many as there are without the argument) or more. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "autograd_v2.h"
 
 static const double inputs[4][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}};
 static const double outputs[4] = {0, 1, 1, 0};
 
-int main(void) {
+int main(int count, char **arguments) {
+  int iterations = count > 1 ? atoi(arguments[1]) : 3000;
   int input_shape[] = {4, 2}, output_shape[] = {4, 1};
   autograd_v2_init();
   autograd_set_seed(1);
   Linear *hidden = linear_create(2, 8), *last = linear_create(8, 1);
   VariableV2 *params[] = {hidden->weight, hidden->bias, last->weight, last->bias};
   OptimizerV2 *sgd = optimizer_create(params, 4, 0.5);
-  double loss_value = 1, predicted[4];
+  double loss_value = 1, predicted[4] = {0};
 
-  for (int iter = 0; iter < 3000; iter++) {
+  for (int iter = 0; iter < iterations; iter++) {
     TensorV2 *x = tensor_create_temp(input_shape, 2), *t = tensor_create_temp(output_shape, 2);
     for (int i = 0; i < 8; i++) x->data[i] = inputs[i / 2][i % 2];
     for (int i = 0; i < 4; i++) t->data[i] = outputs[i];
@@ -48,7 +50,7 @@ int main(void) {
   linear_free(hidden);
   linear_free(last);
   autograd_v2_cleanup();
-  if (right != 4 || !(loss_value < 0.01)) {
+  if (iterations >= 3000 && (right != 4 || !(loss_value < 0.01))) {
     fprintf(stderr, "not learnt: %d of 4, loss %g\n", right, loss_value);
     return 1;
   }

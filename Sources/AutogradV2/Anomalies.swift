@@ -66,7 +66,9 @@ extension Context {
     let record = core.nodes[Slot(output.pointee.private_slot)].record
     guard record >= 0 else { return true }
     switch core.records[record].kind {
-    case .add, .subtract, .affine, .reshape, .permute, .sum, .slice, .concatenate, .extremum, .gather, .dropout: return false
+    case .add, .subtract, .affine, .reshape, .permute, .sum, .slice, .concatenate, .extremum, .gather,
+      .dropout:
+      return false
     default: return true
     }
   }

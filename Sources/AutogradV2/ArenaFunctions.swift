@@ -75,7 +75,9 @@ private func withArena<Result>(
   }
 }
 
-private func allocate(_ context: Context, _ arena: Autograd.Arena, _ size: Int) throws(Misuse) -> UnsafeMutableRawPointer {
+private func allocate(
+  _ context: Context, _ arena: Autograd.Arena, _ size: Int
+) throws(Misuse) -> UnsafeMutableRawPointer {
   guard size >= 0, size < 1 << 56, let block = arena.allocate(size) else {
     throw Misuse(
       "", "no memory for a block of \(UInt(bitPattern: size)) bytes: \(arena.used) bytes are in use",

@@ -13,7 +13,8 @@ extension Context {
       zip(0..., parameters).allSatisfy({ adam.pointee.params[$0] == $1.variable })
     else {
       throw Misuse(
-        "", "the optimiser's parameters are not the model's \(parameters.count), in the order of transformer_get_params",
+        "",
+        "the optimiser's parameters are not the model's \(parameters.count), in the order of transformer_get_params",
         hint: "add them in that order")
     }
     for (index, named) in parameters.enumerated() {
@@ -60,7 +61,8 @@ extension Context {
       sizes.append(Int(size))
     }
     // What the file says is not believed before its tensors confirm it.
-    guard let table = file.entry("token_embed"), table.shape == [sizes[0], sizes[1]], sizes[3] <= file.names.count else {
+    guard let table = file.entry("token_embed"), table.shape == [sizes[0], sizes[1]], sizes[3] <= file.names.count
+    else {
       throw Misuse("", "the sizes in the file do not fit its tensors")
     }
     let model = try makeTransformer(
@@ -128,8 +130,9 @@ extension Context {
     let count: Int32 = try context.number("iteration", file), last: Double = try context.number("loss", file)
     let seed: UInt64 = try context.number("seed", file)
     let draws = RandomDraws(
-      step: try context.number("draws.step", file), initialization: try context.number("draws.initialization", file), batch: try context.number("draws.batch", file),
-      sampling: try context.number("draws.sampling", file))
+      step: try context.number("draws.step", file),
+      initialization: try context.number("draws.initialization", file),
+      batch: try context.number("draws.batch", file), sampling: try context.number("draws.sampling", file))
     let found = try context.loadModel(file)
     do throws(Misuse) {
       if let adam { adam.pointee = try context.loadAdam(file, found) }

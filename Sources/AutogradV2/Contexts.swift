@@ -1,5 +1,6 @@
 import Autograd
 import CAutogradV2
+import Kernels
 
 /// All contexts that are open, by number.
 enum Contexts {
@@ -64,7 +65,10 @@ enum Contexts {
       open.removeValue(forKey: number)
       return open.isEmpty
     }
-    if isLast { pool.endWorkers() }
+    guard isLast else { return }
+    pool.endWorkers()
+    // autograd_set_threads may have taken the shared pool's place after its workers had been started.
+    ThreadPool.shared.endWorkers()
   }
 }
 

@@ -161,11 +161,13 @@ extension Context {
     do throws(JSONError) {
       json = try JSON(parsing: contents)
     } catch {
-      throw Misuse("", "\(String(cString: path)) is not a tokenizer's file: \(error)", hint: "write it with save_tokenizer")
+      throw Misuse(
+        "", "\(String(cString: path)) is not a tokenizer's file: \(error)", hint: "write it with save_tokenizer")
     }
     var bytes: [UInt8] = []
     for value in json["bytes"]?.arrayValue ?? [] {
-      guard case .integer(let number) = value, let byte = UInt8(exactly: number), bytes.last ?? 0 < byte || bytes.isEmpty
+      guard case .integer(let number) = value, let byte = UInt8(exactly: number),
+        bytes.last ?? 0 < byte || bytes.isEmpty
       else { throw Misuse("", "\(String(cString: path)): its bytes are not ascending numbers below 256") }
       bytes.append(byte)
     }

@@ -31,7 +31,9 @@ extension Context {
       return error.problem
     }
     guard variable.pointee.requires_grad else { return "requires_grad is false: backward leaves it out" }
-    guard let gradient = variable.pointee.grad, let data = gradient.pointee.data else { return "it has no gradient yet" }
+    guard let gradient = variable.pointee.grad, let data = gradient.pointee.data else {
+      return "it has no gradient yet"
+    }
     var sum = 0.0
     for index in 0..<Int(gradient.pointee.size) { sum += abs(data[index]) }
     if !sum.isFinite { return "the gradient is not finite: autograd_set_anomaly_mode(true) names the operation" }
@@ -67,7 +69,7 @@ extension Context {
   }
 
   private func isNode(_ slot: Slot, of variable: VariablePointer) -> Bool {
-    if let parameter = core(of: variable) { return core.nodes[slot].parameter?.toOpaque() == Unmanaged.passUnretained(parameter).toOpaque() }
+    if let parameter = core(of: variable) { return core.nodes[slot].parameter?.takeUnretainedValue() === parameter }
     return slot == Slot(variable.pointee.private_slot)
   }
 }
@@ -75,13 +77,13 @@ extension Context {
 @c @implementation func autograd_v2_impl_autograd_memory_report(_ stream: UnsafeMutablePointer<FILE>!) {
   guard let stream else { return }
   call("autograd_memory_report", ()) { context in
-    let arena = context.core.arena.statistics
+    let arena = context.core.arena.statistics, backend = context.core.backend
     let text = """
       step \(context.core.step)
       arena: \(arena.used) bytes in use, \(arena.peak) at most, \(arena.reserved) mapped in \(arena.chunks) pieces
       limit: \(context.core.arena.byteLimit.map { "\($0) bytes" } ?? "none")
       this step: \(context.core.nodes.count) variables, \(context.core.records.count) records
-      workspace of the kernels: \(context.core.backend.workspaceBytes) bytes, \(context.core.backend.pool.threadCount) threads
+      workspace of the kernels: \(backend.workspaceBytes) bytes, \(backend.pool.threadCount) threads
 
       """
     _ = text.withCString { fputs($0, stream) }

@@ -124,7 +124,8 @@ func embedding(_ name: StaticString, _ table: V?, _ tokens: UnsafePointer<Int32>
         throw Misuse("", "logits \(shape) have \(shape.rows) rows, seq_len is \(seq_len)")
       }
       if shape.rank != 2 { x = try core.reshape(x, to: Shape([shape.rows, shape.last] as InlineArray<2, Int>)) }
-      let slot = try core.crossEntropy(x, try context.tokens(targets, Shape([Int(seq_len)] as InlineArray<1, Int>)), ignoring: nil)
+      let ids = try context.tokens(targets, Shape([Int(seq_len)] as InlineArray<1, Int>))
+      let slot = try core.crossEntropy(x, ids, ignoring: nil)
       return try context.finish("compute_cross_entropy_loss", slot, logits)
     }
   }

@@ -33,8 +33,8 @@ extension Context {
 
   func sizes(_ model: ModelPointer) -> [Int32] {
     [
-      model.pointee.vocab_size, model.pointee.d_model, model.pointee.n_heads, model.pointee.n_layers, model.pointee.d_ff,
-      model.pointee.max_seq_len,
+      model.pointee.vocab_size, model.pointee.d_model, model.pointee.n_heads, model.pointee.n_layers,
+      model.pointee.d_ff, model.pointee.max_seq_len,
     ]
   }
 

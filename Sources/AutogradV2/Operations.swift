@@ -94,6 +94,14 @@ typealias V = UnsafeMutablePointer<VariableV2>
   operation("ag_neg", x) { c, x throws(Misuse) in try c.affine(x, scale: -1, shift: 0, "negate") }
 }
 
+@c @implementation func autograd_v2_impl_ag_abs(_ x: V!) -> V! {
+  operation("ag_abs", x) { c, x throws(Misuse) in try c.unary(.absolute, x) }
+}
+
+@c @implementation func autograd_v2_impl_ag_clip(_ x: V!, _ low: Double, _ high: Double) -> V! {
+  operation("ag_clip", x) { c, x throws(Misuse) in try c.clip(x, low: low, high: high) }
+}
+
 @c @implementation func autograd_v2_impl_ag_scale(_ x: V!, _ factor: Double) -> V! {
   operation("ag_scale", x) { c, x throws(Misuse) in try c.affine(x, scale: factor, shift: 0, "scale") }
 }
@@ -109,6 +117,10 @@ typealias V = UnsafeMutablePointer<VariableV2>
 
 @c @implementation func autograd_v2_impl_ag_softmax(_ x: V!) -> V! {
   operation("ag_softmax", x) { c, x throws(Misuse) in try c.softmax(x) }
+}
+
+@c @implementation func autograd_v2_impl_ag_log_softmax(_ x: V!) -> V! {
+  operation("ag_log_softmax", x) { c, x throws(Misuse) in try c.logSoftmax(x) }
 }
 
 @c @implementation func autograd_v2_impl_var_softmax_2d(_ x: V!) -> V! {
@@ -139,20 +151,28 @@ private func reduce(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, m
   reduce("ag_mean_axis", x, axis, keep: keep, mean: true)
 }
 
-/// The largest element of all, or along one axis.
-private func maximum(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool) -> V? {
+/// The largest or smallest element of all, or along one axis.
+private func extremum(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, minimum: Bool) -> V? {
   operation(name, x) { c, x throws(Misuse) in
-    let axes = try c.axisBits(x, axis.map { [Int($0)] } ?? [], "max")
-    return try c.extremum(x, over: axes, keeping: keep, minimum: false, "max")
+    let axes = try c.axisBits(x, axis.map { [Int($0)] } ?? [], name)
+    return try c.extremum(x, over: axes, keeping: keep, minimum: minimum, name)
   }
 }
 
 @c @implementation func autograd_v2_impl_ag_max(_ x: V!) -> V! {
-  maximum("ag_max", x, nil, keep: false)
+  extremum("ag_max", x, nil, keep: false, minimum: false)
+}
+
+@c @implementation func autograd_v2_impl_ag_min(_ x: V!) -> V! {
+  extremum("ag_min", x, nil, keep: false, minimum: true)
 }
 
 @c @implementation func autograd_v2_impl_ag_max_axis(_ x: V!, _ axis: Int32, _ keep: Bool) -> V! {
-  maximum("ag_max_axis", x, axis, keep: keep)
+  extremum("ag_max_axis", x, axis, keep: keep, minimum: false)
+}
+
+@c @implementation func autograd_v2_impl_ag_min_axis(_ x: V!, _ axis: Int32, _ keep: Bool) -> V! {
+  extremum("ag_min_axis", x, axis, keep: keep, minimum: true)
 }
 
 @c @implementation func autograd_v2_impl_ag_slice(_ x: V!, _ axis: Int32, _ start: Int32, _ length: Int32)
@@ -170,8 +190,8 @@ private func maximum(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool) 
     guard count > 0 else { throw Misuse("", "\(count) parts to join") }
     guard let parts else { throw Misuse("", "the list of parts is NULL") }
     return try context.record("ag_concat", operations: Int(count)) { () throws(Misuse) in
-      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), "concat").bindMemory(
-        to: Slot.self, capacity: Int(count))
+      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), "concat")
+        .bindMemory(to: Slot.self, capacity: Int(count))
       for index in 0..<Int(count) { list[index] = try context.slot(parts[index], "part \(index)") }
       let slot = try context.core.concatenate(list, count: Int(count), axis: Int(axis))
       return try context.finish("ag_concat", slot, capacity: Int(count)) { list in

@@ -111,7 +111,8 @@ extension Context {
     try requireGradients()
     let moments = try moments(optimizer), count = Int(optimizer.pointee.n_params)
     guard moments.pairs.count == count else {
-      throw Misuse("", "n_params is \(count), but \(moments.pairs.count) parameters were added", hint: "use adam_add_param")
+      throw Misuse(
+        "", "n_params is \(count), but \(moments.pairs.count) parameters were added", hint: "use adam_add_param")
     }
     moments.pieces.removeLast(downTo: 0)
     for index in 0..<count {

@@ -15,7 +15,8 @@ extension Context {
     let scale = gamma == nil ? -1 : try slot(gamma, "gamma"), shift = beta == nil ? -1 : try slot(beta, "beta")
     let shape = core.nodes[x].shape
     guard core.nodes[y].shape == shape, shape.rows == rows else {
-      throw Misuse("", "in is \(shape), which has \(shape.rows) rows; out is \(core.nodes[y].shape), \(rows) rows named")
+      throw Misuse(
+        "", "in is \(shape), which has \(shape.rows) rows; out is \(core.nodes[y].shape), \(rows) rows named")
     }
     for slot in [scale, shift] where slot >= 0 && core.nodes[slot].shape.count != shape.last {
       throw Misuse("", "gamma and beta must have \(shape.last) elements, got shape \(core.nodes[slot].shape)")
@@ -34,7 +35,8 @@ extension Context {
   /// Enters the operation where a gradient can flow.
   fileprivate func recordByHand(_ out: V?, _ inputs: InlineArray<3, V?>, _ record: () -> Void) throws(Misuse) {
     guard let out, recordsNow, out.pointee.requires_grad else { return }
-    guard out.pointee.private_kind == HeaderKind.temporaryVariable, core.nodes[Slot(out.pointee.private_slot)].record < 0
+    guard out.pointee.private_kind == HeaderKind.temporaryVariable,
+      core.nodes[Slot(out.pointee.private_slot)].record < 0
     else { throw Misuse("", "the output is persistent, or an operation made it already", hint: "use var_create_temp") }
     try enter(out, on: tape, capacity: 3, backward: nil, context: nil) { list in
       for index in 0..<3 where inputs[index] != nil { list.add(inputs[index]) }

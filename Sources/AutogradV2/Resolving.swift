@@ -97,14 +97,16 @@ extension Context {
   /// The slot of a tensor without gradient.
   func slot(_ tensor: UnsafePointer<TensorV2>?, _ what: StaticString) throws(Misuse) -> Slot {
     let tensor = try check(tensor, what)
-    return core.append(try shape(of: tensor), data: UnsafeMutableRawPointer(tensor.pointee.data), requiresGradient: false)
+    return core.append(
+      try shape(of: tensor), data: UnsafeMutableRawPointer(tensor.pointee.data), requiresGradient: false)
   }
 
   /// Brings a temporary's node up to date with the members of its structs.
   func takeOverChanges(of variable: VariablePointer) throws(Misuse) {
     let slot = Slot(variable.pointee.private_slot)
     let tensor = try check(variable.pointee.data, "the variable's tensor")
-    if core.nodes[slot].data != UnsafeMutableRawPointer(tensor.pointee.data) || !hasShape(tensor, core.nodes[slot].shape) {
+    let isElsewhere = core.nodes[slot].data != UnsafeMutableRawPointer(tensor.pointee.data)
+    if isElsewhere || !hasShape(tensor, core.nodes[slot].shape) {
       core.nodes[slot].shape = try shape(of: tensor)
       core.nodes[slot].data = UnsafeMutableRawPointer(tensor.pointee.data)
     }

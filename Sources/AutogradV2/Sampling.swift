@@ -41,7 +41,9 @@ extension Context {
     guard temperature >= 0 else { throw Misuse("", "a temperature of \(temperature)", hint: "give 0 or more") }
     var best = 0
     for index in 0..<count {
-      guard !logits[index].isNaN else { throw Misuse("", "logit \(index) is NaN", hint: "look for a diverged training") }
+      guard !logits[index].isNaN else {
+        throw Misuse("", "logit \(index) is NaN", hint: "look for a diverged training")
+      }
       if logits[index] > logits[best] { best = index }
     }
     guard temperature > 0, logits[best].isFinite else { return Int32(best) }

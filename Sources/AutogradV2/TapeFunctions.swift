@@ -139,7 +139,8 @@ extension Context {
   call("autograd_backward", -1) { context throws(Misuse) in
     let loss = try context.check(loss, "the loss")
     guard loss.pointee.data?.pointee.size == 1 else {
-      throw Misuse("", "the loss has \(loss.pointee.data?.pointee.size ?? 0) elements, not one", hint: "take ag_sum of it")
+      throw Misuse(
+        "", "the loss has \(loss.pointee.data?.pointee.size ?? 0) elements, not one", hint: "take ag_sum of it")
     }
     guard loss.pointee.requires_grad, let gradient = loss.pointee.grad else {
       throw Misuse("", "the loss depends on no variable that requires a gradient", hint: "check requires_grad")

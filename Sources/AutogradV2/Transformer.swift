@@ -15,7 +15,9 @@ extension Context {
   func makeTransformer(
     vocabulary: Int, channels: Int, heads: Int, layers: Int, width: Int, contextLength: Int
   ) throws(Misuse) -> ModelPointer {
-    guard layers >= 0, layers < 1 << 20 else { throw Misuse("", "\(layers) layers", hint: "n_layers must be 0 or more") }
+    guard layers >= 0, layers < 1 << 20 else {
+      throw Misuse("", "\(layers) layers", hint: "n_layers must be 0 or more")
+    }
     let model = try make(TransformerV2.self)
     do throws(Misuse) {
       model.pointee.token_embed = try makeParameter([vocabulary, channels]) { tensor, _ in
@@ -24,7 +26,9 @@ extension Context {
       model.pointee.pos_embed = try makeParameter([contextLength, channels]) { tensor, _ in
         fillNormal(tensor, deviation: 0.02)
       }
-      guard let blocks = calloc(max(1, layers), MemoryLayout<BlockPointer?>.size) else { throw core.outOfMemory("model") }
+      guard let blocks = calloc(max(1, layers), MemoryLayout<BlockPointer?>.size) else {
+        throw core.outOfMemory("model")
+      }
       model.pointee.blocks = blocks.bindMemory(to: BlockPointer?.self, capacity: max(1, layers))
       for index in 0..<layers {
         model.pointee.blocks[index] = try makeBlock(channels, heads, width)
@@ -135,7 +139,8 @@ private func forward(
 }
 
 @c @implementation func autograd_v2_impl_transformer_get_params(
-  _ model: ModelPointer!, _ params: UnsafeMutablePointer<UnsafeMutablePointer<V?>?>!, _ count: UnsafeMutablePointer<Int32>!
+  _ model: ModelPointer!, _ params: UnsafeMutablePointer<UnsafeMutablePointer<V?>?>!,
+  _ count: UnsafeMutablePointer<Int32>!
 ) -> Int32 {
   params?.pointee = nil
   count?.pointee = 0

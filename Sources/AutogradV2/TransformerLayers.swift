@@ -68,7 +68,8 @@ extension Context {
 
   func makeAttention(_ channels: Int, _ heads: Int) throws(Misuse) -> AttentionPointer {
     guard heads > 0, channels > 0, channels % heads == 0 else {
-      throw Misuse("", "\(channels) channels do not split into \(heads) heads", hint: "d_model must be a multiple of n_heads")
+      throw Misuse(
+        "", "\(channels) channels do not split into \(heads) heads", hint: "d_model must be a multiple of n_heads")
     }
     let layer = try make(MultiHeadAttention.self)
     do throws(Misuse) {

@@ -225,6 +225,18 @@ AUTOGRAD_WEAK VariableV2 *ag_neg(VariableV2 *x) {
   return autograd_v2_impl_ag_neg(x);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_abs(VariableV2 *x) {
+  return autograd_v2_impl_ag_abs(x);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_clip(VariableV2 *x, double low, double high) {
+  return autograd_v2_impl_ag_clip(x, low, high);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_log_softmax(VariableV2 *x) {
+  return autograd_v2_impl_ag_log_softmax(x);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_scale(VariableV2 *x, double factor) {
   return autograd_v2_impl_ag_scale(x, factor);
 }
@@ -241,6 +253,10 @@ AUTOGRAD_WEAK VariableV2 *ag_max(VariableV2 *x) {
   return autograd_v2_impl_ag_max(x);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_min(VariableV2 *x) {
+  return autograd_v2_impl_ag_min(x);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_sum_axis(VariableV2 *x, int axis, bool keep) {
   return autograd_v2_impl_ag_sum_axis(x, axis, keep);
 }
@@ -251,6 +267,10 @@ AUTOGRAD_WEAK VariableV2 *ag_mean_axis(VariableV2 *x, int axis, bool keep) {
 
 AUTOGRAD_WEAK VariableV2 *ag_max_axis(VariableV2 *x, int axis, bool keep) {
   return autograd_v2_impl_ag_max_axis(x, axis, keep);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_min_axis(VariableV2 *x, int axis, bool keep) {
+  return autograd_v2_impl_ag_min_axis(x, axis, keep);
 }
 
 AUTOGRAD_WEAK VariableV2 *ag_slice(VariableV2 *x, int axis, int start, int length) {

@@ -101,6 +101,8 @@ extension Backend {
     let largest = 12 * tileRows
     guard pool.threadCount > 1 else { return (min(largest, roundUp(m, tileRows)), panels) }
     let wanted = 3 * pool.threadCount
+    // A few rows are not cut: what is left over would be a tile of its own, too small to keep a thread busy.
+    if m <= 3 * tileRows { return (roundUp(m, tileRows), (panels + wanted - 1) / wanted) }
     let rows = min(largest, max(2 * tileRows, roundUp((m + wanted - 1) / wanted, tileRows)))
     let rowTiles = (m + rows - 1) / rows
     let columnTiles = max(1, min(panels, (wanted + rowTiles - 1) / rowTiles))
@@ -108,7 +110,7 @@ extension Backend {
   }
 
   private func share(_ units: Int, work: Int) -> Int {
-    work < 16384 ? units : max(1, units / (pool.threadCount * 3))
+    work < 4096 ? units : max(1, units / (pool.threadCount * 3))
   }
 
   private func run<Arguments>(

@@ -86,7 +86,7 @@ struct CLibrary: Sendable {
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     process.standardOutput = output
     process.standardError = FileHandle(forWritingAtPath: errorPath)
-    try process.run()
+    try start(process)
     let identifier = process.processIdentifier
     let deadline = DispatchWorkItem { kill(identifier, SIGKILL) }
     DispatchQueue.global().asyncAfter(deadline: .now() + 600, execute: deadline)
@@ -97,6 +97,16 @@ struct CLibrary: Sendable {
     return Outcome(
       status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
       output: String(decoding: text, as: UTF8.self), errors: String(decoding: errors, as: UTF8.self))
+  }
+
+  /// Starts a program with no signal blocked. The threads that tests run on block them all, a child inherits that,
+  /// and gdb would never hear that its program stopped.
+  private static func start(_ process: Process) throws {
+    var none = sigset_t(), before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try process.run()
   }
 
   // MARK: Compiling

@@ -5,22 +5,57 @@ import Testing
 /// What is installed, exported, and shown in gdb.
 @Suite("C library as it is installed", .enabled(if: CLibrary.isAvailable))
 struct PackagingTests {
+  /// The functions that the public headers declare.
+  private static func declaredFunctions() throws -> Set<String> {
+    var declared: Set<String> = []
+    for name in ["arena", "autograd_v2", "transformer_v2", "text_utils", "sampling", "dataset", "model_io_v2"] {
+      let text = try String(
+        contentsOfFile: CLibrary.repository + "/Sources/CAutogradV2/include/\(name).h", encoding: .utf8)
+      for match in text.matches(of: /AUTOGRAD_API[^;(]*?(\w+)\(/) { declared.insert(String(match.1)) }
+    }
+    return declared
+  }
+
+  @Test("docs/c-api.md tells of every function that the headers declare, and of no other")
+  func documentation() throws {
+    let declared = try Self.declaredFunctions()
+    let text = try String(contentsOfFile: CLibrary.repository + "/docs/c-api.md", encoding: .utf8)
+    let sections = text.components(separatedBy: "\n## ").filter { $0.hasPrefix("`") }
+    #expect(sections.count == 7)
+    var named: Set<String> = []
+    for line in sections.joined(separator: "\n").split(separator: "\n") where line.hasPrefix("| `") {
+      guard let cell = line.split(separator: "|").first else { continue }
+      for match in cell.matches(of: /(\w+)\(/) { named.insert(String(match.1)) }
+    }
+    #expect(declared.subtracting(named).sorted() == [])
+    #expect(named.subtracting(declared).sorted() == [])
+  }
+
+  @Test("every function that the headers declare is called by a program in Tests/c or Examples/c")
+  func coverage() throws {
+    var called: Set<String> = []
+    for folder in ["Tests/c", "Examples/c"] {
+      let path = CLibrary.repository + "/" + folder
+      for file in try FileManager.default.contentsOfDirectory(atPath: path) {
+        let text = try String(contentsOfFile: path + "/" + file, encoding: .utf8)
+        for match in text.matches(of: /\w+/) { called.insert(String(match.0)) }
+      }
+    }
+    #expect(try Self.declaredFunctions().subtracting(called).sorted() == [])
+  }
+
   @Test("the shared library exports what the headers declare and nothing else, and needs only system libraries")
   func exports() throws {
     let library = try CLibrary.shared.get(), shared = library.folder + "/libautograd_v2.so"
     let symbols = try CLibrary.run("nm", ["-D", "--defined-only", shared]).output.split(separator: "\n").compactMap {
       $0.split(separator: " ").last.map(String.init)
     }
-    var declared: Set<String> = ["g_tape", "global_arena"]
-    let include = library.repository + "/Sources/CAutogradV2/include"
-    for name in ["arena", "autograd_v2", "transformer_v2", "text_utils", "sampling", "dataset", "model_io_v2"] {
-      let text = try String(contentsOfFile: include + "/\(name).h", encoding: .utf8)
-      for match in text.matches(of: /AUTOGRAD_API[^;(]*?(\w+)\(/) { declared.insert(String(match.1)) }
-    }
+    let declared = try Self.declaredFunctions().union(["g_tape", "global_arena"])
     #expect(declared.count > 150)
     #expect(Set(symbols) == declared)
-    let needed = try CLibrary.run("readelf", ["-d", shared]).output.split(separator: "\n").filter { $0.contains("NEEDED") }
-    for line in needed {
+    let entries = try CLibrary.run("readelf", ["-d", shared]).output.split(separator: "\n")
+    #expect(entries.contains { $0.contains("NEEDED") })
+    for line in entries where line.contains("NEEDED") {
       let known = ["libc.so", "libm.so", "libstdc++.so", "libgcc_s.so", "ld-linux", "libpthread.so", "libdl.so"]
       #expect(known.contains { line.contains($0) }, "\(line)")
     }
@@ -30,10 +65,8 @@ struct PackagingTests {
   func members() throws {
     let library = try CLibrary.shared.get(), archive = library.folder + "/libautograd_v2.a"
     let members = try CLibrary.run("ar", ["t", archive]).output.split(separator: "\n").map(String.init)
-    #expect(Set(members) == Set(
-      ["engine.o"] + ["arena", "autograd_v2", "dataset", "model_io_v2", "sampling", "text_utils", "transformer_v2"].map {
-        "forward_\($0).o"
-      }))
+    let headers = ["arena", "autograd_v2", "dataset", "model_io_v2", "sampling", "text_utils", "transformer_v2"]
+    #expect(Set(members) == Set(["engine.o"] + headers.map { "forward_\($0).o" }))
     for line in try CLibrary.run("nm", ["-g", "--defined-only", archive]).output.split(separator: "\n") {
       let words = line.split(separator: " ")
       guard words.count == 3 else { continue }
@@ -94,6 +127,50 @@ struct PackagingTests {
         ])
       #expect(outcome.output.contains("variable (persistent requires_grad parameter)"), "\(outcome.output)")
       #expect(outcome.output.contains("tensor [2, 2] (persistent) {0, 0, 0, 2.5}"), "\(outcome.output)")
+    }
+  }
+
+  @Test("the README's program in C compiles without a warning, and its loss falls")
+  func readme() throws {
+    let text = try String(contentsOfFile: CLibrary.repository + "/README.md", encoding: .utf8)
+    let blocks = text.components(separatedBy: "```c\n").dropFirst()
+    let program = try #require(blocks.first?.components(separatedBy: "```").first)
+    try temporaryDirectory { path in
+      try Data(program.utf8).write(to: URL(fileURLWithPath: path + "/train.c"))
+      let outcome = try CLibrary.shared.get().check(path + "/train.c", options: ["-std=c99", "-pedantic"])
+      let losses = outcome.output.split(separator: "\n").compactMap { Double($0) }
+      #expect(losses.count == 5 && losses == losses.sorted(by: >) && losses.last ?? 1 < 0.5 * (losses.first ?? 0))
+    }
+  }
+
+  @Test(
+    "gdb names the kernel that runs and the function on whose behalf",
+    .enabled(if: CLibrary.find("gdb") != nil), arguments: [CLibrary.Linkage.archive, .shared])
+  func names(linkage: CLibrary.Linkage) throws {
+    try temporaryDirectory { path in
+      let source = """
+        #include "autograd_v2.h"
+        int main(void) {
+          int shape[] = {40, 40};
+          VariableV2 *w = var_create_parameter(tensor_randn_persistent(shape, 2, 1.0));
+          autograd_set_threads(1);
+          return ag_matmul(w, w) == NULL;
+        }
+        """
+      try Data(source.utf8).write(to: URL(fileURLWithPath: path + "/product.c"))
+      let program = try CLibrary.shared.get().compile(
+        path + "/product.c", to: path + "/product", options: ["-O0"], linkage: linkage)
+      let outcome = try CLibrary.run(
+        "gdb",
+        [
+          "-batch", "-ex", "set breakpoint pending on", "-ex", "break packed_tile", "-ex", "run", "-ex", "backtrace",
+          program,
+        ])
+      let frames = outcome.output.split(separator: "\n").filter { $0.hasPrefix("#") }
+      #expect(frames.first?.contains("packed_tile") == true, "\(outcome.output)\(outcome.errors)")
+      for name in ["gemm", "ag_matmul", "main"] {
+        #expect(frames.contains { $0.contains(name) }, "no \(name) in \(frames)")
+      }
     }
   }
 }

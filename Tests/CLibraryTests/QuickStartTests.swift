@@ -20,7 +20,8 @@ struct QuickStartTests {
   /// The C blocks in order.
   private static func blocks() throws -> [String] {
     var blocks: [String] = [], current: [Substring]?
-    for line in try String(contentsOfFile: Guide.path, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false) {
+    let text = try String(contentsOfFile: Guide.path, encoding: .utf8)
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
       if line == "```c" {
         current = []
       } else if line == "```", let lines = current {

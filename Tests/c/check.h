@@ -62,6 +62,12 @@ static inline void check_error(const char *file, int line, const char *words) {
 /* Errors are counted instead of printed. */
 static inline void quiet(void) { autograd_set_error_handler(count_error, NULL); }
 
+/* Whether a checker keeps memory of its own beside the program's: then its resident memory says nothing. */
+static inline int is_watched(void) {
+  const char *preloaded = getenv("LD_PRELOAD");
+  return SANITIZED || (preloaded && strstr(preloaded, "vgpreload"));
+}
+
 /* Resident memory in KiB. */
 static inline long resident(void) {
   FILE *file = fopen("/proc/self/statm", "r");

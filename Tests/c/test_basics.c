@@ -81,6 +81,8 @@ static void broadcasting(void) {
   VariableV2 *d = parameter(reversed, 2);
   CHECK(!ag_add(a, d));
   CHECK_ERROR("ag_add: shapes [2, 3] and [3, 2] do not fit");
+  CHECK(!ag_clip(a, 1, -1));
+  CHECK_ERROR("ag_clip: the bounds 1.0 and -1.0");
   CHECK(!ag_matmul(a, a));
   CHECK_ERROR("ag_matmul: shapes [2, 3] and [2, 3] do not fit: 3 columns against 2 rows");
   VariableV2 *chain = ag_relu(ag_softmax(ag_add(NULL, a)));
@@ -203,6 +205,19 @@ static void stale_handles(void) {
   var_free_persistent(w);
 }
 
+static void recording(void) {
+  autograd_reset_iteration();
+  VariableV2 *w = parameter((const int[]){3}, 1);
+  CHECK(autograd_set_recording(false));
+  VariableV2 *y = ag_multiply(w, w);
+  CHECK(y && !y->requires_grad && !y->grad && g_tape->count == 0);
+  CHECK_CLOSE(y->data->data[1], w->data->data[1] * w->data->data[1], 1e-15);
+  CHECK(!autograd_set_recording(true));
+  CHECK(ag_multiply(w, w)->requires_grad && g_tape->count == 1);
+  var_free_persistent(w);
+  autograd_reset_iteration();
+}
+
 static void not_ours(void) {
   TensorV2 made_by_hand;
   memset(&made_by_hand, 0, sizeof made_by_hand);
@@ -278,6 +293,7 @@ int main(void) {
   broadcasting();
   seeds_and_walks();
   stale_handles();
+  recording();
   not_ours();
   live_members();
   limits();

@@ -85,12 +85,17 @@ static VariableV2 *op_log(VariableV2 **x) { return ag_log(x[0]); }
 static VariableV2 *op_sqrt(VariableV2 **x) { return ag_sqrt(x[0]); }
 static VariableV2 *op_pow(VariableV2 **x) { return ag_pow(x[0], 1.7); }
 static VariableV2 *op_neg(VariableV2 **x) { return ag_neg(x[0]); }
+static VariableV2 *op_abs(VariableV2 **x) { return ag_abs(x[0]); }
+static VariableV2 *op_clip(VariableV2 **x) { return ag_clip(x[0], -0.5, 0.4); }
+static VariableV2 *op_log_softmax(VariableV2 **x) { return ag_log_softmax(x[0]); }
 static VariableV2 *op_scale(VariableV2 **x) { return ag_scale(x[0], -2.5); }
 static VariableV2 *op_softmax(VariableV2 **x) { return ag_softmax(x[0]); }
 static VariableV2 *op_softmax_2d(VariableV2 **x) { return var_softmax_2d(x[0]); }
 static VariableV2 *op_sum(VariableV2 **x) { return ag_sum(x[0]); }
 static VariableV2 *op_mean(VariableV2 **x) { return ag_mean(x[0]); }
 static VariableV2 *op_max(VariableV2 **x) { return ag_max(x[0]); }
+static VariableV2 *op_min(VariableV2 **x) { return ag_min(x[0]); }
+static VariableV2 *op_min_axis(VariableV2 **x) { return ag_min_axis(x[0], 0, true); }
 static VariableV2 *op_sum_axis(VariableV2 **x) { return ag_sum_axis(x[0], 0, true); }
 static VariableV2 *op_mean_axis(VariableV2 **x) { return ag_mean_axis(x[0], -1, false); }
 static VariableV2 *op_max_axis(VariableV2 **x) { return ag_max_axis(x[0], 1, false); }
@@ -171,12 +176,17 @@ int main(void) {
   ONE(op_sqrt, positive(P(1, 9)));
   ONE(op_pow, positive(P(1, 9)));
   ONE(op_neg, P(1, 3));
+  ONE(op_abs, away(P(1, 9)));
+  ONE(op_clip, P(1, 9));
+  ONE(op_log_softmax, P(3, 2, 3, 4));
   ONE(op_scale, P(1, 3));
   ONE(op_softmax, P(3, 2, 3, 4));
   ONE(op_softmax_2d, P(2, 3, 4));
   ONE(op_sum, P(2, 3, 4));
   ONE(op_mean, P(2, 3, 4));
   ONE(op_max, P(2, 3, 4));
+  ONE(op_min, P(2, 3, 4));
+  ONE(op_min_axis, P(2, 3, 4));
   ONE(op_sum_axis, P(2, 3, 4));
   ONE(op_mean_axis, P(2, 3, 4));
   ONE(op_max_axis, P(2, 3, 4));

@@ -112,7 +112,28 @@ static void layers(TransformerV2 *model) {
   VariableV2 *vector = var_create_temp(tensor_zeros_temp((const int[]){C}, 1), false);
   VariableV2 *row = linear_forward(model->lm_head, vector);
   CHECK(row && row->data->rank == 1 && row->data->size == V);
-  CHECK(block_forward(model->blocks[0], x)->data->size == T * C);
+  autograd_reset_iteration();
+}
+
+/* Layers of their own: a block is its parts with the two residuals, a norm's rows have mean 0. */
+static void single_layers(void) {
+  VariableV2 *x = parameter((const int[]){T, C}, 2);
+  TransformerBlock *block = block_create(C, H, F);
+  CHECK(block && block->attn->d_head == C / H && block->ff->d_ff == F && block->ln1->size == C);
+  VariableV2 *h = ag_add(x, mha_forward(block->attn, layer_norm_forward(block->ln1, x)));
+  VariableV2 *parts = ag_add(h, ff_forward(block->ff, layer_norm_forward(block->ln2, h)));
+  VariableV2 *whole = block_forward(block, x);
+  for (int i = 0; i < T * C; i++) CHECK_CLOSE(whole->data->data[i], parts->data->data[i], 1e-13);
+  LayerNorm *norm = layernorm_create(C);
+  VariableV2 *y = layernorm_forward(norm, x);
+  for (int t = 0; t < T; t++) {
+    double sum = 0;
+    for (int c = 0; c < C; c++) sum += y->data->data[t * C + c];
+    CHECK_CLOSE(sum, 0.0, 1e-12);
+  }
+  layernorm_free(norm);
+  block_free(block);
+  var_free_persistent(x);
   autograd_reset_iteration();
 }
 
@@ -176,6 +197,7 @@ int main(void) {
   causality(model);
   batches(model, params, count);
   layers(model);
+  single_layers();
   every_parameter_moves(model, params, count);
   errors(model);
   free(params);

@@ -45,7 +45,7 @@ extension TapeCore {
     unsafe free(chosen, shape)
   }
 
-  func clip(_ x: Slot, low: Double, high: Double) throws(Misuse) -> Slot {
+  package func clip(_ x: Slot, low: Double, high: Double) throws(Misuse) -> Slot {
     guard low <= high else {
       throw Misuse("clip", "the bounds \(low) and \(high) leave no numbers between them")
     }
