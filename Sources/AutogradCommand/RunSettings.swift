@@ -16,6 +16,7 @@ struct RunSettings {
   init(data path: String?, model options: ModelOptions, training: TrainingOptions) throws {
     let preset = try options.resolvedPreset(forStories: path == nil)
     configuration = training.configuration(preset)
+    if let problem = configuration.problem { throw TrainingError.invalidConfiguration(problem) }
     let start = try training.initFrom.map { try ModelDirectory($0).load() }
     source = try TextSource(path: path, tokenizer: start?.tokenizer)
     var model = try start?.model ?? options.network(preset, vocabularySize: source.tokenizer.vocabularySize)

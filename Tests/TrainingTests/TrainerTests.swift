@@ -11,13 +11,15 @@ import Training
     String(repeating: "pack my box with five dozen liquor jugs; how vexingly quick daft zebras jump! ", count: 30).utf8)
 
   private func trainer(
-    threads: Int = 2, steps: Int = 30, rate: Double = 1e-2, dropout: Double = 0, batch: Int = 4
+    threads: Int = 2, steps: Int = 30, rate: Double = 1e-2, dropout: Double = 0, batch: Int = 4,
+    recomputing: Bool = false
   ) throws -> (Trainer, CharacterTokenizer) {
     let tokenizer = try CharacterTokenizer(training: text)
-    let model = GPT<Float>(
+    var model = GPT<Float>(
       try GPTConfiguration(
         vocabularySize: tokenizer.vocabularySize, contextLength: 33, layerCount: 2, headCount: 3, channelCount: 48,
         hasBias: true, dropout: dropout), seed: 7)
+    model.recomputesBlocks = recomputing
     var configuration = TrainingConfiguration()
     configuration.maximumSteps = steps
     configuration.schedule.peak = rate
@@ -34,11 +36,13 @@ import Training
     return (trainer, tokenizer)
   }
 
-  @Test("model.safetensors has the same bytes for 1, 2, 3 and 8 threads and over repeated runs", arguments: [0, 0.2])
+  @Test(
+    "model.safetensors has the same bytes for 1, 2, 3 and 8 threads, over repeated runs and with recomputation",
+    arguments: [0, 0.2])
   func sameBytes(dropout: Double) throws {
     var files: [[UInt8]] = []
-    for threads in [1, 2, 3, 8, 2] {
-      let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout)
+    for (threads, recomputing) in [(1, false), (2, false), (3, true), (8, false), (2, true)] {
+      let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout, recomputing: recomputing)
       try trainer.run { _ throws(TrainingError) in }
       try temporaryDirectory { path in
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)
