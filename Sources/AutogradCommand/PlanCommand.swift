@@ -45,10 +45,18 @@ struct PlanCommand: ParsableCommand, HasExamples {
     let planner = settings.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
     let command = fit == nil ? nil : TrainArguments(CommandLine.arguments).command(chosen)
-    if fit == nil { try planner.requireMemory() }
-    let time = probe ? try StepProbe(settings, chosen) : nil
-    let report = PlanReport(plan: chosen, command: command, time: time)
-    Console.showLine(json ? report.json : report.text)
+    func show(_ time: StepProbe?) {
+      let report = PlanReport(plan: chosen, command: command, time: time)
+      Console.showLine(json ? report.json : report.text)
+    }
+    do {
+      if fit == nil { try planner.requireMemory() }
+      show(probe ? try StepProbe(settings, chosen) : nil)
+    } catch TrainingError.tooLarge(let shortage) {
+      // What is missing is seen best beside what is needed.
+      show(nil)
+      throw TrainingError.tooLarge(shortage)
+    }
   }
 
   private func fitting(_ planner: MemoryPlanner, _ asked: TrainingPlan, _ size: MemorySize) throws -> TrainingPlan {
@@ -73,7 +81,8 @@ struct MemorySize: ExpressibleByArgument, Equatable {
       unit = found
       digits.removeLast()
     }
-    guard digits.first?.isNumber == true, let number = Double(digits), number > 0, number * unit < 0x1p60 else { return nil }
+    guard digits.first?.isNumber == true, let number = Double(digits), number > 0, number * unit < 0x1p60
+    else { return nil }
     bytes = Int(number * unit)
   }
 }

@@ -73,7 +73,8 @@ import Testing
     #expect(limits([:], 1 << 30).isEmpty)
     #expect(
       limits([
-        "/proc/self/cgroup": "garbage\n", "/proc/self/mountinfo": "1 2 3 - cgroup2\n\n", "/proc/meminfo": "MemAvailable:\n",
+        "/proc/self/cgroup": "garbage\n", "/proc/self/mountinfo": "1 2 3 - cgroup2\n\n",
+        "/proc/meminfo": "MemAvailable:\n",
       ]).isEmpty)
   }
 

@@ -38,8 +38,9 @@ import Testing
     Case("train --batch-size 99999999999", 3, "error: a batch of 99999999999 windows of 96 tokens is larger than any"),
     // Memory.
     Case("train --n-layer 200 --n-embd 8192", 4, "error: not enough memory: training needs "),
-    Case("plan --n-layer 200 --n-embd 8192", 4, "error: not enough memory: training needs "),
-    Case("plan --preset char --fit 1M", 4, "error: nothing fits 1048.6 kB: weights, gradients and optimiser take 172.0 MB"),
+    Case("train --n-layer 999 --n-embd 65536", 3, "error: the model is too large for any memory"),
+    Case("train --n-layer 999 --n-embd 16384 --batch-size 999999", 4, "error: not enough memory: no machine"),
+    Case("plan --preset char --fit 1M", 4, "error: nothing fits 1048.6 kB: weights, gradients and optimiser take "),
     Case("train --n-embd 10 --n-head 3", 3, "error: 10 channels do not divide into 3 heads; make --n-embd a multiple of --n-head"),
     Case("train --n-layer 0", 3, "error: the number of layers must lie between 1 and 16777216, got 0"),
     Case("train --dropout 1", 3, "error: dropout must lie between 0 and 1, got 1.0"),

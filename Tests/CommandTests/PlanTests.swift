@@ -44,9 +44,19 @@ import Testing
     #expect(batch * accumulation == 128 && batch < 64)
     #expect(try #require(chosen["total_bytes"] as? Int) <= total / 2)
     let command = try #require(chosen["command"] as? String)
-    #expect(command == "autograd train \(options.joined(separator: " ")) --batch-size \(batch) --grad-accum \(accumulation)")
+    let words = ["autograd", "train"] + options + ["--batch-size", "\(batch)", "--grad-accum", "\(accumulation)"]
+    #expect(command == words.joined(separator: " "))
     let small = try autograd(["plan", "--fit", "40M", "--batch-size", "64", "--data", "a book's text.txt"])
     #expect(small.status == 3 && small.errors.contains("a book's text.txt: it does not exist"))
+  }
+
+  @Test("what is too large is shown all the same, with what is missing and exit code 4")
+  func tooLarge() throws {
+    let outcome = try autograd("plan", "--n-layer", "200", "--n-embd", "8192")
+    #expect(outcome.status == 4)
+    #expect(outcome.output.contains("\n  200 blocks of "))
+    #expect(outcome.errors.hasPrefix("error: not enough memory: training needs "))
+    #expect(outcome.errors.split(separator: "\n").count == 1)
   }
 
   @Test("--probe measures, and a recomputed model trains")
