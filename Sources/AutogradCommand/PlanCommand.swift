@@ -63,8 +63,8 @@ struct PlanCommand: ParsableCommand, HasExamples {
     if let plan = planner.fitting(size.bytes) { return plan }
     throw InputError(
       sentence: "nothing fits \(size.bytes.bytes): weights, gradients and optimiser take "
-        + "\((asked.parameters + asked.gradients + asked.optimizerState).bytes), the process \(asked.process.bytes); "
-        + "make the model or --block-size smaller", exit: .outOfMemory)
+        + "\((asked.parameters + asked.gradients + asked.optimizerState).bytes), saving \(asked.passing.bytes), "
+        + "the process \(asked.process.bytes); make the model or --block-size smaller", exit: .outOfMemory)
   }
 }
 
