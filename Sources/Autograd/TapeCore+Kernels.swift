@@ -1,7 +1,8 @@
 import CKernels
 import Kernels
 
-// How operations reach their kernels. While planning, nothing runs; the backend notes what scratch memory it would take.
+// How operations reach their kernels. While planning, nothing runs; the backend notes what scratch memory it would
+// take.
 //
 // INVARIANT of every call: the arguments point at blocks of this step (or at parameters) of at least the sizes
 // that the shapes say, which were checked before.

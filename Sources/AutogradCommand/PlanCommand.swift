@@ -45,18 +45,26 @@ struct PlanCommand: ParsableCommand, HasExamples {
     let planner = settings.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
     let command = fit == nil ? nil : TrainArguments(CommandLine.arguments).command(chosen)
-    if fit == nil { try planner.requireMemory() }
-    let time = probe ? try StepProbe(settings, chosen) : nil
-    let report = PlanReport(plan: chosen, command: command, time: time)
-    Console.showLine(json ? report.json : report.text)
+    func show(_ time: StepProbe?) {
+      let report = PlanReport(plan: chosen, command: command, time: time)
+      Console.showLine(json ? report.json : report.text)
+    }
+    do {
+      if fit == nil { try planner.requireMemory() }
+      show(probe ? try StepProbe(settings, chosen) : nil)
+    } catch TrainingError.tooLarge(let shortage) {
+      // What is missing is seen best beside what is needed.
+      show(nil)
+      throw TrainingError.tooLarge(shortage)
+    }
   }
 
   private func fitting(_ planner: MemoryPlanner, _ asked: TrainingPlan, _ size: MemorySize) throws -> TrainingPlan {
     if let plan = planner.fitting(size.bytes) { return plan }
     throw InputError(
       sentence: "nothing fits \(size.bytes.bytes): weights, gradients and optimiser take "
-        + "\((asked.parameters + asked.gradients + asked.optimizerState).bytes), the process \(asked.process.bytes); "
-        + "make the model or --block-size smaller", exit: .outOfMemory)
+        + "\((asked.parameters + asked.gradients + asked.optimizerState).bytes), saving \(asked.passing.bytes), "
+        + "the process \(asked.process.bytes); make the model or --block-size smaller", exit: .outOfMemory)
   }
 }
 
@@ -73,7 +81,8 @@ struct MemorySize: ExpressibleByArgument, Equatable {
       unit = found
       digits.removeLast()
     }
-    guard digits.first?.isNumber == true, let number = Double(digits), number > 0, number * unit < 0x1p60 else { return nil }
+    guard digits.first?.isNumber == true, let number = Double(digits), number > 0, number * unit < 0x1p60
+    else { return nil }
     bytes = Int(number * unit)
   }
 }

@@ -25,7 +25,8 @@ struct PlanReport {
   var text: String {
     var lines = [
       "\(plan.parameterCount.grouped) parameters; batches of \(plan.batchSize) × \(plan.blockSize) tokens, "
-        + "\(plan.accumulation) per step" + (plan.recomputesBlocks ? "; blocks are computed again in backward" : ""), "",
+        + "\(plan.accumulation) per step"
+        + (plan.recomputesBlocks ? "; blocks are computed again in backward" : ""), "",
     ]
     for (name, bytes) in parts {
       lines.append(row(name, bytes))
@@ -83,7 +84,8 @@ struct PlanReport {
       JSON.Member("scratch_bytes", number(plan.workspace)), JSON.Member("data_bytes", number(plan.data)),
       JSON.Member("saving_bytes", number(plan.passing)), JSON.Member("process_bytes", number(plan.process)),
       JSON.Member("total_bytes", number(plan.total)),
-      JSON.Member("private_bytes", number(plan.privateTotal)), JSON.Member("address_space_bytes", number(plan.addressSpace)),
+      JSON.Member("private_bytes", number(plan.privateTotal)),
+      JSON.Member("address_space_bytes", number(plan.addressSpace)),
     ]
     if let time {
       members.append(JSON.Member("seconds_per_step", .number(time.secondsPerStep)))

@@ -16,6 +16,7 @@ struct RunSettings {
   init(data path: String?, model options: ModelOptions, training: TrainingOptions) throws {
     let preset = try options.resolvedPreset(forStories: path == nil)
     configuration = training.configuration(preset)
+    if let problem = configuration.problem { throw TrainingError.invalidConfiguration(problem) }
     let start = try training.initFrom.map { try ModelDirectory($0).load() }
     source = try TextSource(path: path, tokenizer: start?.tokenizer)
     var model = try start?.model ?? options.network(preset, vocabularySize: source.tokenizer.vocabularySize)
@@ -29,7 +30,15 @@ struct RunSettings {
     }
     guard batchSize <= RunSettings.largestBatch / blockSize else {
       throw InputError(
-        sentence: "a batch of \(batchSize) windows of \(blockSize) tokens is larger than any; make --batch-size smaller")
+        sentence: "a batch of \(batchSize) windows of \(blockSize) tokens is larger than any; "
+          + "make --batch-size smaller")
+    }
+    let sizes = model.configuration
+    let activations = Double(batchSize * blockSize) * Double(sizes.channelCount) * Double(sizes.layerCount)
+    guard activations < RunSettings.mostActivations else {
+      throw InputError(
+        sentence: "not enough memory: no machine has enough for a batch of \(batchSize) × \(blockSize) tokens in "
+          + "\(sizes.layerCount) layers of \(sizes.channelCount) channels; make them smaller", exit: .outOfMemory)
     }
     data = try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed)
     backend = Backend(pool: training.threads.map { ThreadPool(threads: $0) } ?? .shared)
@@ -37,6 +46,8 @@ struct RunSettings {
 
   /// Tokens: far above what any machine trains on at once, far below what sizes overflow at.
   private static let largestBatch = 1 << 28
+  /// Numbers that one pass from layer to layer makes: some dozen times that many bytes are what sizes can express.
+  private static let mostActivations = 0x1p50
 
   var planner: MemoryPlanner {
     MemoryPlanner(

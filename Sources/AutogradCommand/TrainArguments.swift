@@ -33,10 +33,7 @@ struct TrainArguments {
 
   /// As a shell wants it.
   private static func quoted(_ word: String) -> String {
-    let plain = word.utf8.allSatisfy { byte in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        || "-_./=,:+@%".utf8.contains(byte)
-    }
+    let plain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) || "-_./=,:+@%".contains($0) }
     return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
 }

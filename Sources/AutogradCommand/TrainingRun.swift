@@ -62,7 +62,8 @@ struct TrainingRun {
 
   private func showSamples() {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
-    let generator = Generator(model: model, sampler: Sampler(), tape: Tape(backend: backend)), (count, length, stop) = source.samples
+    let generator = Generator(model: model, sampler: Sampler(), tape: Tape(backend: backend))
+    let (count, length, stop) = source.samples
     let texts = (0..<count).map { number in
       var text = ""
       generator.generate(

@@ -96,7 +96,8 @@ public struct ProcessMemory: Sendable, Equatable {
 
   init?(status: String?) {
     guard let resident = Self.line("VmRSS", of: status), let peak = Self.line("VmHWM", of: status),
-      let file = Self.line("RssFile", of: status), let size = Self.line("VmSize", of: status), let data = Self.line("VmData", of: status)
+      let file = Self.line("RssFile", of: status), let size = Self.line("VmSize", of: status),
+      let data = Self.line("VmData", of: status)
     else { return nil }
     (self.resident, peakResident, fileBacked, addressSpace, self.data) = (resident, peak, file, size, data)
   }

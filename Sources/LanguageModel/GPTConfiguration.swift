@@ -45,7 +45,10 @@ public struct GPTConfiguration: Sendable, Equatable {
     for (name, size) in sizes where size < 1 || size > 1 << 24 {
       return "the \(name) must lie between 1 and \(1 << 24), got \(size)"
     }
-    if vocabularySize * channelCount > 1 << 40 || layerCount > 1 << 16 { return "the model is too large for any memory" }
+    let weights = 12 * Double(layerCount) * Double(channelCount) * Double(channelCount)
+    if vocabularySize * channelCount > 1 << 40 || layerCount > 1 << 16 || weights > 0x1p44 {
+      return "the model is too large for any memory"
+    }
     if channelCount % headCount != 0 {
       return "\(channelCount) channels do not divide into \(headCount) heads; make --n-embd a multiple of --n-head"
     }

@@ -18,8 +18,8 @@ public struct MemoryPlanner {
   private let backend: Backend
   private let before: (resident: Int, peak: Int, files: Int, addresses: Int, taken: Int)
 
-  /// What a run grows by while it goes on, beside what is planned: pages of code that it reaches late, lines of the log,
-  /// points of the curve.
+  /// What a run grows by while it goes on, beside what is planned: pages of code that it reaches late, lines of the
+  /// log, points of the curve. Measured: a good MiB (docs/LOG.md).
   static let growth = 2 << 20
   private static let stackBytes = 512 * 1024 + 4096
 
@@ -71,8 +71,11 @@ public struct MemoryPlanner {
       optimizerState: memory.stateBytes, arena: arena.arenaBytes, stages: stages, workspace: arena.workspaceBytes,
       data: data, passing: passing,
       process: max(0, before.resident - tokenBytes - before.taken) + MemoryPlanner.growth,
-      newAddresses: new + MemoryPlanner.growth + (backend.pool.threadCount - 1) * MemoryPlanner.stackBytes,
-      residentBefore: before.resident, peakBefore: before.peak, filesBefore: before.files, addressesBefore: before.addresses)
+      // Saving makes and frees large arrays, between which the heap keeps holes: addresses, not memory.
+      newAddresses: new + passing + MemoryPlanner.growth
+        + (backend.pool.threadCount - 1) * MemoryPlanner.stackBytes,
+      residentBefore: before.resident, peakBefore: before.peak, filesBefore: before.files,
+      addressesBefore: before.addresses)
   }
 
   private func newModel(_ blockSize: Int) -> GPT<Float> {
@@ -151,7 +154,7 @@ public struct MemoryPlanner {
   /// first batches down to that size, then the same with recomputation, then smaller ones.
   public func fitting(_ bytes: Int) -> TrainingPlan? {
     let effective = batchSize * training.accumulation
-    let batches = (1...batchSize).reversed().filter { effective % $0 == 0 }
+    let batches = stride(from: batchSize, through: 1, by: -1).filter { effective % $0 == 0 }
     let efficient = batches.filter { $0 == batchSize || $0 * blockSize >= MemoryPlanner.efficientTokens }
     for candidates in [efficient, batches] {
       for recomputing in recomputesBlocks ? [true] : [false, true] {
@@ -165,6 +168,6 @@ public struct MemoryPlanner {
     return nil
   }
 
-  /// Tokens per batch from which on a step's time hardly depends on how it is cut into batches.
-  static let efficientTokens = 512
+  /// Tokens per batch from which on a step's time hardly depends on how it is cut into batches (docs/LOG.md).
+  static let efficientTokens = 256
 }

@@ -38,7 +38,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
   }
 
   /// What is wrong with the values, in words.
-  var problem: String? {
+  package var problem: String? {
     let counts = [
       ("number of accumulated batches", accumulation, 1), ("number of steps", maximumSteps, 0),
       ("evaluation interval", evaluationInterval, 1), ("number of evaluation batches", evaluationBatches, 1),

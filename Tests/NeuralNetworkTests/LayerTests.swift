@@ -27,6 +27,28 @@ import Testing
     #expect(tape.step { network($0.input(x)).array } != first)  // dropout, as it is recorded
   }
 
+  @Test("a recomputed layer has the layer's paths, values and gradients, with less memory")
+  func recomputed() {
+    let body = Sequential<Double>([
+      Linear(inputs: 4, outputs: 16), Activate(.sigmoid), Dropout(rate: 0.5), Linear(inputs: 16, outputs: 4),
+    ])
+    body.fillWeights(seed: 1)
+    let recomputed = Recomputed(body), x = randomTensor([50, 4], seed: 3, of: Double.self)
+    #expect(recomputed.parameters.map(\.path) == body.parameters.map(\.path))
+    func run(_ layer: any Layer<Double>) -> (values: [[Double]], peak: Int) {
+      let tape = Tape<Double>()
+      let value = tape.step { tape in
+        let y = layer(layer(tape.input(x))), loss = (y * y).sum()
+        loss.backward()
+        return loss.value
+      }
+      return ([[value]] + body.parameters.map { $0.parameter.gradient.elements }, tape.statistics.peak)
+    }
+    let plain = run(body), again = run(recomputed)
+    #expect(plain.values == again.values)
+    #expect(again.peak < plain.peak)
+  }
+
   @Test("every activation has its layer", arguments: Activation.allCases)
   func activations(activation: Activation) {
     let x = randomTensor([7], seed: 1, of: Double.self), one = Parameter<Double>([[1]])

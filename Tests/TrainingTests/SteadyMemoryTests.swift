@@ -21,11 +21,18 @@ import Training
   func dropout() async {
     await #expect(processExitsWith: .success) { try checkLongRun(threads: 2, dropout: 0.1, steps: 200) }
   }
+
+  @Test("recomputation changes neither")
+  func recomputation() async {
+    await #expect(processExitsWith: .success) {
+      try checkLongRun(threads: 2, dropout: 0.1, steps: 200, recomputing: true)
+    }
+  }
 }
 
 /// Trains with evaluations, logs and saves, then `steps` steps more, which must leave no trace in memory.
-private func checkLongRun(threads: Int, dropout: Double, steps: Int) throws {
-  let (trainer, tokenizer) = try makeTrainer(threads: threads, dropout: dropout)
+private func checkLongRun(threads: Int, dropout: Double, steps: Int, recomputing: Bool = false) throws {
+  let (trainer, tokenizer) = try makeTrainer(threads: threads, dropout: dropout, recomputing: recomputing)
   let plan = trainer.plan()
   try temporaryDirectory { path in
     let log = try TrainingLog(path: path + "/log.jsonl")
@@ -54,13 +61,14 @@ private func checkLongRun(threads: Int, dropout: Double, steps: Int) throws {
   #expect(trainer.arenaStatistics.peak == plan.arenaBytes)
 }
 
-private func makeTrainer(threads: Int, dropout: Double) throws -> (Trainer, CharacterTokenizer) {
+private func makeTrainer(threads: Int, dropout: Double, recomputing: Bool) throws -> (Trainer, CharacterTokenizer) {
   let text = Array(String(repeating: "the quick brown fox jumps over the lazy dog. ", count: 40).utf8)
   let tokenizer = try CharacterTokenizer(training: text)
-  let model = GPT<Float>(
+  var model = GPT<Float>(
     try GPTConfiguration(
       vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 16,
       dropout: dropout), seed: 1)
+  model.recomputesBlocks = recomputing
   var configuration = TrainingConfiguration()
   configuration.maximumSteps = 20
   configuration.evaluationInterval = 10

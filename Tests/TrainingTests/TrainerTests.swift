@@ -12,13 +12,14 @@ import Training
 
   private func trainer(
     threads: Int = 2, steps: Int = 30, rate: Double = 1e-2, dropout: Double = 0, batch: Int = 4,
-    precision: MatmulPrecision = .float32
+    precision: MatmulPrecision = .float32, recomputing: Bool = false
   ) throws -> (Trainer, CharacterTokenizer) {
     let tokenizer = try CharacterTokenizer(training: text)
-    let model = GPT<Float>(
+    var model = GPT<Float>(
       try GPTConfiguration(
         vocabularySize: tokenizer.vocabularySize, contextLength: 33, layerCount: 2, headCount: 3, channelCount: 48,
         hasBias: true, dropout: dropout), seed: 7)
+    model.recomputesBlocks = recomputing
     var configuration = TrainingConfiguration()
     configuration.maximumSteps = steps
     configuration.schedule.peak = rate
@@ -37,12 +38,13 @@ import Training
   }
 
   @Test(
-    "model.safetensors has the same bytes for 1, 2, 3 and 8 threads and over repeated runs",
+    "model.safetensors has the same bytes for 1, 2, 3 and 8 threads, over repeated runs and with recomputation",
     arguments: [(0, .float32), (0.2, .float32), (0.2, .bfloat16)] as [(Double, MatmulPrecision)])
   func sameBytes(dropout: Double, precision: MatmulPrecision) throws {
     var files: [[UInt8]] = []
-    for threads in [1, 2, 3, 8, 2] {
-      let (trainer, tokenizer) = try trainer(threads: threads, dropout: dropout, precision: precision)
+    for (threads, recomputing) in [(1, false), (2, false), (3, true), (8, false), (2, true)] {
+      let (trainer, tokenizer) = try trainer(
+        threads: threads, dropout: dropout, precision: precision, recomputing: recomputing)
       try trainer.run { _ throws(TrainingError) in }
       try temporaryDirectory { path in
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)

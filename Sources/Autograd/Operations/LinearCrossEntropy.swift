@@ -35,7 +35,8 @@ package extension TapeCore {
     }
     guard !isRecording || surroundings == nil else {
       throw Misuse(
-        operation, "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
+        operation,
+        "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
         hint: "leave the loss outside of the part")
     }
     try checkTokens(targets, below: w[0], ignoring: ignoring, operation)
