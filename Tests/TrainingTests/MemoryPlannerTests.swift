@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Memory planner") struct MemoryPlannerTests {
   fileprivate static func planner(
-    layers: Int = 4, batch: Int = 12, block: Int = 64, accumulation: Int = 1, recomputing: Bool = false,
+    layers: Int = 12, batch: Int = 12, block: Int = 64, accumulation: Int = 1, recomputing: Bool = false,
     channels: Int = 64
   ) throws -> MemoryPlanner {
     var model = GPT<Float>(
