@@ -173,13 +173,26 @@ INLINE vec steps_along(const REAL *at, ck_index rest, const int rounds) {
 #endif
 }
 
+// Asks for a line of memory that will be wanted soon. Packing reads more streams at once than the hardware follows by
+// itself; what it waited for was most of its time.
+#define LINE ((ck_index)(64 / sizeof(REAL)))
+#define SOON(address) __builtin_prefetch(address, 0, 2)
+
 // One panel: packed[step · width + i] = source[i · row + k] for i < count ≤ width; the rest of it is zero.
 INLINE void pack_transposed(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
                             ck_index k, const int rounds) {
   for (ck_index i = 0; i < width; i += LANES) {
     const ck_index valid = count - i < LANES ? count - i : LANES;
     const ck_index lanes = width - i < LANES ? width - i : LANES;
+    // The next vector's rows, one after the other: in the order of memory.
+    const REAL *ahead = source + (i + LANES) * row;
+    ck_index ahead_column = 0;
     for (ck_index p = 0; p < k; p += STEP * LANES) {
+      for (ck_index line = 0; line < STEP * LANES * LANES / LINE; line++) {
+        SOON(ahead + ahead_column);
+        ahead_column += LINE;
+        if (ahead_column >= k) ahead_column = 0, ahead += row;
+      }
       const ck_index steps = STEPS(k - p) < LANES ? STEPS(k - p) : LANES;
       vec block[VECTOR_BYTES / sizeof(REAL)];
       for (ck_index lane = 0; lane < LANES; lane++) {
@@ -208,6 +221,7 @@ INLINE void pack_straight(REAL *packed, ck_index width, const REAL *source, ck_i
       EACH_VECTOR(i, n, 0, width) {
         const ck_index valid = count - first - i;
         const REAL *at = source + p * row + first + i;
+        for (int step = 0; step < STEP; step++) SOON(at + (8 + step) * row);
         vec v = load_existing(at, n, valid);
 #if PAIRS
         (void)rounds;
@@ -295,6 +309,10 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
       for (ck_index i = 0; i < rows; i += MR) {
         const ck_index count = rows - i < MR ? rows - i : MR;
         REAL *c = (REAL *)g.c + (row + i) * g.c_stride + column;
+        // The tile below: its lines are here when it begins or, where it only writes, when it ends.
+        for (ck_index r = MR; r < 2 * MR && i + r < rows; r++) {
+          for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + r * g.c_stride + j, 1, 3);
+        }
         packed_tile((int)count, steps, packed_a + i * steps, b, c, g.c_stride, columns, g.accumulate);
         if (g.has_epilogue) finish(&g.epilogue, g.c, g.c_stride, row + i, column, count, columns);
       }
