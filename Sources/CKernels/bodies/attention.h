@@ -21,11 +21,14 @@ static void pack_values(REAL *packed, ck_index capacity, const REAL *x, ck_index
   }
 }
 
-// out[rows, keys] = a[rows, D] · packedᵀ for the first `keys` keys, in whole panels; out's stride is `width`.
-static void scores(REAL *out, ck_index width, const REAL *a, ck_index a_stride, ck_index rows, const REAL *packed,
-                   ck_index keys, ck_index D) {
-  for (ck_index first = 0; first < keys; first += NR) {
-    for (ck_index i = 0; i < rows; i += MR) {
+// out[rows, keys] = a[rows, D] · packedᵀ for the keys up to each row's own, in whole panels and register tiles; row 0
+// is query `query`, out's stride is `width`.
+static void scores(REAL *out, ck_index width, const REAL *a, ck_index a_stride, ck_index query, ck_index rows,
+                   const REAL *packed, ck_index D) {
+  for (ck_index first = 0; first < query + rows; first += NR) {
+    // Tiles whose last row lies before the panel's first key are masked altogether.
+    const ck_index tiles = first >= query + MR ? (first - query) / MR : 0;
+    for (ck_index i = tiles * MR; i < rows; i += MR) {
       any_tile((int)(rows - i < MR ? rows - i : MR), D, a + i * a_stride, a_stride, 1, packed + first * D,
                out + i * width + first, width, NR, 0);
     }
@@ -81,7 +84,7 @@ static void attention(const void *arguments, ck_index begin, ck_index end, void 
     pack_values(values, g.T, q + 2 * C, stride, g.T, g.D);
     for (ck_index first = 0; first < g.T; first += MR) {
       const ck_index rows = g.T - first < MR ? g.T - first : MR;
-      scores(p, width, q + first * stride, stride, rows, keys, first + rows, g.D);
+      scores(p, width, q + first * stride, stride, first, rows, keys, g.D);
       for (ck_index i = 0; i < rows; i++) {
         REAL *row = p + i * width;
         const ck_index count = first + i + 1, at = head * g.T + first + i;
@@ -129,14 +132,16 @@ static void score_gradients(const ck_attention_backward *g, ck_index head, ck_in
   }
 }
 
-// sums[keys, D] += mᵀ[keys, rows] · packed, the chain over query rows continuing from group to group.
-static void add_transposed(REAL *sums, const REAL *m, ck_index width, ck_index keys, ck_index rows,
-                           const REAL *packed, ck_index D, int accumulate) {
-  const ck_index depth = padded(D);
+// sums[keys, D] += mᵀ[keys, rows] · packed, the chain over query rows continuing from group to group. Row 0 is query
+// `query`; the rows before a tile's first key are masked for all of it and left out.
+static void add_transposed(REAL *sums, const REAL *m, ck_index width, ck_index query, ck_index rows,
+                           const REAL *packed, ck_index D) {
+  const ck_index depth = padded(D), keys = query + rows;
   for (ck_index column = 0; column < D; column += NR) {
     for (ck_index key = 0; key < keys; key += MR) {
-      any_tile((int)(keys - key < MR ? keys - key : MR), rows, m + key, 1, width, packed + column * BACKWARD_ROWS,
-               sums + key * depth + column, depth, NR, accumulate);
+      const ck_index skipped = key > query ? key - query : 0;
+      any_tile((int)(keys - key < MR ? keys - key : MR), rows - skipped, m + key + skipped * width, 1, width,
+               packed + column * BACKWARD_ROWS + skipped * NR, sums + key * depth + column, depth, NR, 1);
     }
   }
 }
@@ -169,18 +174,18 @@ static void attention_backward(const void *arguments, ck_index begin, ck_index e
     pack_values(keys, T, q + C, stride, T, D);
     memset(dk, 0, (size_t)(2 * T * depth) * sizeof(REAL));
     for (ck_index first = 0; first < T; first += BACKWARD_ROWS) {
-      const ck_index rows = T - first < BACKWARD_ROWS ? T - first : BACKWARD_ROWS, count = first + rows;
-      scores(p, width, q + first * stride, stride, rows, key_panels, count, D);
-      scores(ds, width, dy + first * C, C, rows, value_panels, count, D);
+      const ck_index rows = T - first < BACKWARD_ROWS ? T - first : BACKWARD_ROWS;
+      scores(p, width, q + first * stride, stride, first, rows, key_panels, D);
+      scores(ds, width, dy + first * C, C, first, rows, value_panels, D);
       score_gradients(&g, head, first, rows, p, ds, width, dy);
       for (ck_index i = 0; i < rows; i += MR) {
         weighted_values(dq + (first + i) * stride, stride, ds + i * width, width, first + i,
                         rows - i < MR ? rows - i : MR, keys, T, D, g.accumulate);
       }
       pack_values(dy_panels, BACKWARD_ROWS, dy + first * C, C, rows, D);
-      add_transposed(dv, p, width, count, rows, dy_panels, D, 1);
+      add_transposed(dv, p, width, first, rows, dy_panels, D);
       pack_values(queries, BACKWARD_ROWS, q + first * stride, stride, rows, D);
-      add_transposed(dk, ds, width, count, rows, queries, D, 1);
+      add_transposed(dk, ds, width, first, rows, queries, D);
     }
     store_head(dq + C, stride, dk, T, D, g.accumulate);
     store_head(dq + 2 * C, stride, dv, T, D, g.accumulate);
