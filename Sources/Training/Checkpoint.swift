@@ -34,12 +34,12 @@ public struct Checkpoint: Sendable {
     do throws(LanguageModelError) {
       model = try ModelDirectory(path, fileSystem: fileSystem).configuration()
     } catch {
-      throw .damaged(path: path, "\(error)")
+      throw CheckpointError(reading: path, error)
     }
     do throws(FileError) {
       bytes = try fileSystem.read(path + "/" + CheckpointRecord.fileName, byteLimit: 1 << 24)
     } catch {
-      throw .damaged(path: path, "\(error)")
+      throw CheckpointError(reading: path, error)
     }
     do {
       return try CheckpointRecord(json: try JSON(parsing: bytes), model: model)
@@ -54,7 +54,7 @@ public struct Checkpoint: Sendable {
     do throws(LanguageModelError) {
       return try ModelDirectory(path, fileSystem: fileSystem).tokenizer()
     } catch {
-      throw .damaged(path: path, "\(error)")
+      throw CheckpointError(reading: path, error)
     }
   }
 
@@ -79,14 +79,14 @@ public struct Checkpoint: Sendable {
     do throws(LanguageModelError) {
       try ModelDirectory(path, fileSystem: fileSystem).load(into: trainer.model)
     } catch {
-      throw .damaged(path: path, "\(error)")
+      throw CheckpointError(reading: path, error)
     }
     do throws(ModuleFileError) {
       try trainer.restore(
         optimizerFile: path + "/" + Checkpoint.optimizerFile, progress: record.progress, curve: record.curve,
         fileSystem: fileSystem)
     } catch {
-      throw .damaged(path: path, "\(error)")
+      throw CheckpointError(reading: path, error)
     }
     guard trainer.fingerprint() == record.fingerprint else {
       throw .damaged(path: path, "what was read does not have the fingerprint \(record.fingerprint.short) that was saved")

@@ -1,4 +1,6 @@
 public import Base
+import LanguageModel
+import NeuralNetwork
 
 /// Why a checkpoint could not be written, found or taken up.
 public enum CheckpointError: Error, Sendable, CustomStringConvertible {
@@ -31,6 +33,33 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
       "\(path) is in use by "
         + (holder.map { "process \($0)" } ?? "another process") + "; wait for it, stop it, or choose another --out"
     case .unfit(let problem): problem
+    }
+  }
+}
+
+extension CheckpointError {
+  /// What cannot be read is damaged where a file is missing, cut off or no file; otherwise it is the system's doing.
+  init(reading checkpoint: String, _ error: FileError) {
+    switch error {
+    case .notFound, .isDirectory, .notDirectory, .notRegular, .tooLarge, .truncated:
+      self = .damaged(path: checkpoint, "\(error)")
+    default: self = .file(error)
+    }
+  }
+
+  init(reading checkpoint: String, _ error: LanguageModelError) {
+    if case .file(let error) = error {
+      self.init(reading: checkpoint, error)
+    } else {
+      self = .damaged(path: checkpoint, "\(error)")
+    }
+  }
+
+  init(reading checkpoint: String, _ error: ModuleFileError) {
+    if case .file(let error) = error {
+      self.init(reading: checkpoint, error)
+    } else {
+      self = .damaged(path: checkpoint, "\(error)")
     }
   }
 }

@@ -148,6 +148,7 @@ public struct CheckpointStore: Sendable {
 
   /// Checks every file of a checkpoint against its manifest; nothing is taken from it before.
   ///
+  /// - Throws: `damaged`; `file` where the system could not read what may well be good.
   /// - Complexity: reads all files once, a megabyte at a time.
   func verify(_ path: String) throws(CheckpointError) {
     let manifest: CheckpointManifest
@@ -156,6 +157,8 @@ public struct CheckpointStore: Sendable {
       manifest = try CheckpointManifest(parsing: bytes)
     } catch let problem as CheckpointManifest.ManifestProblem {
       throw .damaged(path: path, problem.sentence)
+    } catch let error as FileError {
+      throw CheckpointError(reading: path, error)
     } catch {
       throw .damaged(path: path, "\(error)")
     }
@@ -169,7 +172,7 @@ public struct CheckpointStore: Sendable {
           problem = "\(file.name) does not have the hash that its manifest says"
         }
       } catch {
-        problem = "\(error)"
+        throw CheckpointError(reading: path, error)
       }
       if let problem { throw .damaged(path: path, problem) }
     }
@@ -185,7 +188,8 @@ public struct CheckpointStore: Sendable {
 
   /// The newest checkpoint that verifies, and what was wrong with those that are newer; nil where there is none at all.
   ///
-  /// - Throws: `noneVerifies` where there are some.
+  /// - Throws: `noneVerifies` where there are some; `file` where one could not be read, which is no reason to take an
+  ///   older one: the next try may succeed.
   func newestVerified() throws(CheckpointError) -> (entry: Entry, damaged: [(entry: Entry, problem: String)])? {
     var damaged: [(entry: Entry, problem: String)] = []
     let all: [Entry]
@@ -199,6 +203,7 @@ public struct CheckpointStore: Sendable {
         try verify(path(entry))
         return (entry, damaged)
       } catch {
+        guard case .damaged = error else { throw error }
         damaged.append((entry, "\(error)"))
       }
     }

@@ -46,14 +46,14 @@ public final class RunKeeper {
     try save(trainer, report)
   }
 
-  /// Saves where the interval says so.
+  /// Saves where the interval says so; the end is for `saveLast`.
   ///
   /// - Returns: Whether it tried.
   func saveIfDue(_ trainer: Trainer, _ report: Report) throws(TrainingError) -> Bool {
     let interval = trainer.configuration.saveInterval, step = trainer.stepCount
-    guard interval > 0, step % interval == 0, trainer.progress.isSettled, lastAttempt != step, step > 0 else {
-      return false
-    }
+    guard interval > 0, step > 0, step % interval == 0, step != trainer.configuration.maximumSteps,
+      trainer.progress.isSettled, lastAttempt != step
+    else { return false }
     try save(trainer, report)
     return true
   }
