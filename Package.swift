@@ -75,7 +75,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base", "CTestSupport", "TestSupport",
+        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base", "CTestSupport",
+        "TestSupport",
       ]
     ),
     // Builds and runs the programs in Tests/c and Examples/c.

@@ -21,7 +21,9 @@ struct CheckpointOptions: ParsableArguments {
   var onNonfinite: NonFinitePolicy?
 
   /// As `TrainingOptions.named`.
-  var named: [(name: String, value: Any?)] { [("save_every", saveEvery), ("keep", keep), ("on_nonfinite", onNonfinite)] }
+  var named: [(name: String, value: Any?)] {
+    [("save_every", saveEvery), ("keep", keep), ("on_nonfinite", onNonfinite)]
+  }
 
   func apply(to configuration: inout TrainingConfiguration) {
     if let saveEvery { configuration.saveInterval = saveEvery }

@@ -92,8 +92,8 @@ struct TrainCommand: ParsableCommand, HasExamples {
     let contradictions = settings.contradictions(to: asked, given: given)
     guard contradictions.isEmpty else {
       throw InputError(
-        sentence: "\(checkpoint.path) was made with \(contradictions.joined(separator: ", ")); leave these options out, "
-          + "or start a new run from its weights with --init-from")
+        sentence: "\(checkpoint.path) was made with \(contradictions.joined(separator: ", ")); "
+          + "leave these options out, or start a new run from its weights with --init-from")
     }
     let source = try TextSource(
       path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)

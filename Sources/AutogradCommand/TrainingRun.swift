@@ -46,7 +46,8 @@ struct TrainingRun {
       try train(keeper, directory, &teller)
     } catch TrainingError.cancelled where Signals.isNoted {
       saveModel(in: directory, &teller)
-      Console.writeError("interrupted after step \(trainer.stepCount); autograd train --resume \(directory.path) goes on")
+      Console.writeError(
+        "interrupted after step \(trainer.stepCount); autograd train --resume \(directory.path) goes on")
       Signals.endIfNoted()
     } catch TrainingError.nonFinite(let bad) {
       saveModel(in: directory, &teller)

@@ -179,12 +179,17 @@ static void note_signal(int signal_number) {
 
 void csystem_watch_signals(void) {
   struct sigaction note = {.sa_handler = note_signal, .sa_flags = SA_RESTART}, before;
+  sigset_t unblocked;
   sigemptyset(&note.sa_mask);
+  sigemptyset(&unblocked);
   for (size_t index = 0; index < sizeof ending_signals / sizeof *ending_signals; index++) {
     // What the parent has told this process to ignore, as nohup does, stays ignored.
     if (sigaction(ending_signals[index], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     sigaction(ending_signals[index], &note, NULL);
+    sigaddset(&unblocked, ending_signals[index]);
   }
+  // A parent that starts programs from a thread which blocks signals hands that on.
+  pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   sigemptyset(&ignore.sa_mask);
   for (size_t index = 0; index < sizeof writing_signals / sizeof *writing_signals; index++)
@@ -206,7 +211,7 @@ void csystem_end_by_signal(int signal_number) {
   sigset_t only;
   sigemptyset(&only);
   sigaddset(&only, signal_number);
-  sigprocmask(SIG_UNBLOCK, &only, NULL);
+  pthread_sigmask(SIG_UNBLOCK, &only, NULL);
   raise(signal_number);
 }
 

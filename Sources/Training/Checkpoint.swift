@@ -61,8 +61,8 @@ public struct Checkpoint: Sendable {
   /// What the user should know where other instructions go on: nil where they are the same.
   public func otherInstructions(than trainer: Trainer) -> String? {
     guard trainer.instructionSet != record.instructionSet else { return nil }
-    return "\(path) was made with \(record.instructionSet) instructions and this run has \(trainer.instructionSet): its "
-      + "results will differ in the last bits"
+    return "\(path) was made with \(record.instructionSet) instructions and this run has \(trainer.instructionSet): "
+      + "its results will differ in the last bits"
   }
 
   /// Puts a run of the same model and settings where this checkpoint was made, bit for bit, which the fingerprint
@@ -89,7 +89,8 @@ public struct Checkpoint: Sendable {
       throw CheckpointError(reading: path, error)
     }
     guard trainer.fingerprint() == record.fingerprint else {
-      throw .damaged(path: path, "what was read does not have the fingerprint \(record.fingerprint.short) that was saved")
+      throw .damaged(
+        path: path, "what was read does not have the fingerprint \(record.fingerprint.short) that was saved")
     }
   }
 }

@@ -55,7 +55,9 @@ struct CheckpointManifest: Equatable {
         let sha256 = entry["sha256"]?.stringValue, sha256.utf8.count == 64
       else { throw ManifestProblem("\(CheckpointManifest.name) has an entry without name, bytes or sha256") }
       guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 })
-      else { throw ManifestProblem("\(CheckpointManifest.name) names \(name.quotedForMessage), which is no file's name") }
+      else {
+        throw ManifestProblem("\(CheckpointManifest.name) names \(name.quotedForMessage), which is no file's name")
+      }
       files.append(File(name: name, byteCount: count, sha256: sha256))
     }
     guard !files.isEmpty else { throw ManifestProblem("\(CheckpointManifest.name) lists no files") }

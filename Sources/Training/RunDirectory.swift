@@ -44,7 +44,8 @@ public struct RunDirectory: Sendable {
     public let notes: [String]
   }
 
-  /// The newest checkpoint that verifies; nil where there has never been one. Newer ones that are damaged are set aside.
+  /// The newest checkpoint that verifies; nil where there has never been one. Newer ones, which are damaged, are set
+  /// aside.
   ///
   /// - Throws: `noneVerifies`.
   public func newestCheckpoint() throws(CheckpointError) -> Beginning? {
@@ -65,8 +66,7 @@ public struct RunDirectory: Sendable {
   public func checkpoint(at path: String) throws(CheckpointError) -> Beginning {
     let checkpoint = try Checkpoint(path)
     let all = try entries()
-    let isOwn = all.last.map { absolutePath(parentDirectory(of: store.path($0))) == absolutePath(path + "/..") } ?? false
-    guard isOwn, let own = all.first(where: { absolutePath(store.path($0)) == absolutePath(path) }) else {
+    guard let own = all.first(where: { absolutePath(store.path($0)) == absolutePath(path) }) else {
       if let newest = all.last { throw .occupied(path: self.path, step: newest.step) }
       return Beginning(checkpoint: checkpoint, notes: [])
     }

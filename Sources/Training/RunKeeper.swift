@@ -153,7 +153,8 @@ extension CheckpointStore {
   public func best() throws(FileError) -> Entry? {
     var best: (entry: Entry, loss: Double)?
     for entry in try entries() {
-      guard let loss = (try? Checkpoint.record(path(entry), fileSystem))?.validationLoss, loss.isFinite else { continue }
+      let record = try? Checkpoint.record(path(entry), fileSystem)
+      guard let loss = record?.validationLoss, loss.isFinite else { continue }
       if best.map({ loss < $0.loss }) ?? true { best = (entry, loss) }
     }
     return best?.entry

@@ -1,8 +1,9 @@
 import Base
 import LanguageModel
 
-/// All settings of a run under the names of the command's options, to compare those of a checkpoint with those asked for.
-public struct RunSettings: Sendable {
+/// All settings of a run under the names of the command's options: to compare those of a checkpoint with those that are
+/// asked for.
+public struct RunSettings: Sendable, CustomStringConvertible {
   public var configuration: TrainingConfiguration
   public var batchSize, blockSize: Int
   public var layerCount, headCount, channelCount: Int
@@ -36,6 +37,21 @@ public struct RunSettings: Sendable {
     ]
   }
 
+  /// As options.
+  public var description: String { members.map(RunSettings.phrase).joined(separator: " ") }
+
+  /// A setting as it would be given.
+  private static func phrase(_ member: JSON.Member) -> String {
+    let name = member.key.split(separator: "_").joined(separator: "-")
+    if let flag = member.value.boolValue { return flag ? "--\(name)" : "--no-\(name)" }
+    return "--\(name) \(text(member.value))"
+  }
+
+  private static func text(_ value: JSON) -> String {
+    value.stringValue ?? value.boolValue.map { $0 ? "yes" : "no" }
+      ?? String(decoding: value.serialized(), as: UTF8.self)
+  }
+
   /// Whether a setting may change on the way: it decides when a run ends, tells and saves, not what its steps compute.
   private static func mayChange(_ name: String) -> Bool {
     ["max_iters", "eval_interval", "log_interval", "save_every", "keep", "on_nonfinite"].contains(name)
@@ -58,9 +74,7 @@ public struct RunSettings: Sendable {
   public func contradictions(to asked: RunSettings, given: Set<String>) -> [String] {
     zip(members, asked.members).compactMap { own, other in
       guard given.contains(own.key), !RunSettings.mayChange(own.key), own.value != other.value else { return nil }
-      let option = "--" + own.key.split(separator: "_").joined(separator: "-")
-      func text(_ value: JSON) -> String { value.stringValue ?? String(decoding: value.serialized(), as: UTF8.self) }
-      return "\(option) \(text(own.value)) (not \(text(other.value)))"
+      return "\(RunSettings.phrase(own)) (not \(RunSettings.text(other.value)))"
     }
   }
 }

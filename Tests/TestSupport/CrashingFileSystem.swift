@@ -196,7 +196,9 @@ public final class CrashingFileSystem: FileSystem {
 // MARK: Paths and inodes
 
 extension CrashingFileSystem.State {
-  private static func parts(_ path: String) -> [String] { path.split(separator: "/").map(String.init).filter { $0 != "." } }
+  private static func parts(_ path: String) -> [String] {
+    path.split(separator: "/").map(String.init).filter { $0 != "." }
+  }
 
   func find(_ path: String) -> Int? {
     var index = 0

@@ -119,20 +119,26 @@ import Testing
     #expect(try store(disk).entries().map(\.step) == [2, 4, 5])
   }
 
-  @Test("any changed, missing, longer or shorter file is found, and the one before is taken", arguments: ["a", "b", "manifest.json"])
+  @Test(
+    "any changed, missing, longer or shorter file is found, and the one before is taken",
+    arguments: ["a", "b", "manifest.json"])
   func damage(name: String) throws {
     let changes: [([UInt8]) -> [UInt8]?] = [
-      { bytes in bytes.dropLast() + [bytes.last! ^ 1] }, { $0 + [0] }, { Array($0.dropLast()) }, { _ in [] }, { _ in nil },
+      { bytes in
+        var changed = bytes
+        changed[bytes.count / 2] ^= 1
+        return changed
+      },
+      // The manifest's last byte is a line end, which nobody would miss.
+      { $0 + [0] }, { Array($0.dropLast(2)) }, { _ in [] }, { _ in nil },
     ]
     for change in changes {
       let disk = try disk(withFirst: true), path = "run/checkpoints/step-00000002/" + name
       _ = try store(disk).save(step: 2, second)
-      // Whitespace behind the manifest is no damage.
-      let old = try disk.read(path, byteLimit: 1 << 20).filter { name != "manifest.json" || $0 != 10 }
+      let old = try disk.read(path, byteLimit: 1 << 20)
       try disk.remove(path)
       if let new = change(old) { try disk.create(path, new) }
       let result = try #require(try store(disk).newestVerified())
-      if name == "manifest.json", let new = change(old), (try? CheckpointManifest(parsing: new)) != nil { continue }
       #expect(result.entry.step == 1)
       #expect(result.damaged.map(\.entry.step) == [2])
       #expect(result.damaged.first?.problem.hasPrefix("run/checkpoints/step-00000002 is damaged: ") == true)

@@ -182,7 +182,8 @@ import Text
     #expect(record.isFinished && record.fingerprint == run.trainer.fingerprint())
     var progress = TrainingProgress()
     progress.accumulatedLoss = .infinity
-    progress.lastEvaluation = EvaluationLosses(step: 1, trainingLoss: -.infinity, validationLoss: .leastNonzeroMagnitude)
+    progress.lastEvaluation = EvaluationLosses(
+      step: 1, trainingLoss: -.infinity, validationLoss: .leastNonzeroMagnitude)
     let json = try JSON(parsing: progress.json.serialized())
     #expect(try TrainingProgress(Fields(json)) == progress)
   }
@@ -199,7 +200,8 @@ import Text
     asked.configuration.seed = 3
     asked.layerCount = 5
     let given: Set = ["learning_rate", "n_layer", "max_iters"]
-    #expect(settings.contradictions(to: asked, given: given) == ["--learning-rate 0.01 (not 0.5)", "--n-layer 1 (not 5)"])
+    #expect(
+      settings.contradictions(to: asked, given: given) == ["--learning-rate 0.01 (not 0.5)", "--n-layer 1 (not 5)"])
     #expect(settings.changed(by: asked, given: given).maximumSteps == 99)
     #expect(settings.changed(by: asked, given: given).seed == settings.configuration.seed)
   }

@@ -74,7 +74,8 @@ extension TapeCore {
     let whose = unsafe node.parameter?.takeUnretainedValue().name.map { "parameter \($0)" } ?? "input"
     try tell(
       Misuse(
-        named: operation, "the first gradient that is not finite: \(unsafe element(gradient, index)) at index \(index) of "
+        named: operation,
+        "the first gradient that is not finite: \(unsafe element(gradient, index)) at index \(index) of "
           + "the gradient of its \(whose) \(node.shape)\(stepClause)\(place(of: nodes[record.output].record))",
         hint: "look at the values that enter this operation, or lower the learning rate"))
   }

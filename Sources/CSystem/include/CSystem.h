@@ -54,8 +54,8 @@ void csystem_restore_float_state(uint32_t state);
 void csystem_at_fork_child(void (*_Nonnull child)(void));
 
 /// From now on the first SIGINT, SIGTERM or SIGHUP is noted and has no other effect; a second ends the process at once.
-/// Signals that the process was started to ignore stay ignored. Writing to a closed pipe, or beyond the largest size of
-/// a file, becomes an error of the call instead of the end of the process.
+/// Signals that the process was started to ignore stay ignored; blocked ones are unblocked for this thread. Writing to a
+/// closed pipe, or beyond the largest size of a file, becomes an error of the call instead of the end of the process.
 void csystem_watch_signals(void);
 
 /// The signal that was noted, or 0.

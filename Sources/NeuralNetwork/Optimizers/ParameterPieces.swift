@@ -72,7 +72,9 @@ import Kernels
   /// All of a parameter's tensors, then the next one's.
   var list: [OptimizerMoment<Scalar>] {
     parameters.enumerated().flatMap { index, named in
-      moments.map { OptimizerMoment(key: named.path + "/" + $0.name, shape: named.parameter.shape, block: $0.blocks[index]) }
+      moments.map { name, blocks in
+        OptimizerMoment(key: named.path + "/" + name, shape: named.parameter.shape, block: blocks[index])
+      }
     }
   }
 
