@@ -18,7 +18,6 @@ struct TrainingRun {
   ) throws {
     let backend = Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
     trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)
-    if trace != nil { trainer.profiledStep = min(10, configuration.maximumSteps) }
     (self.source, self.data, self.trace) = (source, data, trace)
   }
 
@@ -42,6 +41,7 @@ struct TrainingRun {
         .resumed(path: checkpoint.path, step: trainer.stepCount, fingerprint: checkpoint.record.fingerprint))
       if let warning = checkpoint.otherInstructions(than: trainer) { teller.warn(trainer.stepCount, warning) }
     }
+    if trace != nil { trainer.profiledStep = min(trainer.stepCount + 10, trainer.configuration.maximumSteps) }
     do {
       try train(keeper, directory, &teller)
     } catch TrainingError.cancelled where Signals.isNoted {
@@ -49,9 +49,13 @@ struct TrainingRun {
       Console.writeError(
         "interrupted after step \(trainer.stepCount); autograd train --resume \(directory.path) goes on")
       Signals.endIfNoted()
-    } catch TrainingError.nonFinite(let bad) {
-      saveModel(in: directory, &teller)
-      throw TrainingError.nonFinite(bad)
+    } catch {
+      switch error as? TrainingError {
+      // The weights are good, and may find room where a checkpoint of three times their size does not.
+      case .nonFinite, .checkpoint: saveModel(in: directory, &teller)
+      default: break
+      }
+      throw error
     }
     try finish(directory, &teller)
   }

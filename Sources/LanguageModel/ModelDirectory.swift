@@ -80,7 +80,8 @@ public struct ModelDirectory: Sendable {
   ) throws(SafetensorsError) {
     let isTransposed = GPTWeightNames.isTransposed(named.path), shape = named.parameter.shape
     try writer.add(GPTWeightNames.stored(named.path), shape: isTransposed ? shape.reversed() : shape) {
-      let floats = named.parameter.array.map { Float($0) }
+      // Of a model in Float the cast costs nothing; the conversion, number by number, would.
+      let numbers = named.parameter.array, floats = numbers as? [Float] ?? numbers.map { Float($0) }
       return isTransposed ? transpose(floats, rows: shape[0], columns: shape[1]) : floats
     }
   }

@@ -57,12 +57,19 @@ public struct SafetensorsWriter {
   ///
   /// - Throws: As the other `add`; a count that does not fit the shape is found by `serialized()`.
   public mutating func add(_ name: String, shape: [Int], floats: [Float]) throws(SafetensorsError) {
-    try add(name, dtype: .f32, shape: shape) { appendLittleEndian(floats.lazy.map(\.bitPattern), to: &$0) }
+    try add(name, shape: shape) { floats }
   }
 
   /// Adds an F32 tensor whose numbers are made when the file is; as `add(_:shape:floats:)`.
   public mutating func add(_ name: String, shape: [Int], _ floats: @escaping () -> [Float]) throws(SafetensorsError) {
-    try add(name, dtype: .f32, shape: shape) { appendLittleEndian(floats().lazy.map(\.bitPattern), to: &$0) }
+    try add(name, dtype: .f32, shape: shape) { bytes in
+      #if _endian(little)
+        // INVARIANT: the buffer is only read, and only during the call; any bytes of a float are bytes.
+        unsafe floats().withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+      #else
+        appendLittleEndian(floats().lazy.map(\.bitPattern), to: &bytes)
+      #endif
+    }
   }
 
   /// Adds an F64 tensor; as `add(_:shape:floats:)`.

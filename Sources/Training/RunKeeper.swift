@@ -60,7 +60,7 @@ public final class RunKeeper {
 
   /// Saves a run that ends early, in whatever state.
   func saveInterrupted(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
-    if saved != trainer.progress { try save(trainer, report) }
+    if saved != trainer.progress { try save(trainer, report, afterwards: "What came after the last one is lost") }
   }
 
   /// Saves the end of a run.
@@ -78,13 +78,14 @@ public final class RunKeeper {
     try prune(trainer, report)
   }
 
-  private func save(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
+  private func save(
+    _ trainer: Trainer, _ report: Report, afterwards: String = "The run goes on and will try again"
+  ) throws(TrainingError) {
     let event: TrainingEvent
     do throws(CheckpointError) {
       event = try write(trainer)
     } catch {
-      try report(
-        .warning(step: trainer.stepCount, "no checkpoint was saved: \(error). The run goes on and will try again"))
+      try report(.warning(step: trainer.stepCount, "no checkpoint was saved: \(error). \(afterwards)"))
       return
     }
     try report(event)
