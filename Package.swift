@@ -20,7 +20,8 @@ let package = Package(
     .executable(name: "autograd", targets: ["AutogradCommand"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
   ],
   targets: [
     // One pipeline, imports only upwards (docs/architecture.md).
@@ -39,7 +40,11 @@ let package = Package(
       name: "LanguageModel", dependencies: ["NeuralNetwork", "Autograd", "Text", "ModelFormats", "Base"],
       swiftSettings: strict),
     .target(
-      name: "Training", dependencies: ["LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base"],
+      name: "Training",
+      dependencies: [
+        "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: strict),
     // The C library: headers, globals and forwarders, and the Swift behind them. Every function there takes or gives
     // raw pointers of C; marks of unsafety on each line would mark nothing, so the whole module is the boundary.
@@ -51,7 +56,7 @@ let package = Package(
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [
-        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base",
+        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -60,7 +65,7 @@ let package = Package(
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
       name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport"),
-    .testTarget(name: "BaseTests", dependencies: ["Base"]),
+    .testTarget(name: "BaseTests", dependencies: ["Base", "TestSupport"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "CSystem", "Base", "TestSupport"]),
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
@@ -75,7 +80,10 @@ let package = Package(
     ),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "LanguageModel", "Autograd", "Kernels", "Text", "Base", "CTestSupport", "TestSupport"]
+      dependencies: [
+        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base", "CTestSupport",
+        "TestSupport",
+      ]
     ),
     // Builds and runs the programs in Tests/c and Examples/c.
     .testTarget(name: "CLibraryTests", dependencies: ["AutogradV2", "CAutogradV2", "TestSupport"]),

@@ -96,6 +96,27 @@ public final class Tape<Scalar: TensorScalar> {
     }
   }
 
+  /// Puts gradients in place as if the last step had computed them: a step that accumulates adds to them, as it would
+  /// have in the run that they were saved from.
+  ///
+  /// - Precondition: No step is running; as many elements as each parameter has.
+  public func restoreGradients(_ gradients: [(parameter: Parameter<Scalar>, elements: [Scalar])]) {
+    stopping { () throws(Misuse) in try core.beginRestoredGeneration() }
+    for (parameter, elements) in gradients {
+      guard elements.count == parameter.count else {
+        fatalError("restoreGradients: expected \(parameter.count) elements, got \(elements.count)")
+      }
+      let contribution = unsafe parameter.core.contribution(generation: core.generation, clock: core.clock)
+      // INVARIANT: the gradient has as many elements as its parameter.
+      unsafe elements.withUnsafeBytes { bytes in
+        if let start = bytes.baseAddress {
+          unsafe contribution.target.copyMemory(from: start, byteCount: bytes.count)
+        }
+      }
+    }
+    core.clock.complete(core.generation)
+  }
+
   // MARK: Bringing values in
 
   /// Copies a tensor into the step. It gets no gradient.

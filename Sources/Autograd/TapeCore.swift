@@ -160,6 +160,15 @@ package final class TapeCore {
     return try body()
   }
 
+  /// Begins a generation of gradients that no step of this tape computed.
+  func beginRestoredGeneration() throws(Misuse) {
+    guard !isStepping else {
+      throw Misuse("restoreGradients", "a step is running", hint: "restore gradients between steps")
+    }
+    generation = GradientClock.nextGeneration()
+    openLosses = 0
+  }
+
   /// Maps the arena for a plan and touches it.
   package func reserve(_ bytes: Int) -> Bool { arena.reserve(bytes, touching: true) }
 

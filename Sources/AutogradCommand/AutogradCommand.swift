@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import Kernels
 
 #if canImport(Glibc)
@@ -25,6 +26,7 @@ struct AutogradCommand: ParsableCommand, HasExamples {
   static let examples = ["autograd train", "autograd train --data book.txt --out runs/book"]
 
   static func main() {
+    csystem_open_standard_streams()
     do {
       var command = try parseAsRoot()
       try command.run()

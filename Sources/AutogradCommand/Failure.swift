@@ -10,6 +10,8 @@ enum Exit: Int32 {
   case outOfMemory = 4
   case inputOutput = 5
   case nonFinite = 6
+  case locked = 7
+  case noCheckpoint = 8
 }
 
 /// What was wrong with the input, where no module has an error of its own for it.
@@ -37,7 +39,12 @@ private func exitCode(of error: any Error) -> Exit? {
   case TrainingError.nonFinite: .nonFinite
   case TrainingError.cancelled: .badInput
   case TrainingError.model(let error): exitCode(of: error)
+  case TrainingError.checkpoint(let error): exitCode(of: error)
   case is TrainingError: .badInput
+  case CheckpointError.file(let error): exitCode(of: error)
+  case CheckpointError.locked: .locked
+  case CheckpointError.damaged, CheckpointError.noneVerifies: .noCheckpoint
+  case is CheckpointError: .badInput
   case LanguageModelError.file(let error): exitCode(of: error)
   case LanguageModelError.text(let error): exitCode(of: error)
   case is LanguageModelError: .badInput

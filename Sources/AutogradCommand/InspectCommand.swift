@@ -2,31 +2,81 @@ import ArgumentParser
 import Base
 import LanguageModel
 import ModelFormats
+import Training
 
 struct InspectCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Shows what a model directory or a safetensors file holds.",
+    abstract: "Shows what a model directory, a checkpoint or a safetensors file holds.",
     discussion: """
-      Shows names, types, shapes and sizes of the tensors, and the configuration.
+      Shows the configuration, and names, types, shapes and sizes of the tensors; of a run its checkpoints, and of a
+      checkpoint how far the run was and with what settings. Checkpoints are verified.
       """)
 
   static let examples = [
     "autograd inspect runs/book",
-    "autograd inspect runs/book/model.safetensors",
+    "autograd inspect runs/book/checkpoints/step-00001000",
   ]
 
 
-  @Argument(help: ArgumentHelp("A model directory or a .safetensors file.", valueName: "path"))
+  @Argument(help: ArgumentHelp("A model directory, a checkpoint or a .safetensors file.", valueName: "path"))
   var path: String
 
   mutating func run() throws { try reportingErrors { try inspect() } }
 
   private func inspect() throws {
     let files = POSIXFileSystem()
+    if files.exists(path + "/manifest.json") { show(try Checkpoint(path)) }
     let isDirectory = !path.hasSuffix(".safetensors") && files.exists(path + "/model.safetensors")
     if isDirectory { show(try ModelDirectory(path).configuration()) }
-    show(try SafetensorsSummary(path: isDirectory ? path + "/model.safetensors" : path, fileSystem: files))
+    let hasCheckpoints = files.isDirectory(path + "/checkpoints")
+    if isDirectory || !hasCheckpoints {
+      show(try SafetensorsSummary(path: isDirectory ? path + "/model.safetensors" : path, fileSystem: files))
+    }
+    if hasCheckpoints { try showCheckpoints(CheckpointStore(folder: path + "/checkpoints")) }
+  }
+
+  private func show(_ checkpoint: Checkpoint) {
+    let record = checkpoint.record, progress = record.progress, data = record.data
+    var rows = [
+      ("step", "\(progress.step) of \(record.configuration.maximumSteps)" + (record.isFinished ? ", finished" : "")),
+      ("tokens seen", progress.tokens.grouped),
+      ("verified", "every file has the size and the SHA-256 of its manifest"),
+      ("fingerprint", "\(record.fingerprint)"),
+      ("data", "\(data.path ?? "the stories"), \(data.byteCount.bytes), SHA-256 \(data.sha256.prefix(12))"),
+      ("settings", RunSettings(record).description),
+      ("instructions", record.instructionSet),
+    ]
+    if let loss = record.validationLoss { rows.insert(("validation loss", loss.fixed(4)), at: 1) }
+    if let best = progress.bestEvaluation {
+      rows.insert(("best so far", "\(best.validationLoss.fixed(4)) at step \(best.step)"), at: 2)
+    }
+    if progress.accumulated > 0 {
+      let count = record.configuration.accumulation
+      rows.append(("under way", "\(progress.accumulated) of \(count) batches of step \(progress.step + 1)"))
+    }
+    if let evaluation = progress.evaluation {
+      rows.append(("under way", "an evaluation, \(evaluation.batches) batches of part \(evaluation.part + 1) of 2"))
+    }
+    for (name, value) in rows { Console.showLine(name + String(repeating: " ", count: 17 - name.count) + value) }
+  }
+
+  private func showCheckpoints(_ store: CheckpointStore) throws {
+    let best = try store.best(), entries = try store.entries()
+    Console.showLine(entries.isEmpty ? "no checkpoints" : "checkpoints:")
+    for entry in entries {
+      var notes: [String] = []
+      do throws(CheckpointError) {
+        let record = try Checkpoint(store.path(entry)).record
+        if let loss = record.validationLoss { notes.append("validation loss \(loss.fixed(4))") }
+        notes.append("fingerprint \(record.fingerprint.short)")
+        if entry == best { notes.append("best") }
+        if entry == entries.last { notes.append("newest") }
+      } catch {
+        notes = ["\(error)"]
+      }
+      Console.showLine("  " + store.path(entry) + "  " + notes.joined(separator: ", "))
+    }
   }
 
   private func show(_ configuration: GPTConfiguration) {

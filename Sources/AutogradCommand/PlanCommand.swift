@@ -41,7 +41,9 @@ struct PlanCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try plan() } }
 
   private func plan() throws {
-    let settings = try RunSettings(data: data, model: model, training: training)
+    let preset = try model.resolvedPreset(forStories: data == nil)
+    let settings = try PreparedRun(
+      data: data, model: model, training: training, configuration: training.configuration(preset))
     let planner = settings.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
     let command = fit == nil ? nil : TrainArguments(CommandLine.arguments).command(chosen)

@@ -5,6 +5,8 @@ struct Progress {
   let maximumSteps: Int
   private let start = ContinuousClock.now
   private let isLive = Console.isTerminal
+  /// Where this process took the run up.
+  private var firstStep = 0
 
   init(maximumSteps: Int) { self.maximumSteps = maximumSteps }
 
@@ -21,18 +23,42 @@ struct Progress {
     case .evaluation(let metrics):
       let text =
         "step \(metrics.step)/\(maximumSteps)  train loss \(metrics.trainingLoss.fixed(4))  "
-        + "validation loss \(metrics.validationLoss.fixed(4))"
-      if isLive { Console.clearLive() }
-      line(Console.bold(text))
+        + "validation loss \(metrics.validationLoss.fixed(4))  fingerprint \(metrics.fingerprint.short)"
+      push(Console.bold(text))
+    case .resumed(let path, let step, let fingerprint):
+      firstStep = step
+      push("step \(step)/\(maximumSteps)  goes on from \(path)  fingerprint \(fingerprint.short)")
+    case .saved(let path, let step, _): push("step \(step)/\(maximumSteps)  saved \(path)")
+    case .nonFinite(let bad, let action):
+      let consequence =
+        switch action {
+        case .stop: "the run stops"
+        case .skip: "it is skipped"
+        case .rollback: "back to the last checkpoint, and past its batches"
+        }
+      warn("\(bad); \(consequence)")
+    case .warning(_, let sentence): warn(sentence)
     }
   }
 
   private func line(_ text: String) { Console.showLine(text) }
 
+  /// A line that stays, above the live one.
+  private func push(_ text: String) {
+    if isLive { Console.clearLive() }
+    line(text)
+  }
+
+  private func warn(_ sentence: String) {
+    if isLive { Console.clearLive() }
+    Console.writeError("warning: \(sentence)")
+  }
+
   /// Seconds, evaluations so far included.
   private func timeLeft(after step: Int) -> Double {
     let elapsed = start.duration(to: .now)
     let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
-    return step == 0 ? .infinity : seconds / Double(step) * Double(maximumSteps - step)
+    let done = step - firstStep
+    return done <= 0 ? .infinity : seconds / Double(done) * Double(maximumSteps - step)
   }
 }

@@ -8,7 +8,7 @@ struct StepProbe {
   let secondsOfRun: Double
   let steps: Int
 
-  init(_ settings: RunSettings, _ plan: TrainingPlan) throws {
+  init(_ settings: PreparedRun, _ plan: TrainingPlan) throws {
     let settings = try settings.changed(to: plan)
     try settings.planner.requireMemory()
     let trainer = try Trainer(

@@ -13,12 +13,21 @@ struct TextSource {
   var samples: (count: Int, length: Int, stop: [String]) { grammar == nil ? (1, 400, []) : (40, 200, ["\n"]) }
   /// The file's tokens; nil for the stories, which are told as they are needed.
   private let dataset: TokenDataset?
+  /// What it is, so that a resume on something else is found out.
+  let identity: DataIdentity
 
-  /// - Parameter tokenizer: Where training goes on from a model: its own; nil makes one from the text.
-  init(path: String?, tokenizer: CharacterTokenizer?) throws {
+  /// - Parameters:
+  ///   - tokenizer: Where training goes on from a model: its own; nil makes one from the text.
+  ///   - expected: Where a run goes on: what it was trained on until now.
+  init(path: String?, tokenizer: CharacterTokenizer?, expected: DataIdentity? = nil) throws {
     grammar = path == nil ? .stories : nil
     if let path { try TextSource.requireMemory(toRead: path) }
-    let bytes = try path.map { try loadText(path: $0, fileSystem: POSIXFileSystem()) } ?? Grammar.stories.alphabet
+    let text = try path.map { try loadText(path: $0, fileSystem: POSIXFileSystem()) }
+    identity = DataIdentity(path: path.map { absolutePath($0) ?? $0 }, bytes: text ?? Grammar.storiesSource)
+    if let expected, !identity.isSameText(as: expected) {
+      throw InputError(sentence: TextSource.difference(expected, identity))
+    }
+    let bytes = text ?? Grammar.stories.alphabet
     self.tokenizer = try tokenizer ?? CharacterTokenizer(training: bytes)
     dataset = path == nil ? nil : try TokenDataset(tokens: try self.tokenizer.encode(bytes))
     prompt = "\n"
@@ -32,6 +41,14 @@ struct TextSource {
     throw InputError(
       sentence: "not enough memory: reading \(path) takes \((9 * size).bytes), but \(limit) of "
         + "\(limit.bytes.bytes) leaves \(limit.remaining.bytes); take a shorter text", exit: .outOfMemory)
+  }
+
+  private static func difference(_ expected: DataIdentity, _ found: DataIdentity) -> String {
+    func name(_ data: DataIdentity) -> String {
+      (data.path ?? "the stories") + " (\(data.byteCount) bytes, SHA-256 \(data.sha256.prefix(12)))"
+    }
+    return "the run was trained on another text: on \(name(expected)), and this is \(name(found)); name the same text "
+      + "with --data, or start a new run from the weights with --init-from"
   }
 
   func trainingData(blockSize: Int, batchSize: Int, seed: UInt64) throws -> TrainingData {

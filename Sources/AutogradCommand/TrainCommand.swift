@@ -10,9 +10,8 @@ struct TrainCommand: ParsableCommand, HasExamples {
     commandName: "train",
     abstract: "Trains a GPT, on your text or on stories of its own.",
     discussion: """
-      Without --data it learns stories that a small grammar tells, in about a minute, and shows how
-      close it came to the best that any model can do. Writes a Hugging Face model directory,
-      log.jsonl and curve.svg to --out.
+      Without --data it learns stories of a small grammar in about a minute, and shows how close it
+      comes to the best possible. Writes a Hugging Face model, log, curve and checkpoints to --out.
       """)
 
   static let examples = [
@@ -29,18 +28,80 @@ struct TrainCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup var checkpoints: CheckpointOptions
 
   mutating func run() throws { try reportingErrors { try train() } }
 
   private func train() throws {
-    let out = out ?? "runs/" + (data.map(TrainCommand.baseName) ?? "stories")
-    let settings = try RunSettings(data: data, model: model, training: training)
-    // Asked before the weights are made: they may be what does not fit.
-    try settings.planner.requireMemory()
-    let run = TrainingRun(
-      out: out, source: settings.source, model: try settings.makeWeights(), configuration: settings.configuration,
-      data: settings.data, backend: settings.backend, trace: training.trace)
-    try run.execute()
+    if checkpoints.resume != nil { return try resume() }
+    let run = try newRun()
+    let directory = try RunDirectory(out ?? defaultOut)
+    try run.execute(in: directory, superseded: try directory.startAfresh())
+  }
+
+  private var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
+
+  // MARK: A new run
+
+  private func newRun() throws -> TrainingRun {
+    let preset = try model.resolvedPreset(forStories: data == nil)
+    return try PreparedRun(data: data, model: model, training: training, configuration: configuration(preset)).run()
+  }
+
+  private func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
+    var configuration = training.configuration(preset)
+    checkpoints.apply(to: &configuration)
+    return configuration
+  }
+
+  // MARK: Going on
+
+  private func resume() throws {
+    let named = try checkpoints.resumePath.map(TrainCommand.checkpointPath)
+    let directory = try RunDirectory(out ?? named?.run ?? defaultOut)
+    let beginning =
+      try named?.checkpoint.map { try directory.checkpoint(at: $0) } ?? directory.newestCheckpoint()
+    guard let beginning else {
+      if let named { throw CheckpointError.none(path: named.run + "/checkpoints") }
+      let run = try newRun()
+      Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
+      return try run.execute(in: directory)
+    }
+    for note in beginning.notes { Console.writeError("warning: \(note)") }
+    let checkpoint = beginning.checkpoint, record = checkpoint.record, settings = RunSettings(record)
+    let (asked, given) = try askedSettings(record)
+    let contradictions = settings.contradictions(to: asked, given: given)
+    guard contradictions.isEmpty else {
+      throw InputError(
+        sentence: "\(checkpoint.path) was made with \(contradictions.joined(separator: ", ")); "
+          + "leave these options out, or start a new run from its weights with --init-from")
+    }
+    let source = try TextSource(
+      path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
+    let run = try PreparedRun(source, record, settings.changed(by: asked, given: given), training).run(drawing: false)
+    try run.execute(in: directory, from: checkpoint)
+  }
+
+  /// What `--resume PATH` names: a checkpoint and its run, or a run alone, of which the newest is meant.
+  private static func checkpointPath(_ path: String) throws -> (run: String, checkpoint: String?) {
+    let files = POSIXFileSystem()
+    guard files.exists(path) else { throw InputError(sentence: "there is no checkpoint \(path); check the path") }
+    if files.isDirectory(path + "/checkpoints") { return (path, nil) }
+    return (parentDirectory(of: parentDirectory(of: path)), path)
+  }
+
+  /// The settings that the options ask for, and which of them were given.
+  private func askedSettings(_ record: CheckpointRecord) throws -> (RunSettings, Set<String>) {
+    let preset = try model.resolvedPreset(forStories: record.data.path == nil)
+    var given = Set((training.named + model.named + checkpoints.named).filter { $0.value != nil }.map(\.name))
+    if model.preset != nil { given.formUnion(ModelOptions.namesInPreset) }
+    return (
+      RunSettings(
+        configuration: configuration(preset), batchSize: training.batchSize ?? preset.batchSize,
+        blockSize: model.blockSize ?? preset.contextLength, layerCount: model.nLayer ?? preset.layerCount,
+        headCount: model.nHead ?? preset.headCount, channelCount: model.nEmbd ?? preset.channelCount,
+        dropout: model.dropout ?? preset.dropout, hasBias: model.bias ?? preset.hasBias), given
+    )
   }
 
   /// The name of a file without its folders and without what follows the first dot.
@@ -73,6 +134,20 @@ struct ModelOptions: ParsableArguments {
 
   @Flag(inversion: .prefixedNo, help: "Biases in linear layers and norms (no).")
   var bias: Bool?
+
+  /// As `TrainingOptions.named`.
+  var named: [(name: String, value: Any?)] {
+    [
+      ("n_layer", nLayer), ("n_head", nHead), ("n_embd", nEmbd), ("block_size", blockSize), ("dropout", dropout),
+      ("bias", bias),
+    ]
+  }
+
+  /// What a preset settles.
+  static let namesInPreset = [
+    "n_layer", "n_head", "n_embd", "block_size", "dropout", "bias", "batch_size", "grad_accum", "max_iters",
+    "warmup_iters", "learning_rate", "min_lr",
+  ]
 
   func resolvedPreset(forStories: Bool) throws -> TrainingPreset {
     guard let preset else { return forStories ? .stories : .standard }

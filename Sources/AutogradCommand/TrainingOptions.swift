@@ -25,8 +25,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(name: [.long, .customLong("iters")], help: ArgumentHelp("Steps (2000).", valueName: "n"))
   var maxIters: Int?
 
-  @Option(help: ArgumentHelp("Which optimiser.", valueName: "name"))
-  var optimizer = OptimizerKind.adamw
+  @Option(help: ArgumentHelp("Which optimiser (adamw).", valueName: "name"))
+  var optimizer: OptimizerKind?
 
   @Option(help: ArgumentHelp("Learning rate after warm-up (1e-3).", valueName: "x"))
   var learningRate: Double?
@@ -34,8 +34,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Learning rate at the end (a tenth).", valueName: "x"))
   var minLr: Double?
 
-  @Option(help: ArgumentHelp("The way from learning to minimum rate.", valueName: "name"))
-  var schedule = LearningRateSchedule.Decay.cosine
+  @Option(help: ArgumentHelp("The way to the minimum rate (cosine).", valueName: "name"))
+  var schedule: LearningRateSchedule.Decay?
 
   @Option(help: ArgumentHelp("Steps of linear warm-up (100).", valueName: "n"))
   var warmupIters: Int?
@@ -43,32 +43,32 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps until the minimum rate (all).", valueName: "n"))
   var lrDecayIters: Int?
 
-  @Option(help: ArgumentHelp("Weight decay, on matrices.", valueName: "x"))
-  var weightDecay = 0.1
+  @Option(help: ArgumentHelp("Weight decay, on matrices (0.1).", valueName: "x"))
+  var weightDecay: Double?
 
-  @Option(help: ArgumentHelp("Adam's decay of the mean; SGD's momentum.", valueName: "x"))
-  var beta1 = 0.9
+  @Option(help: ArgumentHelp("Adam's decay of the mean; SGD's momentum (0.9).", valueName: "x"))
+  var beta1: Double?
 
-  @Option(help: ArgumentHelp("Adam's decay of the square.", valueName: "x"))
-  var beta2 = 0.99
+  @Option(help: ArgumentHelp("Adam's decay of the square (0.99).", valueName: "x"))
+  var beta2: Double?
 
-  @Option(help: ArgumentHelp("Largest gradient norm; 0 never clips.", valueName: "x"))
-  var gradClip = 1.0
+  @Option(help: ArgumentHelp("Largest gradient norm; 0 never clips (1).", valueName: "x"))
+  var gradClip: Double?
 
-  @Option(help: ArgumentHelp("Steps between evaluations.", valueName: "n"))
-  var evalInterval = 250
+  @Option(help: ArgumentHelp("Steps between evaluations (250).", valueName: "n"))
+  var evalInterval: Int?
 
-  @Option(help: ArgumentHelp("Batches per evaluation and part.", valueName: "n"))
-  var evalIters = 20
+  @Option(help: ArgumentHelp("Batches per evaluation and part (20).", valueName: "n"))
+  var evalIters: Int?
 
-  @Option(help: ArgumentHelp("Steps between progress lines.", valueName: "n"))
-  var logInterval = 10
+  @Option(help: ArgumentHelp("Steps between progress lines (10).", valueName: "n"))
+  var logInterval: Int?
 
-  @Option(help: ArgumentHelp("What matrix products multiply in.", valueName: "name"))
-  var precision = MatmulPrecision.float32
+  @Option(help: ArgumentHelp("What matrix products multiply in (fp32).", valueName: "name"))
+  var precision: MatmulPrecision?
 
-  @Option(name: [.long, .short], help: ArgumentHelp("Decides weights, data order and dropout.", valueName: "n"))
-  var seed: UInt64 = 1337
+  @Option(name: [.long, .short], help: ArgumentHelp("Decides weights, data order and dropout (1337).", valueName: "n"))
+  var seed: UInt64?
 
   @Option(help: ArgumentHelp("Write a Chrome trace of step 10 here.", valueName: "file"))
   var trace: String?
@@ -87,19 +87,30 @@ struct TrainingOptions: ParsableArguments {
     let rate = learningRate ?? preset.learningRate
     result.accumulation = gradAccum ?? preset.accumulation
     result.maximumSteps = maxIters ?? preset.steps
-    result.optimizer = optimizer
+    if let optimizer { result.optimizer = optimizer }
     result.schedule = LearningRateSchedule(
       peak: rate, minimum: minLr ?? rate * preset.finalRateShare, warmupSteps: warmupIters ?? preset.warmupSteps,
-      decaySteps: lrDecayIters ?? result.maximumSteps, decay: schedule)
-    result.beta1 = beta1
-    result.beta2 = beta2
-    result.weightDecay = weightDecay
-    result.gradientClip = gradClip
-    result.evaluationInterval = evalInterval
-    result.evaluationBatches = evalIters
-    result.logInterval = logInterval
-    result.precision = precision
-    result.seed = seed
+      decaySteps: lrDecayIters ?? result.maximumSteps, decay: schedule ?? .cosine)
+    if let beta1 { result.beta1 = beta1 }
+    if let beta2 { result.beta2 = beta2 }
+    if let weightDecay { result.weightDecay = weightDecay }
+    if let gradClip { result.gradientClip = gradClip }
+    if let evalInterval { result.evaluationInterval = evalInterval }
+    if let evalIters { result.evaluationBatches = evalIters }
+    if let logInterval { result.logInterval = logInterval }
+    if let precision { result.precision = precision }
+    if let seed { result.seed = seed }
     return result
+  }
+
+  /// The settings by their names in checkpoints; nil where one was not given.
+  var named: [(name: String, value: Any?)] {
+    [
+      ("batch_size", batchSize), ("grad_accum", gradAccum), ("max_iters", maxIters), ("optimizer", optimizer),
+      ("learning_rate", learningRate), ("min_lr", minLr), ("schedule", schedule), ("warmup_iters", warmupIters),
+      ("lr_decay_iters", lrDecayIters), ("weight_decay", weightDecay), ("beta1", beta1), ("beta2", beta2),
+      ("grad_clip", gradClip), ("eval_interval", evalInterval), ("eval_iters", evalIters),
+      ("log_interval", logInterval), ("precision", precision), ("seed", seed),
+    ]
   }
 }

@@ -7,47 +7,106 @@ import Training
 
 /// One run of `autograd train`: training with its log and its saves, and the report at the end.
 struct TrainingRun {
-  let out: String
   let source: TextSource
-  let model: GPT<Float>
-  let configuration: TrainingConfiguration
+  let trainer: Trainer
   let data: TrainingData
   let backend: Backend
   /// Where a trace of one step goes.
   let trace: String?
 
-  func execute() throws {
-    let files = POSIXFileSystem(), directory = ModelDirectory(out)
-    try files.createDirectory(out)
-    let log = try TrainingLog(path: out + "/log.jsonl", fileSystem: files)
-    let trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)
-    if trace != nil { trainer.profiledStep = min(10, configuration.maximumSteps) }
-    var curve = LossCurve(optimum: data.optimum), progress = Progress(maximumSteps: configuration.maximumSteps)
-    try trainer.run { event throws(TrainingError) in
-      log.write(event)
-      curve.add(event)
-      progress.show(event)
-      guard case .evaluation(let metrics) = event else { return }
-      do throws(LanguageModelError) {
-        try directory.save(trainer.model, tokenizer: source.tokenizer, metadata: [("step", "\(metrics.step)")])
-      } catch {
-        throw .model(error)
-      }
+  init(
+    source: TextSource, model: GPT<Float>, configuration: TrainingConfiguration, data: TrainingData,
+    backend: Backend, trace: String?
+  ) throws {
+    trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)
+    (self.source, self.data, self.backend, self.trace) = (source, data, backend, trace)
+  }
+
+  /// Trains, from the beginning or from a checkpoint, and ends the process by the signal that interrupted it.
+  ///
+  /// - Parameter superseded: Folders that the run's first checkpoint makes superfluous.
+  func execute(
+    in directory: RunDirectory, from checkpoint: Checkpoint? = nil, superseded: [String] = []
+  ) throws {
+    let keeper = RunKeeper(
+      store: directory.store, tokenizer: source.tokenizer, data: source.identity, batchSize: data.training.batchSize,
+      blockSize: data.training.blockSize)
+    keeper.noteSuperseded(superseded)
+    var teller = Teller(out: directory.path, maximumSteps: trainer.configuration.maximumSteps)
+    // What cannot be written is lost; the run is not.
+    Signals.watch()
+    if let checkpoint {
+      try checkpoint.restore(into: trainer)
+      keeper.noteResume(checkpoint.record.progress)
+      teller.tell(
+        .resumed(path: checkpoint.path, step: trainer.stepCount, fingerprint: checkpoint.record.fingerprint))
+      if let warning = checkpoint.otherInstructions(than: trainer) { teller.warn(trainer.stepCount, warning) }
     }
-    try files.writeAtomically(Array(curve.svg(title: "Loss of \(out)").utf8), to: out + "/curve.svg")
+    if trace != nil { trainer.profiledStep = min(trainer.stepCount + 10, trainer.configuration.maximumSteps) }
+    do {
+      try train(keeper, directory, &teller)
+    } catch TrainingError.cancelled where Signals.isNoted {
+      saveModel(in: directory, &teller)
+      Console.writeError(
+        "interrupted after step \(trainer.stepCount); autograd train --resume \(directory.path) goes on")
+      Signals.endIfNoted()
+    } catch {
+      switch error as? TrainingError {
+      // The weights are good, and may find room where a checkpoint of three times their size does not.
+      case .nonFinite, .checkpoint: saveModel(in: directory, &teller)
+      default: break
+      }
+      throw error
+    }
+    try finish(directory, &teller)
+  }
+
+  private func train(_ keeper: RunKeeper, _ directory: RunDirectory, _ teller: inout Teller) throws {
+    try trainer.run(keeper: keeper, isInterrupted: { Signals.isNoted }) { event throws(TrainingError) in
+      teller.tell(event)
+      guard case .evaluation(let metrics) = event, metrics.step < trainer.configuration.maximumSteps else { return }
+      saveModel(in: directory, &teller)
+    }
+  }
+
+  /// Replaces the model directory's files on the way; what fails is tried again at the next evaluation.
+  private func saveModel(in directory: RunDirectory, _ teller: inout Teller) {
+    do {
+      try writeModel(in: directory)
+    } catch {
+      teller.warn(trainer.stepCount, "the model was not saved: \(error)")
+    }
+  }
+
+  private func writeModel(in directory: RunDirectory) throws {
+    try ModelDirectory(directory.path).save(
+      trainer.model, tokenizer: source.tokenizer, metadata: [("step", "\(trainer.stepCount)")])
+  }
+
+  /// What comes after the last step. All that a run must not lose is on the disk after the first line.
+  private func finish(_ directory: RunDirectory, _ teller: inout Teller) throws {
+    try writeModel(in: directory)
+    Signals.unwatch()
+    Signals.endIfNoted()
+    let files = POSIXFileSystem(), out = directory.path
+    do {
+      try files.writeAtomically(Array(trainer.curve.svg(title: "Loss of \(out)").utf8), to: out + "/curve.svg")
+    } catch {
+      teller.warn(trainer.stepCount, "the curve was not saved: \(error)")
+    }
     if let trace, let profile = trainer.lastProfile {
       try files.writeAtomically(profile.chromeTrace(), to: trace)
       Console.showLine("\nstep \(profile.step), traced to \(trace):\n\(profile)")
     }
-    report(curve)
+    report(out)
   }
 
-  private func report(_ curve: LossCurve) {
-    Console.showLine("\n" + curve.plot())
-    if let optimum = data.optimum, let last = curve.validation.last {
+  private func report(_ out: String) {
+    Console.showLine("\n" + trainer.curve.plot())
+    if let optimum = data.optimum, let last = trainer.progress.lastEvaluation {
       Console.showLine(
-        "\nvalidation loss \(last.loss.fixed(4)), optimum \(optimum.fixed(4)): "
-          + "\((last.loss - optimum).fixed(4)) nats per character above the best that any model can do")
+        "\nvalidation loss \(last.validationLoss.fixed(4)), optimum \(optimum.fixed(4)): "
+          + "\((last.validationLoss - optimum).fixed(4)) nats per character above the best that any model can do")
     }
     showSamples()
     Console.showLine(
@@ -55,6 +114,7 @@ struct TrainingRun {
 
       model   \(out)
       curve   \(out)/curve.svg
+      sha256  \(trainer.fingerprint())  weights and optimiser
       next    autograd generate --model \(out)
               autograd evaluate --model \(out) --data FILE
       """)
@@ -62,7 +122,7 @@ struct TrainingRun {
 
   private func showSamples() {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
-    let generator = Generator(model: model, sampler: Sampler(), tape: Tape(backend: backend))
+    let generator = Generator(model: trainer.model, sampler: Sampler(), tape: Tape(backend: backend))
     let (count, length, stop) = source.samples
     let texts = (0..<count).map { number in
       var text = ""
@@ -80,4 +140,27 @@ struct TrainingRun {
     let report = GrammarReport(of: Array(texts.map { "\n" + $0 }.joined().utf8), by: grammar)
     Console.showLine("\nof \(count) stories:\n\(report)")
   }
+}
+
+/// Passes on what a run tells: to the log and to whoever watches. Neither can stop the run.
+private struct Teller {
+  private let log: TrainingLog?
+  private var progress: Progress
+
+  init(out: String, maximumSteps: Int) {
+    progress = Progress(maximumSteps: maximumSteps)
+    do {
+      log = try TrainingLog(path: out + "/log.jsonl")
+    } catch {
+      log = nil
+      Console.writeError("warning: nothing will be logged: \(error)")
+    }
+  }
+
+  mutating func tell(_ event: TrainingEvent) {
+    log?.write(event)
+    progress.show(event)
+  }
+
+  mutating func warn(_ step: Int, _ sentence: String) { tell(.warning(step: step, sentence)) }
 }

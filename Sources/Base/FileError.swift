@@ -1,6 +1,6 @@
 /// What was being done to a file when it failed.
 public enum FileOperation: String, Sendable, Equatable {
-  case read, write, sync, rename, remove, list, append
+  case read, write, sync, rename, remove, list, append, lock
   case createFolder = "create the folder"
 }
 
@@ -12,6 +12,8 @@ public enum FileError: Error, Equatable, Sendable {
   /// A FIFO, socket or device stands where a plain file is needed.
   case notRegular(FileOperation, path: String)
   case alreadyExists(FileOperation, path: String)
+  /// A folder that is to be removed has something in it.
+  case notEmpty(FileOperation, path: String)
   case permissionDenied(FileOperation, path: String)
   case noSpace(FileOperation, path: String)
   case tooLarge(path: String, byteCount: Int, byteLimit: Int)
@@ -25,7 +27,7 @@ public enum FileError: Error, Equatable, Sendable {
   public var path: String {
     switch self {
     case .notFound(_, let path), .isDirectory(_, let path), .notDirectory(_, let path),
-      .notRegular(_, let path), .alreadyExists(_, let path), .permissionDenied(_, let path),
+      .notRegular(_, let path), .alreadyExists(_, let path), .notEmpty(_, let path), .permissionDenied(_, let path),
       .noSpace(_, let path), .tooLarge(let path, _, _), .truncated(let path, _, _), .invalidPath(let path), .io(_, let path, _):
       path
     }
@@ -46,6 +48,8 @@ extension FileError: CustomStringConvertible {
         + "name a plain file"
     case .alreadyExists(let operation, let path):
       "cannot \(operation.rawValue) \(path): it exists already; remove it or choose another name"
+    case .notEmpty(let operation, let path):
+      "cannot \(operation.rawValue) \(path): the folder is not empty; remove what is in it first"
     case .permissionDenied(let operation, let path):
       "cannot \(operation.rawValue) \(path): permission denied; check owner and mode of file and folder"
     case .noSpace(let operation, let path):

@@ -12,8 +12,10 @@ public protocol FileSystem: Sendable {
   /// Opens a plain file for reading in pieces.
   func openForReading(_ path: String) throws(FileError) -> any RandomAccessFile
 
-  /// Makes a new file with these bytes; what exists is never overwritten. Not durable before `sync`.
-  func create(_ path: String, _ bytes: [UInt8]) throws(FileError)
+  /// Makes a new file of these pieces, one after another; what exists is never overwritten. Not durable before `sync`.
+  ///
+  /// A file that cannot be written whole is removed.
+  func create(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError)
 
   /// Returns when the contents of a file, or the names in a folder, are on the disk.
   func sync(_ path: String) throws(FileError)
@@ -23,11 +25,14 @@ public protocol FileSystem: Sendable {
   /// The new name is durable only after `sync` of the folder it stands in.
   func rename(_ source: String, to destination: String) throws(FileError)
 
-  /// Makes a folder and those above it that are missing; content that a folder exists already.
-  func createDirectory(_ path: String) throws(FileError)
+  /// Makes one folder in a folder that exists. Not durable before `sync` of the folder it stands in.
+  func makeDirectory(_ path: String) throws(FileError)
 
   /// Tells whether a file or folder of this name can be reached; a symbolic link counts as what it points to.
   func exists(_ path: String) -> Bool
+
+  /// Tells whether a folder of this name can be reached, directly or through a symbolic link.
+  func isDirectory(_ path: String) -> Bool
 
   /// The names in a folder, without `.` and `..`, ordered by their bytes.
   func list(_ path: String) throws(FileError) -> [String]
@@ -40,6 +45,43 @@ public protocol FileSystem: Sendable {
 }
 
 extension FileSystem {
+  /// Makes a new file with these bytes, as `create(_:pieces:)`.
+  public func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
+    try create(path, pieces: CollectionOfOne(bytes))
+  }
+
+  /// Makes a folder and those above it that are missing, durably; content that a folder exists already.
+  public func createDirectory(_ path: String) throws(FileError) {
+    try checkPath(path)
+    if exists(path) {
+      if isDirectory(path) { return }
+      throw .notDirectory(.createFolder, path: path)
+    }
+    let parent = parentDirectory(of: path)
+    if parent != path, !exists(parent) { try createDirectory(parent) }
+    do throws(FileError) {
+      try makeDirectory(path)
+    } catch {
+      // Somebody else may have made it meanwhile.
+      if case .alreadyExists = error, isDirectory(path) { return }
+      throw error
+    }
+    try sync(parent)
+  }
+
+  /// Removes a file, or a folder with all that is in it; a symbolic link is removed, not followed into.
+  ///
+  /// - Throws: The first failure; what was removed before stays removed.
+  public func removeTree(_ path: String) throws(FileError) {
+    do throws(FileError) {
+      return try remove(path)
+    } catch {
+      guard case .notEmpty = error else { throw error }
+    }
+    for name in try list(path) { try removeTree(path + "/" + name) }
+    try remove(path)
+  }
+
   /// Replaces a file so that every reader, at any moment and after any crash, finds the old bytes or the new.
   ///
   /// Writes a temporary file in the same folder, syncs it, renames it and syncs the folder. A symbolic link
@@ -49,9 +91,14 @@ extension FileSystem {
   /// - Throws: The first failure; the temporary file is removed. When the last sync fails the new bytes are
   ///   already in place, but may not survive a power loss.
   public func writeAtomically(_ bytes: [UInt8], to path: String) throws(FileError) {
+    try writeAtomically(to: path, pieces: CollectionOfOne(bytes))
+  }
+
+  /// As `writeAtomically(_:to:)`, for a file made of pieces, one after another.
+  public func writeAtomically(to path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
     try checkPath(path)
     let folder = parentDirectory(of: path)
-    let temporary = try createTemporary(bytes, in: folder)
+    let temporary = try createTemporary(pieces, in: folder)
     do throws(FileError) {
       try sync(temporary)
       try rename(temporary, to: path)
@@ -62,14 +109,21 @@ extension FileSystem {
     try sync(folder)
   }
 
+  /// Removes the temporary files that writers left which were killed. None may be at work in the folder.
+  public func removeTemporaries(in folder: String) throws(FileError) {
+    for name in try list(folder) where name.hasPrefix(".autograd-") && name.hasSuffix(".tmp") {
+      try remove(folder + "/" + name)
+    }
+  }
+
   /// Makes a file under the first free temporary name and returns its path.
-  private func createTemporary(_ bytes: [UInt8], in folder: String) throws(FileError) -> String {
+  private func createTemporary(_ pieces: some Sequence<[UInt8]>, in folder: String) throws(FileError) -> String {
     let prefix = folder.hasSuffix("/") ? folder : folder + "/"
     var number = 0
     while true {
       let path = "\(prefix).autograd-\(number).tmp"
       do throws(FileError) {
-        try create(path, bytes)
+        try create(path, pieces: pieces)
         return path
       } catch {
         guard case .alreadyExists = error, number < 10_000 else { throw error }

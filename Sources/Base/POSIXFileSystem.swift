@@ -41,12 +41,13 @@ public struct POSIXFileSystem: FileSystem {
     try POSIXRandomAccessFile(path)
   }
 
-  public func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
+  public func create(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
     let file = try Descriptor(path, O_WRONLY | O_CREAT | O_EXCL, for: .write)
-    guard file.writeAll(bytes.span) < bytes.count else { return }
-    let number = errno
-    _ = removeEntry(path)  // this call made it: the opening was exclusive
-    throw fileError(number, .write, path)
+    for piece in pieces where file.writeAll(piece.span) < piece.count {
+      let number = errno
+      _ = removeEntry(path)  // this call made it: the opening was exclusive
+      throw fileError(number, .write, path)
+    }
   }
 
   public func sync(_ path: String) throws(FileError) {
@@ -67,21 +68,9 @@ public struct POSIXFileSystem: FileSystem {
     throw fileError(number, .rename, exists(source) ? destination : source)
   }
 
-  public func createDirectory(_ path: String) throws(FileError) {
+  public func makeDirectory(_ path: String) throws(FileError) {
     try checkPath(path)
-    let parent = parentDirectory(of: path)
-    if makeDirectory(path) == 0 { return try sync(parent) }
-    let number = errno
-    if number == EEXIST {
-      if isDirectory(path) { return }
-      throw .notDirectory(.createFolder, path: path)
-    }
-    guard number == ENOENT, parent != path, !exists(parent) else {
-      throw fileError(number, .createFolder, path)
-    }
-    try createDirectory(parent)
-    guard makeDirectory(path) == 0 || errno == EEXIST else { throw fileError(errno, .createFolder, path) }
-    try sync(parent)
+    guard createFolder(path) == 0 else { throw fileError(errno, .createFolder, path) }
   }
 
   public func exists(_ path: String) -> Bool {
@@ -119,7 +108,7 @@ public struct POSIXFileSystem: FileSystem {
     try AppendFile(path)
   }
 
-  private func isDirectory(_ path: String) -> Bool {
+  public func isDirectory(_ path: String) -> Bool {
     status(path)?.isDirectory ?? false
   }
 
@@ -143,7 +132,7 @@ private func removeEntry(_ path: String) -> Int32 {
   unsafe remove(path)
 }
 
-private func makeDirectory(_ path: String) -> Int32 {
+private func createFolder(_ path: String) -> Int32 {
   // The string lives for the duration of the call and ends with a zero byte.
   unsafe mkdir(path, 0o777)
 }

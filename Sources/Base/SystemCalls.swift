@@ -20,6 +20,7 @@ func fileError(_ number: Int32, _ operation: FileOperation, _ path: String) -> F
   case ENOTDIR: return .notDirectory(operation, path: path)
   case ENXIO: return .notRegular(operation, path: path)  // a FIFO that nobody reads, a device that is gone
   case EEXIST: return .alreadyExists(operation, path: path)
+  case ENOTEMPTY: return .notEmpty(operation, path: path)
   case EACCES, EPERM: return .permissionDenied(operation, path: path)
   case ENOSPC, EDQUOT: return .noSpace(operation, path: path)
   default: return .io(operation, path: path, errorNumber: number)

@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -163,3 +165,70 @@ void csystem_restore_float_state(uint32_t state) {
 }
 
 void csystem_at_fork_child(void (*child)(void)) { pthread_atfork(NULL, NULL, child); }
+
+// Signals. The handler only notes the first one; a second takes its usual effect at once.
+
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int writing_signals[] = {SIGPIPE, SIGXFSZ};
+static volatile sig_atomic_t noted_signal;
+
+static void take_usual_effect(int signal_number) {
+  struct sigaction usual = {.sa_handler = SIG_DFL};
+  sigemptyset(&usual.sa_mask);
+  sigaction(signal_number, &usual, NULL);
+}
+
+static void note_signal(int signal_number) {
+  if (noted_signal == 0) {
+    noted_signal = signal_number;
+  } else {
+    take_usual_effect(signal_number);
+    raise(signal_number);  // blocked until this handler returns
+  }
+}
+
+void csystem_watch_signals(void) {
+  struct sigaction note = {.sa_handler = note_signal, .sa_flags = SA_RESTART}, before;
+  sigset_t unblocked;
+  sigemptyset(&note.sa_mask);
+  sigemptyset(&unblocked);
+  for (size_t index = 0; index < sizeof ending_signals / sizeof *ending_signals; index++) {
+    // What the parent has told this process to ignore, as nohup does, stays ignored.
+    if (sigaction(ending_signals[index], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+    sigaction(ending_signals[index], &note, NULL);
+    sigaddset(&unblocked, ending_signals[index]);
+  }
+  // A parent that starts programs from a thread which blocks signals hands that on.
+  pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  sigemptyset(&ignore.sa_mask);
+  for (size_t index = 0; index < sizeof writing_signals / sizeof *writing_signals; index++)
+    sigaction(writing_signals[index], &ignore, NULL);
+}
+
+int csystem_noted_signal(void) { return noted_signal; }
+
+void csystem_unwatch_signals(void) {
+  struct sigaction before;
+  for (size_t index = 0; index < sizeof ending_signals / sizeof *ending_signals; index++) {
+    if (sigaction(ending_signals[index], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+    take_usual_effect(ending_signals[index]);
+  }
+}
+
+void csystem_end_by_signal(int signal_number) {
+  take_usual_effect(signal_number);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal_number);
+  pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+  raise(signal_number);
+}
+
+void csystem_open_standard_streams(void) {
+  for (int descriptor = 0; descriptor <= 2; descriptor++) {
+    if (fcntl(descriptor, F_GETFD) != -1) continue;
+    // The lowest free number is this one: those below are open by now.
+    if (open("/dev/null", O_RDWR) != descriptor) return;
+  }
+}

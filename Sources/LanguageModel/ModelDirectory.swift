@@ -27,15 +27,26 @@ public struct ModelDirectory: Sendable {
   public func save<Scalar>(
     _ model: GPT<Scalar>, tokenizer: CharacterTokenizer, metadata: [(key: String, value: String)] = []
   ) throws(LanguageModelError) {
+    let files = try ModelDirectory.files(model, tokenizer: tokenizer, metadata: metadata)
     do throws(FileError) {
       try fileSystem.createDirectory(path)
+      for one in files { try fileSystem.writeAtomically(to: file(one.name), pieces: one.pieces) }
     } catch {
       throw .file(error)
     }
-    try write("tokenizer.json", tokenizer.tokenizerJSON())
-    try write("config.json", model.configuration.json.serialized(pretty: true))
-    try write("generation_config.json", ModelDirectory.generationConfiguration.serialized(pretty: true))
-    try write("model.safetensors", try weights(of: model, metadata))
+  }
+
+  /// The files of a directory, the weights last, as pieces that are made when they are asked for: nothing may be
+  /// trained meanwhile.
+  public static func files<Scalar>(
+    _ model: GPT<Scalar>, tokenizer: CharacterTokenizer, metadata: [(key: String, value: String)] = []
+  ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)] {
+    [
+      ("tokenizer.json", CollectionOfOne(tokenizer.tokenizerJSON())),
+      ("config.json", CollectionOfOne(model.configuration.json.serialized(pretty: true))),
+      ("generation_config.json", CollectionOfOne(generationConfiguration.serialized(pretty: true))),
+      ("model.safetensors", try weights(of: model, metadata)),
+    ]
   }
 
   /// What `save` takes of memory while it runs: the file and the tensors that it is made of.
@@ -51,38 +62,33 @@ public struct ModelDirectory: Sendable {
     ])
   }
 
-  private func write(_ name: String, _ bytes: [UInt8]) throws(LanguageModelError) {
-    do throws(FileError) {
-      try fileSystem.writeAtomically(bytes, to: file(name))
-    } catch {
-      throw .file(error)
-    }
-  }
-
-  private func weights<Scalar>(
+  private static func weights<Scalar>(
     of model: GPT<Scalar>, _ metadata: [(key: String, value: String)]
-  ) throws(LanguageModelError) -> [UInt8] {
+  ) throws(LanguageModelError) -> any Sequence<[UInt8]> {
     var writer = SafetensorsWriter()
     do throws(SafetensorsError) {
       for (key, value) in metadata { try writer.setMetadata(key, value) }
-      for named in model.parameters {
-        let floats = named.parameter.array.map { Float($0) }
-        var shape = named.parameter.shape
-        let transposed = GPTWeightNames.isTransposed(named.path)
-        if transposed { shape.reverse() }
-        try writer.add(
-          GPTWeightNames.stored(named.path), shape: shape,
-          floats: transposed ? transpose(floats, rows: shape[1], columns: shape[0]) : floats)
-      }
+      for named in model.parameters { try add(named, to: &writer) }
       if !model.configuration.hasBias {
         for bias in GPTWeightNames.biases(model.configuration) {
           try writer.add(
             GPTWeightNames.stored(bias.path), shape: [bias.count], floats: [Float](repeating: 0, count: bias.count))
         }
       }
-      return try writer.serialized()
+      return try writer.pieces()
     } catch {
-      throw .safetensors(path: file("model.safetensors"), error)
+      throw .safetensors(path: "model.safetensors", error)
+    }
+  }
+
+  private static func add<Scalar>(
+    _ named: NamedParameter<Scalar>, to writer: inout SafetensorsWriter
+  ) throws(SafetensorsError) {
+    let isTransposed = GPTWeightNames.isTransposed(named.path), shape = named.parameter.shape
+    try writer.add(GPTWeightNames.stored(named.path), shape: isTransposed ? shape.reversed() : shape) {
+      // Of a model in Float the cast costs nothing; the conversion, number by number, would.
+      let numbers = named.parameter.array, floats = numbers as? [Float] ?? numbers.map { Float($0) }
+      return isTransposed ? transpose(floats, rows: shape[0], columns: shape[1]) : floats
     }
   }
 
@@ -90,12 +96,15 @@ public struct ModelDirectory: Sendable {
 
   /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
   public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
-    let model = try loadModel()
-    let path = file("tokenizer.json"), bytes = try read("tokenizer.json", byteLimit: 100_000_000)
+    (try loadModel(), try tokenizer())
+  }
+
+  public func tokenizer() throws(LanguageModelError) -> CharacterTokenizer {
+    let bytes = try read("tokenizer.json", byteLimit: 100_000_000)
     do throws(TextError) {
-      return (model, try CharacterTokenizer(tokenizerJSON: bytes))
+      return try CharacterTokenizer(tokenizerJSON: bytes)
     } catch {
-      throw .tokenizer(path: path, error)
+      throw .tokenizer(path: file("tokenizer.json"), error)
     }
   }
 
@@ -125,7 +134,8 @@ public struct ModelDirectory: Sendable {
     }
   }
 
-  private func load(into model: GPT<Float>) throws(LanguageModelError) {
+  /// Reads the weights into a model of the same configuration. All or nothing: every mismatch is listed in one error.
+  public func load(into model: GPT<Float>) throws(LanguageModelError) {
     let path = file("model.safetensors"), source: any RandomAccessFile
     do throws(FileError) {
       source = try fileSystem.openForReading(path)

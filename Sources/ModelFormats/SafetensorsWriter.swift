@@ -57,7 +57,19 @@ public struct SafetensorsWriter {
   ///
   /// - Throws: As the other `add`; a count that does not fit the shape is found by `serialized()`.
   public mutating func add(_ name: String, shape: [Int], floats: [Float]) throws(SafetensorsError) {
-    try add(name, dtype: .f32, shape: shape) { appendLittleEndian(floats.lazy.map(\.bitPattern), to: &$0) }
+    try add(name, shape: shape) { floats }
+  }
+
+  /// Adds an F32 tensor whose numbers are made when the file is; as `add(_:shape:floats:)`.
+  public mutating func add(_ name: String, shape: [Int], _ floats: @escaping () -> [Float]) throws(SafetensorsError) {
+    try add(name, dtype: .f32, shape: shape) { bytes in
+      #if _endian(little)
+        // INVARIANT: the buffer is only read, and only during the call; any bytes of a float are bytes.
+        unsafe floats().withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+      #else
+        appendLittleEndian(floats().lazy.map(\.bitPattern), to: &bytes)
+      #endif
+    }
   }
 
   /// Adds an F64 tensor; as `add(_:shape:floats:)`.
@@ -76,15 +88,8 @@ public struct SafetensorsWriter {
   ///   `headerTooLarge`.
   /// - Complexity: One array of the file's size, filled from front to back.
   public func serialized() throws(SafetensorsError) -> [UInt8] {
-    var header = headerJSON().serialized()
-    header += repeatElement(UInt8(ascii: " "), count: (64 - (8 + header.count) % 64) % 64)
-    guard header.count <= SafetensorsHeader.byteLimit else {
-      throw .headerTooLarge(byteCount: UInt64(header.count))
-    }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(8 + header.count + dataByteCount)
-    appendLittleEndian(CollectionOfOne(UInt64(header.count)), to: &bytes)
-    bytes += header
+    var bytes = try header()
+    bytes.reserveCapacity(bytes.count + dataByteCount)
     for tensor in tensors {
       let before = bytes.count
       tensor.appendBytes(&bytes)
@@ -93,6 +98,37 @@ public struct SafetensorsWriter {
       }
     }
     return bytes
+  }
+
+  /// The file in pieces, one after another: its header, then each tensor when it is asked for, so that the file never
+  /// stands in memory whole. Iterating again makes the same pieces of what the tensors are then.
+  ///
+  /// - Precondition: A tensor's closure appends as many bytes as it should; otherwise stops and prints both numbers.
+  public func pieces() throws(SafetensorsError) -> some Sequence<[UInt8]> {
+    let header = try header(), tensors = tensors
+    return (0...tensors.count).lazy.map { number in
+      if number == 0 { return header }
+      let tensor = tensors[number - 1]
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(tensor.byteCount)
+      tensor.appendBytes(&bytes)
+      guard bytes.count == tensor.byteCount else {
+        let error = SafetensorsError.wrongByteCount(name: tensor.name, expected: tensor.byteCount, got: bytes.count)
+        fatalError("\(error)")
+      }
+      return bytes
+    }
+  }
+
+  private func header() throws(SafetensorsError) -> [UInt8] {
+    var header = headerJSON().serialized()
+    header += repeatElement(UInt8(ascii: " "), count: (64 - (8 + header.count) % 64) % 64)
+    guard header.count <= SafetensorsHeader.byteLimit else {
+      throw .headerTooLarge(byteCount: UInt64(header.count))
+    }
+    var bytes: [UInt8] = []
+    appendLittleEndian(CollectionOfOne(UInt64(header.count)), to: &bytes)
+    return bytes + header
   }
 
   private func headerJSON() -> JSON {

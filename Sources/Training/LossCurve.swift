@@ -6,18 +6,29 @@ public struct LossCurve: Sendable {
     public let loss: Double
   }
 
-  public private(set) var training: [Point] = []
-  public private(set) var validation: [Point] = []
+  private var trainingSeries = ThinnedPoints()
+  private var validationSeries = ThinnedPoints()
   /// The least loss that any model can have on this data, where that is known.
   public let optimum: Double?
 
   public init(optimum: Double? = nil) { self.optimum = optimum }
 
+  init(optimum: Double?, training: ThinnedPoints, validation: ThinnedPoints) {
+    self.optimum = optimum
+    (trainingSeries, validationSeries) = (training, validation)
+  }
+
+  /// Both series as they are kept, for saving.
+  var series: (training: ThinnedPoints, validation: ThinnedPoints) { (trainingSeries, validationSeries) }
+
+  public var training: [Point] { trainingSeries.withLatest }
+  public var validation: [Point] { validationSeries.withLatest }
+
   public mutating func add(_ event: TrainingEvent) {
     switch event {
-    case .started: return
-    case .step(let metrics): training.append(Point(step: metrics.step, loss: metrics.loss))
-    case .evaluation(let metrics): validation.append(Point(step: metrics.step, loss: metrics.validationLoss))
+    case .step(let metrics): trainingSeries.add(Point(step: metrics.step, loss: metrics.loss))
+    case .evaluation(let metrics): validationSeries.add(Point(step: metrics.step, loss: metrics.validationLoss))
+    case .started, .resumed, .saved, .nonFinite, .warning: return
     }
   }
 
@@ -29,6 +40,35 @@ public struct LossCurve: Sendable {
     else { return nil }
     let margin = max(0.05 * (high - low), 0.01)
     return (0...Double(max(1, last)), low - margin...high + margin)
+  }
+}
+
+/// The points of a series of any length in constant memory: at first all, then every second, every fourth and so on,
+/// and always the latest.
+struct ThinnedPoints: Sendable, Equatable {
+  static let limit = 512
+  var kept: [LossCurve.Point] = []
+  /// Points seen, and the distance of those that are kept.
+  var seen = 0, stride = 1
+  var latest: LossCurve.Point?
+
+  var withLatest: [LossCurve.Point] {
+    guard let latest, kept.last != latest else { return kept }
+    return kept + [latest]
+  }
+
+  mutating func add(_ point: LossCurve.Point) {
+    latest = point
+    defer { seen += 1 }
+    guard seen % stride == 0 else { return }
+    if kept.isEmpty { kept.reserveCapacity(ThinnedPoints.limit) }
+    if kept.count == ThinnedPoints.limit {
+      for index in 0..<kept.count / 2 { kept[index] = kept[2 * index] }
+      kept.removeLast(kept.count / 2)
+      stride *= 2
+      guard seen % stride == 0 else { return }
+    }
+    kept.append(point)
   }
 }
 

@@ -2,7 +2,7 @@ import Autograd
 public import Kernels
 public import NeuralNetwork
 
-/// How a model is trained: everything that decides the result, and nothing else.
+/// How a model is trained: everything that decides the result, and when a run tells and saves what it has come to.
 public struct TrainingConfiguration: Sendable, Equatable {
   /// Batches per step, whose gradients are averaged.
   public var accumulation = 1
@@ -25,6 +25,12 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var precision = MatmulPrecision.float32
   /// Decides initial weights, data order and dropout.
   public var seed: UInt64 = 1337
+  /// What becomes of a step whose loss or gradient is not finite.
+  public var nonFinitePolicy = NonFinitePolicy.skip
+  /// Steps between two checkpoints, where a run keeps any; 0 saves at the end and when interrupted.
+  public var saveInterval = 250
+  /// The number of checkpoints that stay, the best one apart.
+  public var keptCheckpoints = 2
 
   public init() {}
 
@@ -43,7 +49,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
       ("number of accumulated batches", accumulation, 1), ("number of steps", maximumSteps, 0),
       ("evaluation interval", evaluationInterval, 1), ("number of evaluation batches", evaluationBatches, 1),
       ("log interval", logInterval, 1), ("number of warm-up steps", schedule.warmupSteps, 0),
-      ("number of decay steps", schedule.decaySteps, 0),
+      ("number of decay steps", schedule.decaySteps, 0), ("save interval", saveInterval, 0),
+      ("number of kept checkpoints", keptCheckpoints, 1),
     ]
     for (name, value, least) in counts where value < least { return "the \(name) must be at least \(least), got \(value)" }
     let rates = [

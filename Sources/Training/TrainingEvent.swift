@@ -4,6 +4,14 @@ public enum TrainingEvent: Sendable {
   case started(parameterCount: Int, arenaBytes: Int, data: String)
   case step(StepMetrics)
   case evaluation(EvaluationMetrics)
+  /// The run goes on from a checkpoint.
+  case resumed(path: String, step: Int, fingerprint: Fingerprint)
+  /// A checkpoint is on the disk, whatever happens now.
+  case saved(path: String, step: Int, fingerprint: Fingerprint)
+  /// A step went wrong, and what is done about it.
+  case nonFinite(NonFiniteStep, NonFinitePolicy)
+  /// Something failed that the run can do without.
+  case warning(step: Int, String)
 }
 
 /// One logged step.
@@ -26,4 +34,6 @@ public struct EvaluationMetrics: Sendable {
   public let step: Int
   public let trainingLoss: Double
   public let validationLoss: Double
+  /// Of the weights and the optimiser's state that were measured.
+  public let fingerprint: Fingerprint
 }

@@ -1,7 +1,8 @@
 import Base
 
 /// Writes what a run tells as one JSON object per line: `step loss lr grad_norm tokens_per_second arena_bytes`, and
-/// `step train_loss val_loss` for evaluations.
+/// `step train_loss val_loss fingerprint` for evaluations; `event` names anything else. After a resume, steps between
+/// the checkpoint and the end of the run before stand twice, with the same numbers.
 ///
 /// A log that cannot be written never stops training.
 public struct TrainingLog {
@@ -25,8 +26,29 @@ public struct TrainingLog {
       write([
         JSON.Member("step", .integer(Int64(metrics.step))), JSON.Member("train_loss", number(metrics.trainingLoss)),
         JSON.Member("val_loss", number(metrics.validationLoss)),
+        JSON.Member("fingerprint", .string(metrics.fingerprint.hexadecimal)),
+      ])
+    case .resumed(let path, let step, let fingerprint): note("resumed", step, path, fingerprint)
+    case .saved(let path, let step, let fingerprint): note("saved", step, path, fingerprint)
+    case .nonFinite(let bad, let action):
+      write([
+        JSON.Member("event", .string("non_finite")), JSON.Member("step", .integer(Int64(bad.step))),
+        JSON.Member("loss", number(bad.loss)), JSON.Member("grad_norm", number(bad.gradientNorm)),
+        JSON.Member("action", .string(action.rawValue)), JSON.Member("cause", bad.cause.map { .string($0) } ?? .null),
+      ])
+    case .warning(let step, let sentence):
+      write([
+        JSON.Member("event", .string("warning")), JSON.Member("step", .integer(Int64(step))),
+        JSON.Member("sentence", .string(sentence)),
       ])
     }
+  }
+
+  private func note(_ event: String, _ step: Int, _ path: String, _ fingerprint: Fingerprint) {
+    write([
+      JSON.Member("event", .string(event)), JSON.Member("step", .integer(Int64(step))),
+      JSON.Member("path", .string(path)), JSON.Member("fingerprint", .string(fingerprint.hexadecimal)),
+    ])
   }
 
   private func number(_ value: Double) -> JSON { value.isFinite ? .number(value) : .string("\(value)") }

@@ -41,6 +41,20 @@ import Testing
     #expect(text.contains("the first gradient that is not finite"))
   }
 
+  @Test("firstNonFinite tells without stopping, leaves nothing behind, and finds nothing in a good step")
+  func firstNonFiniteWithoutStopping() {
+    let tape = Tape<Double>(), weight = parameter("layers.0.weight", [[1, -1], [2, 3]])
+    func run(_ input: Tensor<Double>) {
+      tape.step { tape in tape.input(input).linear(weight).log().sum().backward() }
+    }
+    #expect(tape.firstNonFinite { run([[3, 1]]) } == nil)
+    let found = tape.firstNonFinite { run([[1, 1]]) }
+    let sentence = "log: the first number that is not finite: -inf at index 0 of its result [1, 2], after layers.0.weight;"
+    #expect(found?.description.hasPrefix(sentence) == true)
+    #expect(!tape.findsNonFinite)
+    run([[1, 1]])
+  }
+
   @Test("finite steps pass, and values are the same with and without watching")
   func watchingChangesNothing() {
     let weight = parameter("w", [[1, 2], [3, 4]])

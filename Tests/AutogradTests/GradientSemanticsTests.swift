@@ -184,4 +184,20 @@ struct GradientSemanticsTests {
     }
     try core.endStep()
   }
+
+  @Test("restored gradients are added to by a step that accumulates, on any tape, and replaced by one that does not")
+  func restoredGradients() {
+    let weight = Parameter<Double>([1, 2, 3])
+    let tape = Tape<Double>()
+    tape.step { tape in (tape.variable(weight) * tape.input([4, 5, 6])).sum().backward() }
+    let saved = weight.gradient.elements
+    for restored in [tape, Tape<Double>()] {
+      restored.restoreGradients([(weight, saved)])
+      #expect(weight.gradient.elements == [4, 5, 6])
+      restored.step(accumulating: true) { tape in (tape.variable(weight) * tape.input([10, 20, 30])).sum().backward() }
+      #expect(weight.gradient.elements == [14, 25, 36])
+      restored.step { tape in (tape.variable(weight) * tape.input([1, 1, 1])).sum().backward() }
+      #expect(weight.gradient.elements == [1, 1, 1])
+    }
+  }
 }

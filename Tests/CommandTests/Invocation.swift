@@ -8,7 +8,7 @@ struct Outcome {
 }
 
 /// The products lie beside the test bundle.
-private let executable: URL = {
+let executable: URL = {
   let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
   var folder = bundle.deletingLastPathComponent()
   while folder.path != "/" {

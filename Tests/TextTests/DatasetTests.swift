@@ -141,11 +141,12 @@ struct LoadTextTests {
       }
       return bytes
     }
-    func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {}
+    func create(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {}
     func sync(_ path: String) throws(FileError) {}
     func rename(_ source: String, to destination: String) throws(FileError) {}
-    func createDirectory(_ path: String) throws(FileError) {}
+    func makeDirectory(_ path: String) throws(FileError) {}
     func exists(_ path: String) -> Bool { true }
+    func isDirectory(_ path: String) -> Bool { false }
     func list(_ path: String) throws(FileError) -> [String] { [] }
     func remove(_ path: String) throws(FileError) {}
     func openForAppending(_ path: String) throws(FileError) -> AppendFile {

@@ -1,6 +1,7 @@
 import Autograd
 import Base
 import CTestSupport
+import Foundation
 import Kernels
 import LanguageModel
 import TestSupport
@@ -15,6 +16,11 @@ import Training
     await #expect(processExitsWith: .success) {
       for threads in [1, 2] { try checkLongRun(threads: threads, dropout: 0, steps: 10_000) }
     }
+  }
+
+  @Test("a run with checkpoints, evaluations and samples: constant memory, one chunk, no allocation between them")
+  func savingRun() async {
+    await #expect(processExitsWith: .success) { try checkSavingRun() }
   }
 
   @Test("dropout changes neither plan nor allocations")
@@ -61,7 +67,60 @@ private func checkLongRun(threads: Int, dropout: Double, steps: Int, recomputing
   #expect(trainer.arenaStatistics.peak == plan.arenaBytes)
 }
 
-private func makeTrainer(threads: Int, dropout: Double, recomputing: Bool) throws -> (Trainer, CharacterTokenizer) {
+/// Trains as the command does, with everything on; 3000 steps, or as many as AUTOGRAD_LONG_RUN says.
+private func checkSavingRun() throws {
+  let steps = ProcessInfo.processInfo.environment["AUTOGRAD_LONG_RUN"].flatMap { Int($0) } ?? 3000
+  let (trainer, tokenizer) = try makeTrainer(threads: 2, dropout: 0) {
+    $0.maximumSteps = steps
+    $0.evaluationInterval = 250
+    $0.logInterval = 50
+    $0.saveInterval = 500
+  }
+  try temporaryDirectory { path in
+    let directory = try RunDirectory(path), log = try TrainingLog(path: path + "/log.jsonl")
+    let keeper = RunKeeper(
+      store: directory.store, tokenizer: tokenizer, data: DataIdentity(path: nil, bytes: []), batchSize: 2,
+      blockSize: 8)
+    let start = try tokenizer.encode("the "), generator = Generator(model: trainer.model, sampler: Sampler())
+    var readings: [(step: Int, bytes: Int)] = [], chunks: Set<Int> = []
+    var allocations = 0, intervals = 0, last = 0
+    readings.reserveCapacity(steps / 500 + 1)
+    try trainer.run(
+      keeper: keeper,
+      isInterrupted: {
+        // Asked after every batch: between two of them nothing but a step, unless there was an event.
+        let now = ctest_all_allocations()
+        if last != 0 {
+          allocations += Int(now - last)
+          intervals += 1
+        }
+        last = ctest_all_allocations()
+        return false
+      }
+    ) { event throws(TrainingError) in
+      log.write(event)
+      last = 0
+      switch event {
+      case .evaluation: generator.generate(after: start, count: 8, tokenizer: tokenizer) { _ in true }
+      case .saved(_, let step, _):
+        readings.append((step, (try? anonymousBytes()) ?? 0))
+        chunks.insert(trainer.arenaStatistics.chunks)
+      default: break
+      }
+    }
+    #expect(chunks == [1] && intervals > steps * 9 / 10)
+    let steady = readings.filter { $0.step >= 1000 }.map(\.bytes)
+    #expect(steady.count >= 4 && steady.allSatisfy { $0 > 0 })
+    #expect(steady.max()! - steady.min()! <= 512 * 1024)
+    #if !DEBUG
+      if ctest_counts_allocations() != 0 { #expect(allocations == 0) }
+    #endif
+  }
+}
+
+private func makeTrainer(
+  threads: Int, dropout: Double, recomputing: Bool = false, _ change: (inout TrainingConfiguration) -> Void = { _ in }
+) throws -> (Trainer, CharacterTokenizer) {
   let text = Array(String(repeating: "the quick brown fox jumps over the lazy dog. ", count: 40).utf8)
   let tokenizer = try CharacterTokenizer(training: text)
   var model = GPT<Float>(
@@ -73,6 +132,7 @@ private func makeTrainer(threads: Int, dropout: Double, recomputing: Bool) throw
   configuration.maximumSteps = 20
   configuration.evaluationInterval = 10
   configuration.evaluationBatches = 2
+  change(&configuration)
   let trainer = try Trainer(
     model: model,
     data: try .windows(

@@ -142,7 +142,8 @@ import Training
       let bytes = try POSIXFileSystem().read(path + "/log.jsonl", byteLimit: 1 << 20)
       let lines = try bytes.split(separator: UInt8(ascii: "\n")).map { try JSON(parsing: Array($0)) }
       let keys = lines.map { $0.objectValue!.map(\.key).joined(separator: " ") }
-      let step = "step loss lr grad_norm tokens_per_second arena_bytes", evaluation = "step train_loss val_loss"
+      let step = "step loss lr grad_norm tokens_per_second arena_bytes"
+      let evaluation = "step train_loss val_loss fingerprint"
       #expect(keys == [step, evaluation, step, evaluation])
       #expect(lines.map { $0["step"]?.intValue } == [10, 10, 20, 20])
     }

@@ -5,6 +5,8 @@ import CSystem
 /// A tape without an observer pays one branch per operation.
 final class Observer {
   var findsNonFinite = false
+  /// What `firstNonFinite` has found; nil inside where it is still looking, and outside where nobody notes.
+  var note: Misuse??
   var profiles = false
   private var events: [StepProfile.Event] = []
   private var stepStart: UInt64 = 0
@@ -57,10 +59,11 @@ extension TapeCore {
   private func checkFinite(_ slot: Slot, _ operation: StaticString) throws(Misuse) {
     let node = nodes[slot]
     guard !node.isTokens, let index = unsafe firstNonFinite(node.data, node.shape.count) else { return }
-    throw Misuse(
-      operation, "the first number that is not finite: \(unsafe element(node.data, index)) at index \(index) of its "
-        + "result \(node.shape), in step \(step)\(place(of: node.record))",
-      hint: "its inputs were finite; look for a division by zero, a logarithm of 0 or numbers that exploded")
+    try tell(
+      Misuse(
+        operation, "the first number that is not finite: \(unsafe element(node.data, index)) at index \(index) of its "
+          + "result \(node.shape)\(stepClause)\(place(of: node.record))",
+        hint: "its inputs were finite; look for a division by zero, a logarithm of 0 or numbers that exploded"))
   }
 
   private func checkFiniteGradient(of slot: Slot, _ operation: String, _ record: Record) throws(Misuse) {
@@ -69,11 +72,22 @@ extension TapeCore {
     let gradient = unsafe node.parameter?.takeUnretainedValue().allocatedGradient().start ?? node.gradient
     guard let gradient = unsafe gradient, let index = unsafe firstNonFinite(gradient, node.shape.count) else { return }
     let whose = unsafe node.parameter?.takeUnretainedValue().name.map { "parameter \($0)" } ?? "input"
-    throw Misuse(
-      named: operation, "the first gradient that is not finite: \(unsafe element(gradient, index)) at index \(index) of the "
-        + "gradient of its \(whose) \(node.shape), in step \(step)\(place(of: nodes[record.output].record))",
-      hint: "look at the values that enter this operation, or lower the learning rate")
+    try tell(
+      Misuse(
+        named: operation,
+        "the first gradient that is not finite: \(unsafe element(gradient, index)) at index \(index) of "
+          + "the gradient of its \(whose) \(node.shape)\(stepClause)\(place(of: nodes[record.output].record))",
+        hint: "look at the values that enter this operation, or lower the learning rate"))
   }
+
+  /// Stops with a finding, or notes the first.
+  private func tell(_ finding: Misuse) throws(Misuse) {
+    guard let observer, let note = observer.note else { throw finding }
+    if note == nil { observer.note = .some(finding) }
+  }
+
+  /// Who notes findings counts steps by other numbers than the tape's.
+  private var stepClause: String { observer?.note == nil ? ", in step \(step)" : "" }
 
   /// The nearest parameter by name at or before a record: where in the network an operation stands.
   private func place(of record: Int) -> String {

@@ -49,6 +49,20 @@ extension Tape {
     set { observe { $0.findsNonFinite = newValue } }
   }
 
+  /// Runs `body`, steps of this tape, and tells which operation in it was the first to make a NaN or an infinity, as
+  /// `findsNonFinite` does, but without stopping: to go over a step again that went wrong.
+  public func firstNonFinite(in body: () -> Void) -> Misuse? {
+    let before = findsNonFinite
+    findsNonFinite = true
+    core.observer?.note = .some(nil)
+    defer {
+      core.observer?.note = nil
+      findsNonFinite = before
+    }
+    body()
+    return core.observer?.note ?? nil
+  }
+
   /// Records time and memory of every operation; see `lastProfile`. Costs nothing when off.
   public var isProfiling: Bool {
     get { core.observer?.profiles ?? false }

@@ -1,4 +1,4 @@
-// System calls that Swift cannot reach by itself: futex, thread affinity, spin hints, memory advice.
+// System calls that Swift cannot reach by itself: futex, thread affinity, spin hints, memory advice, signal handlers.
 #ifndef AUTOGRAD_CSYSTEM_H
 #define AUTOGRAD_CSYSTEM_H
 
@@ -58,5 +58,23 @@ void csystem_restore_float_state(uint32_t state);
 
 /// Calls `child` in the child process after every fork.
 void csystem_at_fork_child(void (*_Nonnull child)(void));
+
+/// From now on the first SIGINT, SIGTERM or SIGHUP is noted and has no other effect; a second ends the process at once.
+/// Signals that the process was started to ignore stay ignored; blocked ones are unblocked for this thread. Writing to a
+/// closed pipe, or beyond the largest size of a file, becomes an error of the call instead of the end of the process.
+void csystem_watch_signals(void);
+
+/// The signal that was noted, or 0.
+int csystem_noted_signal(void);
+
+/// Gives SIGINT, SIGTERM and SIGHUP their usual effect back.
+void csystem_unwatch_signals(void);
+
+/// Ends the process as an uncaught signal does.
+void csystem_end_by_signal(int signal_number);
+
+/// Opens /dev/null for those of descriptors 0, 1 and 2 that are closed, so that no file that is opened later gets the
+/// number of a standard stream, and what is meant for that.
+void csystem_open_standard_streams(void);
 
 #endif

@@ -49,6 +49,8 @@ public final class Adam<Scalar: TensorScalar>: Optimizer {
 
   public var state: OptimizerState<Scalar> { pieces.state(stepCount: stepCount) }
 
+  public var moments: [OptimizerMoment<Scalar>] { pieces.list }
+
   public func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError) {
     try pieces.restore(state)
     stepCount = state.stepCount

@@ -27,6 +27,9 @@ public protocol Optimizer<Scalar>: AnyObject {
   /// What the optimiser remembers, by parameter path: for saving.
   var state: OptimizerState<Scalar> { get }
 
+  /// The tensors of `state`, in its order, to be looked at without being copied.
+  var moments: [OptimizerMoment<Scalar>] { get }
+
   /// Takes over a remembered state.
   ///
   /// - Throws: What is missing, unexpected or of another shape, all of it. Then nothing was changed.
@@ -34,6 +37,8 @@ public protocol Optimizer<Scalar>: AnyObject {
 }
 
 extension Optimizer {
+  public var moments: [OptimizerMoment<Scalar>] { state.tensors.map { OptimizerMoment(key: $0.key, $0.tensor) } }
+
   public func step(learningRate: Double) { step(learningRate: learningRate, gradientScale: 1) }
 }
 
@@ -57,6 +62,47 @@ public struct OptimizerState<Scalar: TensorScalar>: Sendable, Equatable {
 
   public static func == (a: OptimizerState, b: OptimizerState) -> Bool {
     a.stepCount == b.stepCount && a.tensors.elementsEqual(b.tensors) { $0.key == $1.key && $0.tensor == $1.tensor }
+  }
+}
+
+/// One tensor that an optimiser remembers.
+///
+/// A face over the optimiser's own memory, where it has one tensor per parameter: its values change with every step.
+public struct OptimizerMoment<Scalar: TensorScalar> {
+  private enum Storage {
+    case tensor(Tensor<Scalar>)
+    case block(PersistentBlock)
+  }
+
+  /// As in `OptimizerState.tensors`.
+  public let key: String
+  public let shape: [Int]
+  private let storage: Storage
+
+  public init(key: String, _ tensor: Tensor<Scalar>) {
+    self.key = key
+    shape = tensor.shape.array
+    storage = .tensor(tensor)
+  }
+
+  /// INVARIANT: the block was made for as many elements of Scalar as the shape has.
+  init(key: String, shape: [Int], block: PersistentBlock) {
+    self.key = key
+    self.shape = shape
+    storage = .block(block)
+  }
+
+  /// Shows the values, row-major. No step may run meanwhile.
+  public func withValues<Result>(_ body: (Span<Scalar>) -> Result) -> Result {
+    switch storage {
+    case .tensor(let tensor): body(tensor.elements.span)
+    case .block(let block):
+      // INVARIANT: the block is kept alive by this value and has an element for each of the shape's.
+      unsafe body(
+        Span(
+          _unsafeElements: UnsafeBufferPointer(
+            start: block.start.assumingMemoryBound(to: Scalar.self), count: shape.reduce(1, *))))
+    }
   }
 }
 

@@ -110,15 +110,21 @@ import Kernels
 
   // MARK: State
 
-  func state(stepCount: Int) -> OptimizerState<Scalar> {
-    var tensors: [(key: String, tensor: Tensor<Scalar>)] = []
-    for (index, named) in parameters.enumerated() {
-      for (name, blocks) in moments {
-        let values = unsafe values(blocks[index], named.parameter.count)
-        tensors.append((named.path + "/" + name, Tensor(shape: named.parameter.shape, unsafe [Scalar](values))))
+  /// All of a parameter's tensors, then the next one's.
+  var list: [OptimizerMoment<Scalar>] {
+    parameters.enumerated().flatMap { index, named in
+      moments.map { name, blocks in
+        OptimizerMoment(key: named.path + "/" + name, shape: named.parameter.shape, block: blocks[index])
       }
     }
-    return OptimizerState(stepCount: stepCount, tensors: tensors)
+  }
+
+  func state(stepCount: Int) -> OptimizerState<Scalar> {
+    OptimizerState(
+      stepCount: stepCount,
+      tensors: list.map { moment in
+        (moment.key, Tensor(shape: moment.shape, moment.withValues { values in values.indices.map { values[$0] } }))
+      })
   }
 
   func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError) {

@@ -41,6 +41,8 @@ public final class SGD<Scalar: TensorScalar>: Optimizer {
 
   public var state: OptimizerState<Scalar> { pieces.state(stepCount: stepCount) }
 
+  public var moments: [OptimizerMoment<Scalar>] { pieces.list }
+
   public func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError) {
     try pieces.restore(state)
     stepCount = state.stepCount

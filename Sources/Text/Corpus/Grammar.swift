@@ -42,10 +42,13 @@ public struct Grammar: Sendable {
     (entropyRate, meanDocumentLength) = automaton.documentMeans()
   }
 
+  /// The rules of the built-in grammar, as its file has them.
+  public static var storiesSource: [UInt8] { PackageResources.grammar_txt }
+
   /// The built-in grammar of small stories.
   public static let stories: Grammar = {
     do {
-      return try Grammar(parsing: PackageResources.grammar_txt)
+      return try Grammar(parsing: storiesSource)
     } catch {
       fatalError("built-in grammar: \(error)")
     }

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Training
+
+extension NonFinitePolicy: ExpressibleByArgument {}
+
+struct CheckpointOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Steps between checkpoints; 0: at the end only (250).", valueName: "n"))
+  var saveEvery: Int?
+
+  @Option(help: ArgumentHelp("Checkpoints that stay, the best apart (2).", valueName: "n"))
+  var keep: Int?
+
+  @Option(
+    defaultAsFlag: "auto",
+    help: ArgumentHelp("Go on from this checkpoint, or the newest.", valueName: "auto|path"))
+  var resume: String?
+
+  @Option(
+    name: .customLong("on-nonfinite"),
+    help: ArgumentHelp("What to do where a step gives NaN (skip).", valueName: "what"))
+  var onNonfinite: NonFinitePolicy?
+
+  /// As `TrainingOptions.named`.
+  var named: [(name: String, value: Any?)] {
+    [("save_every", saveEvery), ("keep", keep), ("on_nonfinite", onNonfinite)]
+  }
+
+  func apply(to configuration: inout TrainingConfiguration) {
+    if let saveEvery { configuration.saveInterval = saveEvery }
+    if let keep { configuration.keptCheckpoints = keep }
+    if let onNonfinite { configuration.nonFinitePolicy = onNonfinite }
+  }
+
+  /// The checkpoint that `--resume` names; nil where it says `auto`.
+  var resumePath: String? { resume == "auto" ? nil : resume }
+}

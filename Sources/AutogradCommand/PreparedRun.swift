@@ -1,0 +1,107 @@
+import Kernels
+import LanguageModel
+import Text
+import Training
+
+/// What the options of `train` come to. Nothing large is in memory yet but the text, and the weights of a model that
+/// training goes on from.
+struct PreparedRun {
+  let source: TextSource
+  private(set) var configuration: TrainingConfiguration
+  private(set) var data: TrainingData
+  let backend: Backend
+  let trace: String?
+  private var model: GPT<Float>
+  private let isNew: Bool
+
+  /// A new run.
+  init(data path: String?, model options: ModelOptions, training: TrainingOptions, configuration: TrainingConfiguration)
+    throws
+  {
+    if let problem = configuration.problem { throw TrainingError.invalidConfiguration(problem) }
+    let preset = try options.resolvedPreset(forStories: path == nil)
+    let start = try training.initFrom.map { try ModelDirectory($0).load() }
+    let source = try TextSource(path: path, tokenizer: start?.tokenizer)
+    let model = try start?.model ?? options.network(preset, vocabularySize: source.tokenizer.vocabularySize)
+    try self.init(
+      source, model, isNew: start == nil, configuration, batchSize: training.batchSize ?? preset.batchSize,
+      blockSize: options.blockSize ?? model.configuration.contextLength, training)
+  }
+
+  /// A run that goes on from a checkpoint, whose weights are yet to be read.
+  init(
+    _ source: TextSource, _ record: CheckpointRecord, _ configuration: TrainingConfiguration, _ training: TrainingOptions
+  ) throws {
+    try self.init(
+      source, GPT(record.model), isNew: true, configuration, batchSize: record.batchSize, blockSize: record.blockSize,
+      training)
+  }
+
+  private init(
+    _ source: TextSource, _ model: GPT<Float>, isNew: Bool, _ configuration: TrainingConfiguration, batchSize: Int,
+    blockSize: Int, _ training: TrainingOptions
+  ) throws {
+    try PreparedRun.check(model.configuration, batchSize, blockSize)
+    (self.source, self.model, self.isNew, self.configuration) = (source, model, isNew, configuration)
+    self.model.recomputesBlocks = training.recompute
+    trace = training.trace
+    data = try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed)
+    backend = Backend(pool: training.threads.map { ThreadPool(threads: $0) } ?? .shared)
+  }
+
+  private static func check(_ sizes: GPTConfiguration, _ batchSize: Int, _ blockSize: Int) throws {
+    guard blockSize >= 1, batchSize >= 1 else {
+      throw InputError(sentence: "--block-size and --batch-size must be at least 1, got \(blockSize) and \(batchSize)")
+    }
+    guard batchSize <= largestBatch / blockSize else {
+      throw InputError(
+        sentence: "a batch of \(batchSize) windows of \(blockSize) tokens is larger than any; "
+          + "make --batch-size smaller")
+    }
+    let activations = Double(batchSize * blockSize) * Double(sizes.channelCount) * Double(sizes.layerCount)
+    guard activations < mostActivations else {
+      throw InputError(
+        sentence: "not enough memory: no machine has enough for a batch of \(batchSize) × \(blockSize) tokens in "
+          + "\(sizes.layerCount) layers of \(sizes.channelCount) channels; make them smaller", exit: .outOfMemory)
+    }
+  }
+
+  /// Tokens: far above what any machine trains on at once, far below what sizes overflow at.
+  private static let largestBatch = 1 << 28
+  /// Numbers that one pass from layer to layer makes: some dozen times that many bytes are what sizes can express.
+  private static let mostActivations = 0x1p50
+
+  var planner: MemoryPlanner {
+    MemoryPlanner(
+      model: model, isNew: isNew, training: configuration, batchSize: data.training.batchSize,
+      blockSize: data.training.blockSize, dataBytes: data.byteCount, backend: backend)
+  }
+
+  /// The same run, its steps cut into batches as a plan says.
+  func changed(to plan: TrainingPlan) throws -> PreparedRun {
+    var result = self
+    result.configuration.accumulation = plan.accumulation
+    result.model.recomputesBlocks = plan.recomputesBlocks
+    result.data = try source.trainingData(
+      blockSize: plan.blockSize, batchSize: plan.batchSize, seed: configuration.seed)
+    return result
+  }
+
+  /// The model, whose weights have memory; new ones are drawn.
+  ///
+  /// - Throws: `outOfMemory` where the system refuses it.
+  func makeWeights(drawing: Bool = true) throws(TrainingError) -> GPT<Float> {
+    guard isNew else { return model }
+    guard model.reserve() else { throw .outOfMemory(bytes: planner.plan.newMemory) }
+    if drawing { model.initialize(seed: configuration.seed) }
+    return model
+  }
+
+  /// The run itself. Asks for memory before the weights are made: they may be what does not fit.
+  func run(drawing: Bool = true) throws -> TrainingRun {
+    try planner.requireMemory()
+    return try TrainingRun(
+      source: source, model: try makeWeights(drawing: drawing), configuration: configuration, data: data,
+      backend: backend, trace: trace)
+  }
+}

@@ -1,0 +1,113 @@
+import Base
+
+/// A run's directory, locked: one process at a time writes to it, until it ends, however it ends.
+public struct RunDirectory: Sendable {
+  public let path: String
+  public let store: CheckpointStore
+  private let lock: FileLock
+  private let files = POSIXFileSystem()
+
+  /// Makes the directory, locks it and removes what earlier processes left unfinished.
+  ///
+  /// - Throws: `locked` at once where another process has it.
+  public init(_ path: String) throws(CheckpointError) {
+    self.path = path
+    store = CheckpointStore(folder: path + "/checkpoints")
+    let attempt: FileLock.Attempt
+    do throws(FileError) {
+      try files.createDirectory(path)
+      attempt = try FileLock.take(path + "/lock")
+    } catch {
+      throw .file(error)
+    }
+    switch attempt {
+    case .busy(let holder): throw .locked(path: path, holder: holder)
+    case .held(let lock): self.lock = lock
+    }
+    do throws(FileError) {
+      try files.removeTemporaries(in: path)
+      try store.removeUnfinished()
+      // Made by a process that died before it could sync their names, they would not survive a loss of power.
+      try? files.sync(parentDirectory(of: path))
+      if files.exists(store.folder) { try files.sync(path) }
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  // MARK: Going on
+
+  /// What a run goes on from.
+  public struct Beginning: Sendable {
+    public let checkpoint: Checkpoint
+    /// What the user should know: which checkpoints were passed over, and why.
+    public let notes: [String]
+  }
+
+  /// The newest checkpoint that verifies; nil where there has never been one. Newer ones, which are damaged, are set
+  /// aside.
+  ///
+  /// - Throws: `noneVerifies`.
+  public func newestCheckpoint() throws(CheckpointError) -> Beginning? {
+    guard let (entry, damaged) = try store.newestVerified() else { return nil }
+    var notes: [String] = []
+    for (entry, problem) in damaged {
+      let place = try setAside(entry, as: "damaged")
+      notes.append("\(problem); set aside as \(place)")
+    }
+    if !damaged.isEmpty { notes.append("fell back to \(store.path(entry))") }
+    return Beginning(checkpoint: try Checkpoint(verified: store.path(entry), fileSystem: files), notes: notes)
+  }
+
+  /// A checkpoint by its path: one of this run, whose newer ones are then set aside, or another run's, where this run
+  /// has none of its own.
+  ///
+  /// - Throws: `occupied`, `none`, `damaged`.
+  public func checkpoint(at path: String) throws(CheckpointError) -> Beginning {
+    let checkpoint = try Checkpoint(path)
+    let all = try entries()
+    guard let own = all.first(where: { absolutePath(store.path($0)) == absolutePath(path) }) else {
+      if let newest = all.last { throw .occupied(path: self.path, step: newest.step) }
+      return Beginning(checkpoint: checkpoint, notes: [])
+    }
+    var notes: [String] = []
+    // From the newest on, so that whatever stands is always a run's beginning.
+    for entry in all.reversed() where own < entry {
+      notes.append("\(store.path(entry)) is newer; set aside as \(try setAside(entry, as: "abandoned"))")
+    }
+    return Beginning(checkpoint: checkpoint, notes: notes)
+  }
+
+  // MARK: Starting afresh
+
+  /// Makes room for a run from the beginning. Checkpoints of a run that came to its end are set aside.
+  ///
+  /// - Returns: Where those are now: to be removed once the new run has a checkpoint.
+  /// - Throws: `occupied` where there is a run that did not come to its end.
+  public func startAfresh() throws(CheckpointError) -> [String] {
+    let all = try entries()
+    guard let newest = all.last else { return [] }
+    guard let record = try? Checkpoint.record(store.path(newest), files), record.isFinished else {
+      throw .occupied(path: path, step: newest.step)
+    }
+    var places: [String] = []
+    for entry in all { places.append(try setAside(entry, as: "finished")) }
+    return places
+  }
+
+  private func entries() throws(CheckpointError) -> [CheckpointStore.Entry] {
+    do throws(FileError) {
+      return try store.entries()
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  private func setAside(_ entry: CheckpointStore.Entry, as word: String) throws(CheckpointError) -> String {
+    do throws(FileError) {
+      return try store.setAside(entry, as: word)
+    } catch {
+      throw .file(error)
+    }
+  }
+}

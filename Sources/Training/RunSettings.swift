@@ -1,0 +1,80 @@
+import Base
+import LanguageModel
+
+/// All settings of a run under the names of the command's options: to compare those of a checkpoint with those that are
+/// asked for.
+public struct RunSettings: Sendable, CustomStringConvertible {
+  public var configuration: TrainingConfiguration
+  public var batchSize, blockSize: Int
+  public var layerCount, headCount, channelCount: Int
+  public var dropout: Double
+  public var hasBias: Bool
+
+  public init(
+    configuration: TrainingConfiguration, batchSize: Int, blockSize: Int, layerCount: Int, headCount: Int,
+    channelCount: Int, dropout: Double, hasBias: Bool
+  ) {
+    (self.configuration, self.batchSize, self.blockSize) = (configuration, batchSize, blockSize)
+    (self.layerCount, self.headCount, self.channelCount) = (layerCount, headCount, channelCount)
+    (self.dropout, self.hasBias) = (dropout, hasBias)
+  }
+
+  /// The settings that a checkpoint was made with.
+  public init(_ record: CheckpointRecord) {
+    self.init(
+      configuration: record.configuration, batchSize: record.batchSize, blockSize: record.blockSize,
+      layerCount: record.model.layerCount, headCount: record.model.headCount, channelCount: record.model.channelCount,
+      dropout: record.model.dropout, hasBias: record.model.hasBias)
+  }
+
+  /// By option, dashes written as underscores.
+  private var members: [JSON.Member] {
+    (configuration.json.objectValue ?? []) + [
+      JSON.Member("batch_size", .integer(Int64(batchSize))), JSON.Member("block_size", .integer(Int64(blockSize))),
+      JSON.Member("n_layer", .integer(Int64(layerCount))), JSON.Member("n_head", .integer(Int64(headCount))),
+      JSON.Member("n_embd", .integer(Int64(channelCount))), JSON.Member("dropout", .number(dropout)),
+      JSON.Member("bias", .bool(hasBias)),
+    ]
+  }
+
+  /// As options.
+  public var description: String { members.map(RunSettings.phrase).joined(separator: " ") }
+
+  /// A setting as it would be given.
+  private static func phrase(_ member: JSON.Member) -> String {
+    let name = member.key.split(separator: "_").joined(separator: "-")
+    if let flag = member.value.boolValue { return flag ? "--\(name)" : "--no-\(name)" }
+    return "--\(name) \(text(member.value))"
+  }
+
+  private static func text(_ value: JSON) -> String {
+    value.stringValue ?? value.boolValue.map { $0 ? "yes" : "no" }
+      ?? String(decoding: value.serialized(), as: UTF8.self)
+  }
+
+  /// Whether a setting may change on the way: it decides when a run ends, tells and saves, not what its steps compute.
+  private static func mayChange(_ name: String) -> Bool {
+    ["max_iters", "eval_interval", "log_interval", "save_every", "keep", "on_nonfinite"].contains(name)
+  }
+
+  /// These settings with what may change taken from `asked`, where it was given.
+  public func changed(by asked: RunSettings, given: Set<String>) -> TrainingConfiguration {
+    var result = configuration
+    let other = asked.configuration
+    if given.contains("max_iters") { result.maximumSteps = other.maximumSteps }
+    if given.contains("eval_interval") { result.evaluationInterval = other.evaluationInterval }
+    if given.contains("log_interval") { result.logInterval = other.logInterval }
+    if given.contains("save_every") { result.saveInterval = other.saveInterval }
+    if given.contains("keep") { result.keptCheckpoints = other.keptCheckpoints }
+    if given.contains("on_nonfinite") { result.nonFinitePolicy = other.nonFinitePolicy }
+    return result
+  }
+
+  /// What `asked` gives and these settings contradict, in words: `--n-layer 2 (not 4)`.
+  public func contradictions(to asked: RunSettings, given: Set<String>) -> [String] {
+    zip(members, asked.members).compactMap { own, other in
+      guard given.contains(own.key), !RunSettings.mayChange(own.key), own.value != other.value else { return nil }
+      return "\(RunSettings.phrase(own)) (not \(RunSettings.text(other.value)))"
+    }
+  }
+}
