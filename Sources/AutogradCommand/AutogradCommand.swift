@@ -28,7 +28,7 @@ struct AutogradCommand: ParsableCommand, HasExamples {
   static func main() {
     csystem_open_standard_streams()
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(ForeignNames.translated(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch {
       guard exitCode(for: error).isSuccess else { exit(withError: error) }

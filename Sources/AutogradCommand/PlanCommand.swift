@@ -46,7 +46,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
       data: data, model: model, training: training, configuration: training.configuration(preset))
     let planner = settings.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
-    let command = fit == nil ? nil : TrainArguments(CommandLine.arguments).command(chosen)
+    let command = fit == nil ? nil : TrainArguments(ForeignNames.translated(CommandLine.arguments)).command(chosen)
     func show(_ time: StepProbe?) {
       let report = PlanReport(plan: chosen, command: command, time: time)
       Console.showLine(json ? report.json : report.text)

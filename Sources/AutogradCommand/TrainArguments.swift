@@ -4,7 +4,7 @@ import Training
 struct TrainArguments {
   private let arguments: [String]
 
-  private static let dropped = ["--batch-size", "--grad-accum", "--gradient-accumulation-steps", "--fit"]
+  private static let dropped = ["--batch-size", "--grad-accum", "--fit"]
   private static let droppedFlags = ["--probe", "--json", "--recompute"]
 
   /// - Parameter arguments: All of them, the program's name first.

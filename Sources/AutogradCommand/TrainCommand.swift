@@ -126,7 +126,7 @@ struct ModelOptions: ParsableArguments {
   @Option(name: .customLong("n-embd"), help: ArgumentHelp("Channels, a multiple of the heads (128).", valueName: "n"))
   var nEmbd: Int?
 
-  @Option(name: [.long, .customLong("ctx-size")], help: ArgumentHelp("Tokens of context (64).", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens of context (64); also --ctx-size.", valueName: "n"))
   var blockSize: Int?
 
   @Option(help: ArgumentHelp("Share of activations dropped in training (0).", valueName: "p"))

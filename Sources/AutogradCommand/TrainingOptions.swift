@@ -14,15 +14,13 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Windows per batch (12).", valueName: "n"))
   var batchSize: Int?
 
-  @Option(
-    name: [.long, .customLong("gradient-accumulation-steps")],
-    help: ArgumentHelp("Batches per step (1).", valueName: "n"))
+  @Option(help: ArgumentHelp("Batches per step (1).", valueName: "n"))
   var gradAccum: Int?
 
   @Flag(help: "Compute activations again in backward: less memory, more time.")
   var recompute = false
 
-  @Option(name: [.long, .customLong("iters")], help: ArgumentHelp("Steps (2000).", valueName: "n"))
+  @Option(help: ArgumentHelp("Steps (2000); also --iters.", valueName: "n"))
   var maxIters: Int?
 
   @Option(help: ArgumentHelp("Which optimiser (adamw).", valueName: "name"))

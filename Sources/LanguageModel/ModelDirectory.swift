@@ -49,10 +49,10 @@ public struct ModelDirectory: Sendable {
     ]
   }
 
-  /// What `save` takes of memory while it runs: the file and the tensors that it is made of.
+  /// What `save` takes of memory while it runs: the largest tensor as numbers, turned around, as bytes, and the piece
+  /// before it, which is on its way.
   public static func savingBytes<Scalar>(_ model: GPT<Scalar>) -> Int {
-    let sizes = model.parameters.map { $0.parameter.count * 4 }
-    return 2 * sizes.reduce(0, +) + (sizes.max() ?? 0)
+    4 * (model.parameters.map { $0.parameter.count * 4 }.max() ?? 0)
   }
 
   private static var generationConfiguration: JSON {

@@ -50,6 +50,15 @@ import Testing
     #expect(small.status == 3 && small.errors.contains("a book's text.txt: it does not exist"))
   }
 
+  @Test("options as other programs spell them")
+  func foreignNames() throws {
+    let ours = try json(["--block-size", "16", "--grad-accum", "2", "--max-iters", "9", "--n-layer", "2"])
+    let theirs = try json(["--ctx-size=16", "--gradient_accumulation_steps=2", "--iters", "9", "--n_layer=2"])
+    for name in ["block_size", "grad_accum", "parameter_bytes", "arena_bytes"] {
+      #expect(ours[name] as? Int != nil && ours[name] as? Int == theirs[name] as? Int, "\(name)")
+    }
+  }
+
   @Test("what is too large is shown all the same, with what is missing and exit code 4")
   func tooLarge() throws {
     let outcome = try autograd("plan", "--n-layer", "200", "--n-embd", "8192")
