@@ -265,7 +265,10 @@ public final class Trainer {
   func noteSave() { progress.rollbacks = 0 }
 
   /// The instructions that the bits of this run depend on.
-  var instructionSet: String { tape.backend.instructionSet.rawValue }
+  var instructionSet: String {
+    let usesPairs = configuration.precision == .bfloat16 && tape.backend.multipliesPairs
+    return tape.backend.instructionSet.rawValue + (usesPairs ? " with bfloat16" : "")
+  }
 
   private func fill(_ sampler: any BatchSampler, batch: UInt64) {
     unsafe inputs.withUnsafeMutableBufferPointer { inputs in
