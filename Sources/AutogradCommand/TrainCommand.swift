@@ -67,7 +67,6 @@ struct TrainCommand: ParsableCommand, HasExamples {
       Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
       return try run.execute(in: directory)
     }
-    for note in beginning.notes { Console.writeError("warning: \(note)") }
     let checkpoint = beginning.checkpoint, record = checkpoint.record, settings = RunSettings(record)
     let (asked, given) = try askedSettings(record)
     let contradictions = settings.contradictions(to: asked, given: given)
@@ -79,6 +78,7 @@ struct TrainCommand: ParsableCommand, HasExamples {
     let source = try TextSource(
       path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
     let run = try PreparedRun(source, record, settings.changed(by: asked, given: given), training).run(drawing: false)
+    for note in try directory.settle(beginning) { Console.writeError("warning: \(note)") }
     try run.execute(in: directory, from: checkpoint)
   }
 

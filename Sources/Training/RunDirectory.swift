@@ -40,27 +40,21 @@ public struct RunDirectory: Sendable {
   /// What a run goes on from.
   public struct Beginning: Sendable {
     public let checkpoint: Checkpoint
-    /// What the user should know: which checkpoints were passed over, and why.
-    public let notes: [String]
+    /// Later checkpoints, newest first: what is wrong with them, and under which name they are to stay.
+    fileprivate let passedOver: [(entry: CheckpointStore.Entry, problem: String, name: String)]
   }
 
-  /// The newest checkpoint that verifies; nil where there has never been one. Newer ones, which are damaged, are set
-  /// aside.
+  /// The newest checkpoint that verifies; nil where there has never been one. Newer ones are damaged.
   ///
   /// - Throws: `noneVerifies`.
   public func newestCheckpoint() throws(CheckpointError) -> Beginning? {
     guard let (entry, damaged) = try store.newestVerified() else { return nil }
-    var notes: [String] = []
-    for (entry, problem) in damaged {
-      let place = try setAside(entry, as: "damaged")
-      notes.append("\(problem); set aside as \(place)")
-    }
-    if !damaged.isEmpty { notes.append("fell back to \(store.path(entry))") }
-    return Beginning(checkpoint: try Checkpoint(verified: store.path(entry), fileSystem: files), notes: notes)
+    return Beginning(
+      checkpoint: try Checkpoint(verified: store.path(entry), fileSystem: files),
+      passedOver: damaged.map { ($0, "\($1)", "damaged") })
   }
 
-  /// A checkpoint by its path: one of this run, whose newer ones are then set aside, or another run's, where this run
-  /// has none of its own.
+  /// A checkpoint by its path: one of this run, or another run's, where this run has none of its own.
   ///
   /// - Throws: `occupied`, `none`, `damaged`.
   public func checkpoint(at path: String) throws(CheckpointError) -> Beginning {
@@ -68,14 +62,26 @@ public struct RunDirectory: Sendable {
     let all = try entries()
     guard let own = all.first(where: { absolutePath(store.path($0)) == absolutePath(path) }) else {
       if let newest = all.last { throw .occupied(path: self.path, step: newest.step) }
-      return Beginning(checkpoint: checkpoint, notes: [])
+      return Beginning(checkpoint: checkpoint, passedOver: [])
     }
-    var notes: [String] = []
     // From the newest on, so that whatever stands is always a run's beginning.
-    for entry in all.reversed() where own < entry {
-      notes.append("\(store.path(entry)) is newer; set aside as \(try setAside(entry, as: "abandoned"))")
+    let newer = all.reversed().filter { own < $0 }
+    return Beginning(
+      checkpoint: checkpoint, passedOver: newer.map { ($0, "\(store.path($0)) is newer", "abandoned") })
+  }
+
+  /// Sets aside what a beginning passes over. Call it when nothing else can stop the run from beginning there.
+  ///
+  /// - Returns: What the user should know: which checkpoints those are, and why.
+  public func settle(_ beginning: Beginning) throws(CheckpointError) -> [String] {
+    var notes: [String] = []
+    for (entry, problem, name) in beginning.passedOver {
+      notes.append("\(problem); set aside as \(try setAside(entry, as: name))")
+      if name == "damaged", entry == beginning.passedOver.last?.entry {
+        notes.append("fell back to \(beginning.checkpoint.path)")
+      }
     }
-    return Beginning(checkpoint: checkpoint, notes: notes)
+    return notes
   }
 
   // MARK: Starting afresh

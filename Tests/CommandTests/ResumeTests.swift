@@ -40,6 +40,11 @@ import Testing
       let second = try train(path, "--max-iters", "20", "--resume")
       #expect(second.output.contains("step 10/20  goes on from \(path)/run/checkpoints/step-00000010  fingerprint "))
       #expect(fingerprint(second) == expected)
+      // A command that is refused changes nothing.
+      let refused = try autograd(
+        "train", "--resume", path + "/run/checkpoints/step-00000010", "--precision", "bf16")
+      #expect(refused.status == 3 && refused.errors.contains("was made with --precision fp32 (not bf16)"))
+      #expect(try files(path + "/run/checkpoints") == ["step-00000010", "step-00000020"])
       // Back to the first one, by its path alone; what is newer is set aside.
       let third = try autograd("train", "--resume", path + "/run/checkpoints/step-00000010", "--max-iters", "20")
       #expect(fingerprint(third) == expected)
