@@ -27,11 +27,15 @@ extension String {
   ///
   /// For names from files in error messages; not reversible.
   public var quotedForMessage: String {
-    var text = "\""
-    var count = 0
+    let end = unicodeScalars.index(unicodeScalars.startIndex, offsetBy: 60, limitedBy: unicodeScalars.endIndex)
+    guard let end, end != unicodeScalars.endIndex else { return "\"" + escapedForDisplay + "\"" }
+    return "\"" + String(unicodeScalars[..<end]).escapedForDisplay + "…\""
+  }
+
+  /// The string with everything escaped that a terminal might obey or that shows nothing; not reversible.
+  public var escapedForDisplay: String {
+    var text = ""
     for scalar in unicodeScalars {
-      if count == 60 { return text + "…\"" }
-      count += 1
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
         text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
@@ -39,6 +43,6 @@ extension String {
         text.unicodeScalars.append(scalar)
       }
     }
-    return text + "\""
+    return text
   }
 }

@@ -32,7 +32,13 @@ public struct POSIXFileSystem: FileSystem {
       guard bytes.count <= byteLimit else {
         throw .tooLarge(path: path, byteCount: bytes.count, byteLimit: byteLimit)
       }
-      if count < room { return bytes }
+      if count < room {
+        // Files of the system may claim more than they have; a file that is shorter than before was cut off meanwhile.
+        if bytes.count < measured, try file.status(path, for: .read).st_size < measured {
+          throw .truncated(path: path, byteCount: bytes.count, expected: measured)
+        }
+        return bytes
+      }
       room = max(4096, bytes.count)
     }
   }

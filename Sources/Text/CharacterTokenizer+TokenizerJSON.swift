@@ -54,7 +54,7 @@ extension CharacterTokenizer {
   public init(tokenizerJSON bytes: [UInt8]) throws(TextError) {
     let json: JSON
     do {
-      json = try JSON(parsing: bytes)
+      json = try JSON(parsing: bytes, limits: JSON.Limits(maximumValues: valueLimit))
     } catch {
       throw .tokenizerNotJSON(error)
     }
@@ -95,6 +95,9 @@ extension CharacterTokenizer {
     return results.map { (ByteLevel.string($0.dropLast()), ByteLevel.string($0.suffix(1))) }
   }
 }
+
+/// The most values and keys a file may have; one with every character there is has 5.7 million.
+private let valueLimit = 6_000_000
 
 /// One token of a vocabulary from a file.
 private struct FileToken {
