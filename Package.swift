@@ -67,7 +67,7 @@ let package = Package(
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
       name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport"),
-    .testTarget(name: "BaseTests", dependencies: ["Base"]),
+    .testTarget(name: "BaseTests", dependencies: ["Base", "TestSupport"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "CSystem", "Base", "TestSupport"]),
     .testTarget(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),

@@ -4,16 +4,10 @@
 /// accepted means the same when it is written and read again.
 public struct FuzzTarget: Sendable {
   public let name: String
-  /// The longest input that fuzzing makes: long enough for every branch, short enough for many tries a second.
-  public let maximumByteCount: Int
   private let attempt: @Sendable ([UInt8]) throws(BrokenProperty) -> Bool
 
-  init(
-    _ name: String, maximumByteCount: Int = 4096,
-    _ attempt: @escaping @Sendable ([UInt8]) throws(BrokenProperty) -> Bool
-  ) {
+  init(_ name: String, _ attempt: @escaping @Sendable ([UInt8]) throws(BrokenProperty) -> Bool) {
     self.name = name
-    self.maximumByteCount = maximumByteCount
     self.attempt = attempt
   }
 

@@ -5,7 +5,7 @@ import Text
 
 extension FuzzTarget {
   /// A configuration that is accepted can be written, and made into a model when it is small.
-  static let configuration = FuzzTarget("config", maximumByteCount: 2048) { bytes throws(BrokenProperty) in
+  static let configuration = FuzzTarget("config") { bytes throws(BrokenProperty) in
     let json = try accepted { () throws(JSONError) in try JSON(parsing: bytes) }
     guard let json else { return false }
     let configuration = try accepted { () throws(LanguageModelError) in
@@ -23,7 +23,7 @@ extension FuzzTarget {
   }
 
   /// Weights for one small model: all tensors are found and are finite, or an error lists what is wrong.
-  static let weights = FuzzTarget("weights", maximumByteCount: 8192) { bytes throws(BrokenProperty) in
+  static let weights = FuzzTarget("weights") { bytes throws(BrokenProperty) in
     let file = try accepted { () throws(SafetensorsError) in try SafetensorsFile(bytes: bytes) }
     guard let file else { return false }
     let configuration = try accepted { () throws(LanguageModelError) in
