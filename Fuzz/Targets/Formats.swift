@@ -24,13 +24,14 @@ extension FuzzTarget {
     let entries = file.header.entries
     var position = file.header.dataOffset
     for entry in entries {
-      try require(entry.byteRange.lowerBound == position, "tensor \(entry.name.quotedForMessage) is not where it should be")
+      try require(entry.byteRange.lowerBound == position, "\(entry.name.quotedForMessage) is not where it should be")
       position = entry.byteRange.upperBound
       let count = entry.shape.reduce(1, *)
       try require(entry.elementCount == count, "shape \(entry.shape) has not \(entry.elementCount) elements")
       try require(file.entry(entry.name) == entry, "\(entry.name.quotedForMessage) gives another tensor")
       let numbers = try accepted { () throws(SafetensorsError) in try file.doubles(entry.name).count }
-      try require(numbers == (entry.dtype.isReal ? count : nil), "\(entry.dtype.name): \(numbers ?? -1) numbers of \(count)")
+      let expected = entry.dtype.isReal ? count : nil
+      try require(numbers == expected, "\(entry.dtype.name): \(numbers ?? -1) numbers of \(count)")
       _ = try accepted { () throws(SafetensorsError) in try file.int64s(entry.name) }
     }
     try require(position == bytes.count, "the tensors end at \(position) of \(bytes.count) bytes")

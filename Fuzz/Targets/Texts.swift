@@ -31,7 +31,8 @@ extension FuzzTarget {
     var decoder = StreamingDecoder(tokenizer)
     let streamed = ids.reduce("") { $0 + decoder.push($1) } + decoder.finish()
     let whole = String(decoding: tokenizer.decode(ids), as: UTF8.self)
-    try require(streamed.hasSameBytes(as: whole), "streamed \(streamed.quotedForMessage), not \(whole.quotedForMessage)")
+    let difference = "streamed \(streamed.quotedForMessage), not \(whole.quotedForMessage)"
+    try require(streamed.hasSameBytes(as: whole), difference)
     return true
   }
 }

@@ -5,13 +5,16 @@ extension JSON {
     public var maximumDepth: Int
     /// Values and keys, counted before anything is kept of them.
     public var maximumValues: Int
+    /// Keys cost several times what values do: each is compared with all others of its object.
+    public var maximumKeys: Int
     public var maximumBytes: Int
 
     public init(
-      maximumDepth: Int = 64, maximumValues: Int = 10_000_000, maximumBytes: Int = 100_000_000
+      maximumDepth: Int = 64, maximumValues: Int = 10_000_000, maximumKeys: Int = .max, maximumBytes: Int = 100_000_000
     ) {
       self.maximumDepth = maximumDepth
       self.maximumValues = maximumValues
+      self.maximumKeys = maximumKeys
       self.maximumBytes = maximumBytes
     }
   }
@@ -21,17 +24,15 @@ extension JSON {
   /// Stricter than most readers: a byte order mark, duplicate keys, lone surrogates and numbers too large for
   /// a double are errors. Never stops the process, whatever the bytes.
   ///
-  /// - Throws: `JSONError`, with the byte offset of the first thing that is wrong; a text of too many values is refused
-  ///   for that, whatever else is wrong with it.
+  /// - Throws: `JSONError`, with the byte offset of the first thing that is wrong; a text of too many values or keys is
+  ///   refused for that, whatever else is wrong with it.
   /// - Complexity: O(bytes), with up to about 60 bytes of memory for each value or key, and strings of their length.
   public init(parsing bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) {
     guard bytes.count <= limits.maximumBytes else {
       throw .tooManyBytes(count: bytes.count, limit: limits.maximumBytes)
     }
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { throw .byteOrderMark }
-    if let offset = offsetBeyondLimit(bytes.span, limits.maximumValues) {
-      throw .tooManyValues(limit: limits.maximumValues, offset: offset)
-    }
+    try checkCounts(bytes.span, limits)
     var parser = JSONParser(bytes: bytes, maximumDepth: min(limits.maximumDepth, 128))
     self = try parser.parseValue(depth: 0)
     parser.skipWhiteSpace()
@@ -39,13 +40,13 @@ extension JSON {
   }
 }
 
-/// Finds where a text has one value or key too many; nil where it never has.
+/// Refuses a text of more values or keys than it may have.
 ///
 /// A pass of its own, which keeps nothing: parsing takes many times the memory and the time of reading. In valid JSON a
 /// value or key stands behind every separator and every bracket that opens, unless the bracket closes at once; the
-/// first one stands behind nothing.
-private func offsetBeyondLimit(_ bytes: Span<UInt8>, _ limit: Int) -> Int? {
-  var count = 1, offset = 0, hasJustOpened = false
+/// first one stands behind nothing. A colon stands behind every key.
+private func checkCounts(_ bytes: Span<UInt8>, _ limits: JSON.Limits) throws(JSONError) {
+  var count = 1, keyCount = 0, offset = 0, hasJustOpened = false
   while offset < bytes.count {
     let byte = bytes[offset]
     if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
@@ -54,13 +55,16 @@ private func offsetBeyondLimit(_ bytes: Span<UInt8>, _ limit: Int) -> Int? {
     }
     let closes = byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}")
     if closes, hasJustOpened { count -= 1 }
-    if count > limit { return offset }
+    if count > limits.maximumValues { throw .tooManyValues(limit: limits.maximumValues, offset: offset) }
     hasJustOpened = byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{")
+    if byte == UInt8(ascii: ":") {
+      keyCount += 1
+      if keyCount > limits.maximumKeys { throw .tooManyKeys(limit: limits.maximumKeys, offset: offset) }
+    }
     if hasJustOpened || byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") { count += 1 }
     offset += 1
     if byte == UInt8(ascii: "\"") { skipString(bytes, &offset) }
   }
-  return nil
 }
 
 /// Moves from behind a quote to behind the one that ends its string, or to the end.

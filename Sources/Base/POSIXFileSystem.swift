@@ -33,10 +33,7 @@ public struct POSIXFileSystem: FileSystem {
         throw .tooLarge(path: path, byteCount: bytes.count, byteLimit: byteLimit)
       }
       if count < room {
-        // Files of the system may claim more than they have; a file that is shorter than before was cut off meanwhile.
-        if bytes.count < measured, try file.status(path, for: .read).st_size < measured {
-          throw .truncated(path: path, byteCount: bytes.count, expected: measured)
-        }
+        try file.requireSize(measured, path)
         return bytes
       }
       room = max(4096, bytes.count)

@@ -54,7 +54,7 @@ extension CharacterTokenizer {
   public init(tokenizerJSON bytes: [UInt8]) throws(TextError) {
     let json: JSON
     do {
-      json = try JSON(parsing: bytes, limits: JSON.Limits(maximumValues: valueLimit))
+      json = try JSON(parsing: bytes, limits: fileLimits)
     } catch {
       throw .tokenizerNotJSON(error)
     }
@@ -96,8 +96,8 @@ extension CharacterTokenizer {
   }
 }
 
-/// The most values and keys a file may have; one with every character there is has 5.7 million.
-private let valueLimit = 6_000_000
+/// A file with every character there is has 1.1 million keys, and 5.7 million values and keys.
+private let fileLimits = JSON.Limits(maximumValues: 6_000_000, maximumKeys: 1_200_000)
 
 /// One token of a vocabulary from a file.
 private struct FileToken {

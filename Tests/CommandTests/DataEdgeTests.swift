@@ -12,14 +12,17 @@ import Testing
     return try autograd(["train", "--data", data, "--out", folder + "/out"] + model + steps, input: input)
   }
 
-  private func write(_ text: String, _ path: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) }
+  private func write(_ text: String, _ path: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+  }
 
   @Test(
     "texts of one byte, and of just under one window and one in each part, are refused before anything is written",
     arguments: [
-      (1, "the training part has 0 tokens, but one window of block size 4 takes 4 + 1; give more text or a block size of"),
-      (5, "the training part has 4 tokens, but one window of block size 4 takes 4 + 1; give more text or a block size of"),
-      (49, nil), (41, nil), (40, "the validation part has 4 tokens, but one window of block size 4 takes 4 + 1; give more"),
+      (1, "the training part has 0 tokens, but one window of block size 4 takes 4 + 1; give more text"),
+      (5, "the training part has 4 tokens, but one window of block size 4 takes 4 + 1; give more text"),
+      (40, "the validation part has 4 tokens, but one window of block size 4 takes 4 + 1; give more text"),
+      (41, nil), (50, nil),
     ] as [(Int, String?)])
   func lengths(count: Int, sentence: String?) throws {
     try temporaryDirectory { folder in
@@ -51,8 +54,8 @@ import Testing
       let path = name.hasPrefix("/dev") ? name : folder + name
       let outcome = try train(path, in: folder)
       #expect(outcome.status == 3)
-      let reason = name.isEmpty ? "it is a folder; name a file" : "it is not a plain file but a pipe, socket or device; name a plain file"
-      #expect(outcome.errors == "error: cannot read \(path): \(reason)\n")
+      let reason = name.isEmpty ? "it is a folder" : "it is not a plain file but a pipe, socket or device"
+      #expect(outcome.errors.hasPrefix("error: cannot read \(path): \(reason); name a "), "\(outcome.errors)")
     }
   }
 
@@ -64,7 +67,8 @@ import Testing
       #expect(fromFile.status == 0, "\(fromFile.errors)")
       let fromDevice = try train("/dev/stdin", in: folder)
       #expect(fromDevice.status == 3)
-      #expect(fromDevice.errors.hasPrefix("error: cannot read /dev/stdin: it is not a plain file"), "\(fromDevice.errors)")
+      let sentence = "error: cannot read /dev/stdin: it is not a plain file"
+      #expect(fromDevice.errors.hasPrefix(sentence), "\(fromDevice.errors)")
     }
   }
 

@@ -10,7 +10,9 @@ import Testing
     static let seconds = 1
   #endif
 
-  private static let modelFiles = ["config": "config.json", "tokenizer": "tokenizer.json", "weights": "model.safetensors"]
+  private static let modelFiles = [
+    "config": "config.json", "tokenizer": "tokenizer.json", "weights": "model.safetensors",
+  ]
 
   /// A folder with a model that is in order, and a text for it.
   private func withModel(_ body: (String) throws -> Void) throws {
@@ -77,11 +79,16 @@ import Testing
   private static let inTokenizer = "@: the tokenizer file cannot be read: JSON "
 
   static let huge = [
-    Huge("10^7 names in a header", "safetensors", inHeader + "has more than 2000000 values (limit reached at byte 8999999)") {
+    Huge("10^7 names", "safetensors", inHeader + "has more than 2000000 values (limit reached at byte 8999999)") {
       frame(object(10_000_000))
     },
-    Huge("10^7 tokens", "tokenizer", inTokenizer + "has more than 6000000 values (limit reached at byte 26999999)") {
+    Huge("10^7 tokens", "tokenizer", inTokenizer + "has more than 1200000 keys (limit reached at byte 10800007)") {
       object(10_000_000)
+    },
+    Huge("10^7 merges", "tokenizer", inTokenizer + "has more than 6000000 values (limit reached at byte 11999999)") {
+      var values = Array(",1".utf8)
+      while values.count < 20_000_000 { values += values }
+      return Array("[1".utf8) + values
     },
     Huge("a header of 10^7 brackets", "safetensors", inHeader + "has more than 2000000 values") {
       frame(Array("{\"a\":".utf8) + repeated("[", 10_000_000))
@@ -89,16 +96,16 @@ import Testing
     Huge("a tokenizer of 10^8 brackets", "tokenizer", inTokenizer + "has more than 6000000 values") {
       repeated("[", 100_000_000)
     },
-    Huge("just as many names as a header may have", "safetensors", "@: safetensors: tensor \"aaaa\" has no valid \"dtype\"") {
+    Huge("as many names as may be", "safetensors", "@: safetensors: tensor \"aaaa\" has no valid \"dtype\"") {
       frame(object(999_999))
     },
     Huge("a string of 10^8 bytes that never ends", "tokenizer", inTokenizer + "ends at byte 99999999 inside a value") {
       Array("[\"".utf8) + repeated("a", 99_999_997)
     },
-    Huge("a configuration of 10^6 bytes", "config", "cannot read @: it has 1000001 bytes, more than the limit of 1000000") {
+    Huge("a large configuration", "config", "cannot read @: it has 1000001 bytes, more than the limit of 1000000") {
       repeated(" ", 1_000_001)
     },
-    Huge("a tokenizer over 10^8 bytes", "tokenizer", "cannot read @: it has 100000001 bytes, more than the limit of 100000000") {
+    Huge("a tokenizer over 10^8 bytes", "tokenizer", "cannot read @: it has 100000001 bytes, more than the limit") {
       repeated(" ", 100_000_001)
     },
   ]

@@ -22,7 +22,8 @@ public let fuzzCorpusFolder: String = {
 
 /// The lines of sentences.txt; none where it cannot be read, which its tests find.
 public func fuzzCorpus() -> [FuzzCorpusCase] {
-  guard let bytes = try? POSIXFileSystem().read(fuzzCorpusFolder + "/sentences.txt", byteLimit: 1 << 20) else { return [] }
+  let path = fuzzCorpusFolder + "/sentences.txt"
+  guard let bytes = try? POSIXFileSystem().read(path, byteLimit: 1 << 20) else { return [] }
   return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { line in
     let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     let path = fields[0].split(separator: "/").map(String.init)
