@@ -4,16 +4,22 @@
 #   make install PREFIX=/opt/x  headers, both libraries, autograd_v2.pc, a gdb pretty-printer
 #   make check-c                builds and runs the examples and the tests written in C, in full length
 #   make clean
+#
+# And for everything:
+#
+#   make fuzz SECONDS=600       fuzzes every reader of files, so long each; fails on a finding (Scripts/fuzz)
+#   make sanitize               the tests under address, thread and undefined sanitizers (Scripts/sanitize)
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 SCRATCH ?= .build
 OUT ?= $(SCRATCH)/c-library
+SECONDS ?= 60
 VERSION := $(shell sed -n 's/^\#define AUTOGRAD_V2_VERSION "\(.*\)"/\1/p' Sources/CAutogradV2/include/autograd_v2.h)
 HEADERS := arena autograd_v2 autograd_v2_base dataset model_io_v2 sampling text_utils transformer_v2
 TARGET := $(DESTDIR)$(PREFIX)
 
-.PHONY: lib install install-files check-c clean
+.PHONY: lib install install-files check-c fuzz sanitize clean
 
 lib:
 	Scripts/c_library/build.sh $(SCRATCH) $(OUT)
@@ -32,6 +38,12 @@ install-files:
 
 check-c:
 	swift test -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH) --filter CLibraryTests
+
+fuzz:
+	Scripts/fuzz $(SECONDS)
+
+sanitize:
+	Scripts/sanitize
 
 clean:
 	rm -rf $(OUT)

@@ -61,6 +61,13 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // Readers of files from outside, tried with any bytes. The driver replays files; built for it, it fuzzes.
+    .target(
+      name: "FuzzTargets", dependencies: ["LanguageModel", "ModelFormats", "Text", "Autograd", "Base"],
+      path: "Fuzz/Targets", swiftSettings: strict),
+    .executableTarget(
+      name: "FuzzDriver", dependencies: ["FuzzTargets", "Base"], path: "Fuzz/Driver", swiftSettings: strict),
+
     // Tests. Folders mirror Sources.
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
@@ -87,6 +94,7 @@ let package = Package(
     ),
     // Builds and runs the programs in Tests/c and Examples/c.
     .testTarget(name: "CLibraryTests", dependencies: ["AutogradV2", "CAutogradV2", "TestSupport"]),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Base", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["AutogradCommand", "Base", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

@@ -52,7 +52,8 @@ private func exitCode(of error: any Error) -> Exit? {
   case let error as InputError: error.exit
   case is TextError: .badInput
   // What cannot be found or opened was named wrongly; anything else is the disk's doing.
-  case FileError.notFound, FileError.isDirectory, FileError.notRegular, FileError.tooLarge: .badInput
+  case FileError.notFound, FileError.isDirectory, FileError.notDirectory, FileError.notRegular, FileError.tooLarge,
+    FileError.invalidPath: .badInput
   case is FileError: .inputOutput
   default: nil
   }

@@ -87,14 +87,17 @@ struct InspectCommand: ParsableCommand, HasExamples {
   }
 
   private func show(_ summary: SafetensorsSummary) {
-    let names = summary.entries.map(\.name), width = names.map(\.count).max() ?? 0
-    for entry in summary.entries {
+    // Whatever the file calls its tensors, a terminal must not obey it.
+    let names = summary.entries.map(\.name.escapedForDisplay), width = names.map(\.count).max() ?? 0
+    for (name, entry) in zip(names, summary.entries) {
       let shape = "[" + entry.shape.map(String.init).joined(separator: ", ") + "]"
       Console.showLine(
-        entry.name + String(repeating: " ", count: width - entry.name.count + 2) + entry.dtype.name + "  " + shape
+        name + String(repeating: " ", count: width - name.count + 2) + entry.dtype.name + "  " + shape
           + String(repeating: " ", count: max(1, 16 - shape.count)) + entry.byteRange.count.bytes)
     }
-    for (key, value) in summary.metadata { Console.showLine("metadata \(key): \(value)") }
+    for (key, value) in summary.metadata {
+      Console.showLine("metadata \(key.escapedForDisplay): \(value.escapedForDisplay)")
+    }
     let elements = summary.entries.reduce(0) { $0 + $1.elementCount }
     let bytes = summary.entries.reduce(0) { $0 + $1.byteRange.count }
     Console.showLine("\(summary.entries.count) tensors, \(elements.grouped) numbers, \(bytes.bytes)")

@@ -12,7 +12,9 @@ public struct ExactString: Hashable, Sendable {
   }
 
   public func hash(into hasher: inout Hasher) {
-    for byte in string.utf8 { hasher.combine(byte) }
+    var string = string
+    // At once: byte by byte, finding duplicates would be most of the time of reading. The buffer lives during the call.
+    string.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     hasher.combine(0xFF as UInt8)  // stands in no UTF-8: strings hashed one after another stay apart
   }
 }
@@ -27,11 +29,15 @@ extension String {
   ///
   /// For names from files in error messages; not reversible.
   public var quotedForMessage: String {
-    var text = "\""
-    var count = 0
+    let end = unicodeScalars.index(unicodeScalars.startIndex, offsetBy: 60, limitedBy: unicodeScalars.endIndex)
+    guard let end, end != unicodeScalars.endIndex else { return "\"" + escapedForDisplay + "\"" }
+    return "\"" + String(unicodeScalars[..<end]).escapedForDisplay + "…\""
+  }
+
+  /// The string with everything escaped that a terminal might obey or that shows nothing; not reversible.
+  public var escapedForDisplay: String {
+    var text = ""
     for scalar in unicodeScalars {
-      if count == 60 { return text + "…\"" }
-      count += 1
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
         text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
@@ -39,6 +45,6 @@ extension String {
         text.unicodeScalars.append(scalar)
       }
     }
-    return text + "\""
+    return text
   }
 }

@@ -5,8 +5,8 @@
 public protocol FileSystem: Sendable {
   /// Reads a whole plain file.
   ///
-  /// - Throws: `tooLarge` above `byteLimit` bytes (before reading, where the size is known); folders, FIFOs,
-  ///   sockets and devices are errors at once, without waiting.
+  /// - Throws: `tooLarge` above `byteLimit` bytes (before reading, where the size is known); `truncated` where the file
+  ///   is cut off meanwhile; folders, FIFOs, sockets and devices are errors at once, without waiting.
   func read(_ path: String, byteLimit: Int) throws(FileError) -> [UInt8]
 
   /// Opens a plain file for reading in pieces.

@@ -3,14 +3,18 @@ extension JSON {
   public struct Limits: Sendable {
     /// Arrays and objects inside each other; values above 128 count as 128, which fits every thread's stack.
     public var maximumDepth: Int
+    /// Values and keys, counted before anything is kept of them.
     public var maximumValues: Int
+    /// Keys cost several times what values do: each is compared with all others of its object.
+    public var maximumKeys: Int
     public var maximumBytes: Int
 
     public init(
-      maximumDepth: Int = 64, maximumValues: Int = 10_000_000, maximumBytes: Int = 100_000_000
+      maximumDepth: Int = 64, maximumValues: Int = 10_000_000, maximumKeys: Int = .max, maximumBytes: Int = 100_000_000
     ) {
       self.maximumDepth = maximumDepth
       self.maximumValues = maximumValues
+      self.maximumKeys = maximumKeys
       self.maximumBytes = maximumBytes
     }
   }
@@ -20,32 +24,68 @@ extension JSON {
   /// Stricter than most readers: a byte order mark, duplicate keys, lone surrogates and numbers too large for
   /// a double are errors. Never stops the process, whatever the bytes.
   ///
-  /// - Throws: `JSONError`, with the byte offset of the first thing that is wrong.
-  /// - Complexity: O(bytes), with up to about 40 bytes of memory for each value of two bytes.
+  /// - Throws: `JSONError`, with the byte offset of the first thing that is wrong; a text of too many values or keys is
+  ///   refused for that, whatever else is wrong with it.
+  /// - Complexity: O(bytes), with up to about 60 bytes of memory for each value or key, and strings of their length.
   public init(parsing bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) {
     guard bytes.count <= limits.maximumBytes else {
       throw .tooManyBytes(count: bytes.count, limit: limits.maximumBytes)
     }
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { throw .byteOrderMark }
-    var parser = JSONParser(bytes: bytes, limits: limits)
+    try checkCounts(bytes.span, limits)
+    var parser = JSONParser(bytes: bytes, maximumDepth: min(limits.maximumDepth, 128))
     self = try parser.parseValue(depth: 0)
     parser.skipWhiteSpace()
     if parser.position < bytes.count { throw .trailingBytes(offset: parser.position) }
   }
 }
 
+/// Refuses a text of more values or keys than it may have.
+///
+/// A pass of its own, which keeps nothing: parsing takes many times the memory and the time of reading. In valid JSON a
+/// value or key stands behind every separator and every bracket that opens, unless the bracket closes at once; the
+/// first one stands behind nothing. A colon stands behind every key.
+private func checkCounts(_ bytes: Span<UInt8>, _ limits: JSON.Limits) throws(JSONError) {
+  var count = 1, keyCount = 0, offset = 0, hasJustOpened = false
+  while offset < bytes.count {
+    let byte = bytes[offset]
+    if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+      offset += 1
+      continue
+    }
+    let closes = byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}")
+    if closes, hasJustOpened { count -= 1 }
+    if count > limits.maximumValues { throw .tooManyValues(limit: limits.maximumValues, offset: offset) }
+    hasJustOpened = byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{")
+    if byte == UInt8(ascii: ":") {
+      keyCount += 1
+      if keyCount > limits.maximumKeys { throw .tooManyKeys(limit: limits.maximumKeys, offset: offset) }
+    }
+    if hasJustOpened || byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") { count += 1 }
+    offset += 1
+    if byte == UInt8(ascii: "\"") { skipString(bytes, &offset) }
+  }
+}
+
+/// Moves from behind a quote to behind the one that ends its string, or to the end.
+private func skipString(_ bytes: Span<UInt8>, _ offset: inout Int) {
+  while offset < bytes.count {
+    let byte = bytes[offset]
+    offset += byte == UInt8(ascii: "\\") ? 2 : 1
+    if byte == UInt8(ascii: "\"") { return }
+  }
+  offset = min(offset, bytes.count)
+}
+
 /// Walks the bytes once, from left to right. Recursion ends at `maximumDepth`.
 private struct JSONParser {
   let bytes: [UInt8]
   let maximumDepth: Int
-  let maximumValues: Int
   var position = 0
-  var valueCount = 0
 
-  init(bytes: [UInt8], limits: JSON.Limits) {
+  init(bytes: [UInt8], maximumDepth: Int) {
     self.bytes = bytes
-    maximumDepth = min(limits.maximumDepth, 128)
-    maximumValues = limits.maximumValues
+    self.maximumDepth = maximumDepth
   }
 
   /// The byte at the position; nil at the end.
@@ -62,8 +102,6 @@ private struct JSONParser {
 
   mutating func parseValue(depth: Int) throws(JSONError) -> JSON {
     skipWhiteSpace()
-    valueCount += 1
-    guard valueCount <= maximumValues else { throw .tooManyValues(limit: maximumValues, offset: position) }
     guard let byte = current else { throw .unexpectedEnd(offset: position) }
     switch byte {
     case UInt8(ascii: "{"): return try parseObject(depth: depth + 1)

@@ -2,6 +2,7 @@
 public enum JSONError: Error, Equatable, Sendable {
   case tooManyBytes(count: Int, limit: Int)
   case tooManyValues(limit: Int, offset: Int)
+  case tooManyKeys(limit: Int, offset: Int)
   case tooDeep(limit: Int, offset: Int)
   case byteOrderMark
   case unexpectedEnd(offset: Int)
@@ -23,6 +24,8 @@ extension JSONError: CustomStringConvertible {
       "JSON text of \(count) bytes is larger than the limit of \(limit); this is not the file it should be"
     case .tooManyValues(let limit, let offset):
       "JSON has more than \(limit) values (limit reached at byte \(offset)); split it"
+    case .tooManyKeys(let limit, let offset):
+      "JSON has more than \(limit) keys (limit reached at byte \(offset)); split it"
     case .tooDeep(let limit, let offset):
       "JSON is nested deeper than \(limit) levels at byte \(offset); flatten it"
     case .byteOrderMark:

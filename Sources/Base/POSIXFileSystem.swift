@@ -32,7 +32,10 @@ public struct POSIXFileSystem: FileSystem {
       guard bytes.count <= byteLimit else {
         throw .tooLarge(path: path, byteCount: bytes.count, byteLimit: byteLimit)
       }
-      if count < room { return bytes }
+      if count < room {
+        try file.requireSize(measured, path)
+        return bytes
+      }
       room = max(4096, bytes.count)
     }
   }

@@ -66,6 +66,7 @@ final class POSIXRandomAccessFile: RandomAccessFile {
     guard count == range.count else {
       throw .truncated(path: path, byteCount: range.lowerBound + count, expected: range.upperBound)
     }
+    try descriptor.requireSize(range.upperBound, path)
     return bytes
   }
 }

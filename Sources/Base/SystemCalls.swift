@@ -57,6 +57,16 @@ struct Descriptor: ~Copyable {
     return result
   }
 
+  /// Throws where a file that was read up to `byteCount` is shorter by now.
+  ///
+  /// To be asked after reading: while a file is cut off, the system may hand out zeros for what is just going, and as
+  /// many bytes as there were. The size changes first. (Fewer bytes than the size are no sign: files of the system
+  /// claim more than they have.)
+  func requireSize(_ byteCount: Int, _ path: String) throws(FileError) {
+    let size = Int(try status(path, for: .read).st_size)
+    if size < byteCount { throw .truncated(path: path, byteCount: size, expected: byteCount) }
+  }
+
   /// Writes all bytes, however many calls that takes.
   ///
   /// - Returns: How many were written: fewer than `bytes.count` only after a failure that `errno` names.

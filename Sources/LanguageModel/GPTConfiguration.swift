@@ -32,12 +32,12 @@ public struct GPTConfiguration: Sendable, Equatable {
     self.channelCount = channelCount
     self.hasBias = hasBias
     self.dropout = dropout
-    feedForwardWidth = 4 * channelCount
+    feedForwardWidth = 4 &* channelCount  // wraps only where the channels are refused
     if let problem { throw .invalidConfiguration(problem) }
   }
 
   /// What is wrong with the sizes, in words.
-  private var problem: String? {
+  var problem: String? {
     let sizes = [
       ("vocabulary size", vocabularySize), ("block size", contextLength), ("number of layers", layerCount),
       ("number of heads", headCount), ("number of channels", channelCount),
@@ -45,8 +45,9 @@ public struct GPTConfiguration: Sendable, Equatable {
     for (name, size) in sizes where size < 1 || size > 1 << 24 {
       return "the \(name) must lie between 1 and \(1 << 24), got \(size)"
     }
+    let rows = max(vocabularySize, contextLength, 4 * channelCount, feedForwardWidth)
     let weights = 12 * Double(layerCount) * Double(channelCount) * Double(channelCount)
-    if vocabularySize * channelCount > 1 << 40 || layerCount > 1 << 16 || weights > 0x1p44 {
+    if rows * channelCount > 1 << 40 || layerCount > 1 << 16 || weights > 0x1p44 {
       return "the model is too large for any memory"
     }
     if channelCount % headCount != 0 {

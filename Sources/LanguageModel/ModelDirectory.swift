@@ -96,7 +96,14 @@ public struct ModelDirectory: Sendable {
 
   /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
   public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
-    (try loadModel(), try tokenizer())
+    let model = try loadModel(), tokenizer = try tokenizer()
+    let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
+    guard ids <= rows else {
+      throw .configuration(
+        path: file("tokenizer.json"),
+        "it has \(ids) tokens, but the model's vocabulary has \(rows); take the one saved with the model")
+    }
+    return (model, tokenizer)
   }
 
   public func tokenizer() throws(LanguageModelError) -> CharacterTokenizer {
@@ -110,13 +117,21 @@ public struct ModelDirectory: Sendable {
 
   /// Reads configuration and weights, where the tokenizer is another's business.
   public func loadModel() throws(LanguageModelError) -> GPT<Float> {
-    let model = GPT<Float>(try configuration())
-    try load(into: model)
+    let configuration = try configuration(), contents = try openWeights()
+    // Making a model, and listing what it lacks, takes time and memory by its configuration. One that is nowhere near
+    // its weights is refused for that alone.
+    guard configuration.isNear(contents) else {
+      throw .weights(
+        path: file("model.safetensors"),
+        ["config.json describes a model many times the size of the \(contents.names.count) tensors here"])
+    }
+    let model = GPT<Float>(configuration)
+    try load(into: model, from: contents)
     return model
   }
 
   public func configuration() throws(LanguageModelError) -> GPTConfiguration {
-    let bytes = try read("config.json", byteLimit: 10_000_000)
+    let bytes = try read("config.json", byteLimit: 1_000_000)
     let json: JSON
     do throws(JSONError) {
       json = try JSON(parsing: bytes)
@@ -136,18 +151,34 @@ public struct ModelDirectory: Sendable {
 
   /// Reads the weights into a model of the same configuration. All or nothing: every mismatch is listed in one error.
   public func load(into model: GPT<Float>) throws(LanguageModelError) {
+    try load(into: model, from: try openWeights())
+  }
+
+  private func openWeights() throws(LanguageModelError) -> SafetensorsFile {
     let path = file("model.safetensors"), source: any RandomAccessFile
     do throws(FileError) {
       source = try fileSystem.openForReading(path)
     } catch {
       throw .file(error)
     }
-    let problems: [String]
     do throws(SafetensorsError) {
-      let contents = try SafetensorsFile(source)
-      problems = mismatches(model, contents)
+      return try SafetensorsFile(source)
+    } catch {
+      throw .safetensors(path: path, error)
+    }
+  }
+
+  /// Reads the weights into a model. Where tensors do not fit, nothing was changed; where numbers are not finite, the
+  /// model is of no use.
+  package func load(into model: GPT<Float>, from contents: SafetensorsFile) throws(LanguageModelError) {
+    let path = file("model.safetensors")
+    var problems = mismatches(model, contents)
+    do throws(SafetensorsError) {
       if problems.isEmpty {
-        for named in model.parameters { try set(named, from: contents) }
+        for named in model.parameters {
+          guard let (index, value) = try set(named, from: contents) else { continue }
+          problems.append("\(named.path) holds \(value) at index \(index)")
+        }
       }
     } catch {
       throw .safetensors(path: path, error)
@@ -156,12 +187,17 @@ public struct ModelDirectory: Sendable {
   }
 
   /// Reads a parameter in pieces of about a million numbers, so that a model never stands in memory twice.
-  private func set(_ named: NamedParameter<Float>, from contents: SafetensorsFile) throws(SafetensorsError) {
+  ///
+  /// - Returns: The first number in the file that is not finite, and where it stands there.
+  private func set(
+    _ named: NamedParameter<Float>, from contents: SafetensorsFile
+  ) throws(SafetensorsError) -> (index: Int, value: Float)? {
     let name = entry(named.path, contents)?.name ?? named.path, count = named.parameter.count
     let isTransposed = GPTWeightNames.isTransposed(named.path)
     let rows = isTransposed ? named.parameter.shape[0] : 1, columns = isTransposed ? named.parameter.shape[1] : count
     for first in stride(from: 0, to: count, by: 1 << 20) {
       let piece = try contents.floats(name, elements: first..<min(count, first + 1 << 20))
+      if let offset = piece.firstIndex(where: { !$0.isFinite }) { return (first + offset, piece[offset]) }
       // INVARIANT: no step is running on a model that is being loaded; indices lie below `count`.
       let values = unsafe named.parameter.values
       if isTransposed {
@@ -174,6 +210,7 @@ public struct ModelDirectory: Sendable {
         for (offset, value) in piece.enumerated() { unsafe values[first + offset] = value }
       }
     }
+    return nil
   }
 
   /// A parameter's tensor, with or without the prefix.
@@ -183,25 +220,35 @@ public struct ModelDirectory: Sendable {
 
   /// Every tensor that is missing, unexpected or of another shape, in words.
   private func mismatches(_ model: GPT<Float>, _ contents: SafetensorsFile) -> [String] {
-    var problems: [String] = [], known: Set<String> = []
+    var problems: [String] = [], known: Set<ExactString> = []
     for named in model.parameters {
       guard let entry = entry(named.path, contents) else {
         problems.append("\(named.path) is missing")
         continue
       }
-      known.insert(entry.name)
+      known.insert(ExactString(entry.name))
       let shape = GPTWeightNames.isTransposed(named.path) ? named.parameter.shape.reversed() : named.parameter.shape
+      if !entry.dtype.isReal { problems.append("\(entry.name) is \(entry.dtype.name), expected real numbers") }
       if entry.shape != shape { problems.append("\(entry.name) has shape \(entry.shape), expected \(shape)") }
     }
     if !model.configuration.hasBias {
       for bias in GPTWeightNames.biases(model.configuration) {
-        if let entry = entry(bias.path, contents) { known.insert(entry.name) }
+        if let entry = entry(bias.path, contents) { known.insert(ExactString(entry.name)) }
       }
     }
-    for name in contents.names where !known.contains(name) && !GPTWeightNames.isIgnored(name) {
-      problems.append("\(name) is unexpected")
+    for name in contents.names where !known.contains(ExactString(name)) && !GPTWeightNames.isIgnored(name) {
+      problems.append("\(name.quotedForMessage) is unexpected")
     }
     return problems
+  }
+}
+
+extension GPTConfiguration {
+  /// Whether a file could be this model's with mistakes in it: a model's numbers are at most a few times the file's.
+  fileprivate func isNear(_ contents: SafetensorsFile) -> Bool {
+    let held = contents.header.entries.reduce(0.0) { $0 + Double($1.elementCount) }
+    let C = Double(channelCount), layer = C * (4 * C + 2 * Double(feedForwardWidth) + 6)
+    return Double(layerCount) * layer + C * Double(vocabularySize + contextLength) <= 4 * held + 65536
   }
 }
 

@@ -21,6 +21,8 @@ public struct SafetensorsHeader: Sendable {
   public static let byteLimit = 100_000_000
   /// The most axes a tensor may have.
   public static let rankLimit = 16
+  /// The most values and keys a header may have: room for 150,000 tensors, and a bound on the memory that it takes.
+  static let valueLimit = 2_000_000
 
   /// All tensors, in the order of their bytes.
   public let entries: [Entry]
@@ -55,14 +57,18 @@ public struct SafetensorsHeader: Sendable {
   /// - Parameter fileByteCount: The size of the whole file.
   /// - Throws: `SafetensorsError`: the first way in which the file lies.
   /// - Complexity: O(header bytes + n log n) for n tensors; looks at no tensor's data.
-  public init(parsing bytes: [UInt8], fileByteCount: Int) throws(SafetensorsError) {
+  public init(parsing bytes: consuming [UInt8], fileByteCount: Int) throws(SafetensorsError) {
     dataOffset = try Self.prefixByteCount(bytes, fileByteCount: fileByteCount)
     guard bytes.count >= dataOffset else { throw .fileTooShort(byteCount: bytes.count) }
     guard bytes[8] == UInt8(ascii: "{") else { throw .headerNotObject(firstByte: bytes[8]) }
+    // In place where nobody else has the bytes: a header may be 100 MB.
+    bytes.removeSubrange(dataOffset...)
+    bytes.removeFirst(8)
     let json: JSON
     do {
-      let limits = JSON.Limits(maximumDepth: 8, maximumBytes: Self.byteLimit)
-      json = try JSON(parsing: Array(bytes[8..<dataOffset]), limits: limits)
+      let limits = JSON.Limits(
+        maximumDepth: 8, maximumValues: Self.valueLimit, maximumBytes: Self.byteLimit)
+      json = try JSON(parsing: bytes, limits: limits)
     } catch {
       if case .duplicateKey(let key, _) = error { throw .duplicateName(key) }
       throw .headerNotJSON(error)

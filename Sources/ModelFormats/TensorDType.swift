@@ -22,6 +22,9 @@ public enum TensorDType: String, Sendable, CaseIterable {
 
   public var name: String { rawValue }
 
+  /// Whether `SafetensorsFile.floats` reads it.
+  public var isReal: Bool { [.f64, .f32, .f16, .bf16].contains(self) }
+
   /// The size of one element in bytes.
   public var byteCount: Int {
     switch self {

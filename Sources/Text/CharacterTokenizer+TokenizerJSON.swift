@@ -54,7 +54,7 @@ extension CharacterTokenizer {
   public init(tokenizerJSON bytes: [UInt8]) throws(TextError) {
     let json: JSON
     do {
-      json = try JSON(parsing: bytes)
+      json = try JSON(parsing: bytes, limits: fileLimits)
     } catch {
       throw .tokenizerNotJSON(error)
     }
@@ -95,6 +95,9 @@ extension CharacterTokenizer {
     return results.map { (ByteLevel.string($0.dropLast()), ByteLevel.string($0.suffix(1))) }
   }
 }
+
+/// A file with every character there is has 1.1 million keys, and 5.7 million values and keys.
+private let fileLimits = JSON.Limits(maximumValues: 6_000_000, maximumKeys: 1_200_000)
 
 /// One token of a vocabulary from a file.
 private struct FileToken {

@@ -17,9 +17,14 @@ public func loadText(
   } catch {
     throw .file(error)
   }
+  try requireText(bytes, path: path)
+  return bytes
+}
+
+/// Throws unless a file's bytes are a text: valid UTF-8, and at least one.
+package func requireText(_ bytes: [UInt8], path: String) throws(TextError) {
   if bytes.isEmpty { throw .emptyFile(path: path) }
   if let offset = UTF8Sequence.firstInvalidOffset(in: bytes.span) {
     throw .invalidUTF8(path: path, byteOffset: offset)
   }
-  return bytes
 }

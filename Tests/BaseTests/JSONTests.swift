@@ -123,6 +123,18 @@ struct JSONParsingTests {
     #expect(throws: JSONError.tooManyValues(limit: 3, offset: 5)) {
       try JSON(parsing: Array("[1,2,3]".utf8), limits: few)
     }
+    let three = JSON.Limits(maximumValues: 3, maximumKeys: 1)
+    for text in ["[1,2]", "[[],{}]", "[ [ ] , \"[,:,{\\\"\" ]", "{\"a\":1}"] {
+      #expect(throws: Never.self, "\(text)") { try JSON(parsing: Array(text.utf8), limits: three) }
+    }
+    for (text, offset) in [("[[1],2]", 5), ("[1,[ 2", 5), ("{\"a\":[1]}", 6), ("[1,2,x", 5)] {
+      #expect(throws: JSONError.tooManyValues(limit: 3, offset: offset), "\(text)") {
+        try JSON(parsing: Array(text.utf8), limits: three)
+      }
+    }
+    #expect(throws: JSONError.tooManyKeys(limit: 1, offset: 11)) {
+      try JSON(parsing: Array("{\"a\":0,\"b:\":0}".utf8), limits: JSON.Limits(maximumKeys: 1))
+    }
     #expect(throws: JSONError.tooManyBytes(count: 5, limit: 4)) {
       try JSON(parsing: Array("[1,2]".utf8), limits: JSON.Limits(maximumBytes: 4))
     }

@@ -22,14 +22,33 @@ let executable: URL = {
 /// Runs the built command as a person would.
 func autograd(_ arguments: String...) throws -> Outcome { try autograd(arguments) }
 
-func autograd(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+/// - Parameter input: A file that becomes the standard input, which is empty otherwise.
+func autograd(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws -> Outcome {
+  try run(executable, arguments, environment, input)
+}
+
+/// Runs the built command where the kernel ends it at so many seconds of processor time or bytes of address space.
+///
+/// Sanitizers reserve addresses and take time of their own: under them only the answer is tested.
+func autograd(_ arguments: [String], seconds: Int, megabytes: Int) throws -> Outcome {
+  #if SANITIZING
+    return try autograd(arguments)
+  #else
+    let script = "ulimit -t \(seconds); ulimit -v \(megabytes << 10); exec \"$0\" \"$@\""
+    return try run(URL(fileURLWithPath: "/bin/sh"), ["-c", script, executable.path] + arguments, [:], nil)
+  #endif
+}
+
+private func run(
+  _ program: URL, _ arguments: [String], _ environment: [String: String], _ input: String?
+) throws -> Outcome {
   let process = Process(), output = Pipe(), errors = Pipe()
-  process.executableURL = executable
+  process.executableURL = program
   process.arguments = arguments
   process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
   process.standardOutput = output
   process.standardError = errors
-  process.standardInput = FileHandle.nullDevice
+  process.standardInput = input.flatMap { FileHandle(forReadingAtPath: $0) } ?? FileHandle.nullDevice
   try process.run()
   let text = output.fileHandleForReading.readDataToEndOfFile()
   let complaint = errors.fileHandleForReading.readDataToEndOfFile()

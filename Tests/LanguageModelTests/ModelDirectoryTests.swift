@@ -65,7 +65,7 @@ import Text
         #expect(text.contains("transformer.wte.weight has shape [8, 7], expected [7, 8]"))
         #expect(text.contains("wpe.weight is missing"))
         #expect(text.contains("h.1.mlp.c_proj.bias is missing"))
-        #expect(text.contains("surprise is unexpected"))
+        #expect(text.contains("\"surprise\" is unexpected"))
       }
     }
   }
