@@ -87,7 +87,7 @@ import Testing
   func sparse() throws {
     try temporaryDirectory { folder in
       let path = folder + "/sparse.safetensors", size = 5 << 30
-      FileManager.default.createFile(atPath: path, contents: nil)
+      _ = FileManager.default.createFile(atPath: path, contents: nil)
       try #require(truncate(path, off_t(size)) == 0)
       for name in ["config", "tokenizer", "weights"] {
         let file = ["config": "config.json", "tokenizer": "tokenizer.json"][name] ?? "model.safetensors"
