@@ -37,11 +37,11 @@ extension Backend {
     let tileRows = table.mr, panel = table.nr
     let way = way(type, precision), depth = Backend.depth(k, bytesPerStep: size, stepLength: way.stepLength)
     let steps = (depth + way.stepLength - 1) / way.stepLength
-    let width = min(roundUp(n, panel), max(panel, (4 << 20) / (max(1, steps) * size) / panel * panel))
-    let (rows, panels) = cut(m: m, n: width, k: k, tileRows: tileRows, panel: panel)
+    let width = Backend.width(n, panel: panel, bytesPerColumn: steps * size)
+    let tiles = cut(m: m, n: width, tileRows: tileRows, panel: panel)
     let packedBytes = (width + panel) * steps * size
     guard let (packed, scratch) = unsafe shared(
-      bytes: packedBytes, perThread: ((rows + tileRows) * steps + 64) * size)
+      bytes: packedBytes, perThread: ((tiles.rows + tileRows) * steps + 64) * size)
     else { return }
 
     for column in stride(from: 0, to: n, by: width) {
@@ -59,10 +59,10 @@ extension Backend {
         let product = unsafe ck_gemm(
           a: a.start + first * a.columnStride * size, a_row_stride: a.rowStride, a_column_stride: a.columnStride,
           packed_b: UnsafeRawPointer(packed), c: c + column * size, c_stride: cStride, m: m, n: columns, k: count,
-          rows_per_tile: rows, panels_per_tile: panels, accumulate: accumulate || first > 0 ? 1 : 0,
-          has_epilogue: last && epilogue != nil ? 1 : 0,
+          rows_per_tile: tiles.rows, whole_tiles: tiles.whole, panels_per_tile: tiles.panels,
+          accumulate: accumulate || first > 0 ? 1 : 0, has_epilogue: last && epilogue != nil ? 1 : 0,
           epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue(), rounds: way.rounds)
-        let units = (m + rows - 1) / rows * ((packUnits + panels - 1) / panels)
+        let units = tiles.count(m: m, panels: packUnits)
         let small = m * columns * count < 32768
         unsafe run(way.multiply, product, units: units, grain: small ? units : 1, scratch)
         first += count
@@ -95,18 +95,28 @@ extension Backend {
     return ((k + blocks - 1) / blocks + stepLength - 1) / stepLength * stepLength
   }
 
-  /// Rows and panels per tile: tiles of at most 12 register tiles high, and enough of them for all threads.
-  private func cut(m: Int, n: Int, k: Int, tileRows: Int, panel: Int) -> (rows: Int, panels: Int) {
-    let panels = (n + panel - 1) / panel
-    let largest = 12 * tileRows
-    guard pool.threadCount > 1 else { return (min(largest, roundUp(m, tileRows)), panels) }
-    let wanted = 3 * pool.threadCount
-    // A few rows are not cut: what is left over would be a tile of its own, too small to keep a thread busy.
-    if m <= 3 * tileRows { return (roundUp(m, tileRows), (panels + wanted - 1) / wanted) }
-    let rows = min(largest, max(2 * tileRows, roundUp((m + wanted - 1) / wanted, tileRows)))
-    let rowTiles = (m + rows - 1) / rows
-    let columnTiles = max(1, min(panels, (wanted + rowTiles - 1) / rowTiles))
-    return (rows, rowTiles >= wanted ? panels : max(1, (panels + columnTiles - 1) / columnTiles))
+  /// Columns of B packed at a time, in equal blocks of at most 6 MiB.
+  private static func width(_ n: Int, panel: Int, bytesPerColumn: Int) -> Int {
+    let most = max(panel, (6 << 20) / max(1, bytesPerColumn)), blocks = (n + most - 1) / most
+    return ((n + blocks - 1) / blocks + panel - 1) / panel * panel
+  }
+
+  /// How a product is cut into what threads claim.
+  private struct Tiles {
+    let rows, whole, panels: Int
+
+    /// Tiles of all m rows over `panels` panels.
+    func count(m: Int, panels: Int) -> Int {
+      whole + ((m + rows - 1) / rows - whole) * ((panels + self.panels - 1) / self.panels)
+    }
+  }
+
+  /// Tiles of at most 12 register tiles of rows, all columns wide, as many as come out even for all threads; the rows
+  /// that are left are cut along columns, one part for each thread: nobody waits for the last tile of another.
+  private func cut(m: Int, n: Int, tileRows: Int, panel: Int) -> Tiles {
+    let panels = (n + panel - 1) / panel, threads = pool.threadCount
+    let rows = min(12 * tileRows, roundUp(m, tileRows))
+    return Tiles(rows: rows, whole: m / rows / threads * threads, panels: max(1, (panels + threads - 1) / threads))
   }
 
   private func share(_ units: Int, work: Int) -> Int {

@@ -295,14 +295,17 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
   REAL *packed_a = scratch;
   ck_index packed_row = -1;
   for (ck_index unit = begin; unit < end; unit++) {
-    const ck_index row = unit / column_tiles * g.rows_per_tile;
+    const ck_index below = unit - g.whole_tiles;
+    const ck_index tile_row = below < 0 ? unit : g.whole_tiles + below / column_tiles;
+    const ck_index row = tile_row * g.rows_per_tile;
     const ck_index rows = g.m - row < g.rows_per_tile ? g.m - row : g.rows_per_tile;
     if (row != packed_row) {
       pack(packed_a, MR, (const REAL *)g.a + row * g.a_row_stride, g.a_row_stride, g.a_column_stride, rows, g.k, g.rounds);
       packed_row = row;
     }
-    const ck_index first_panel = unit % column_tiles * g.panels_per_tile;
-    const ck_index past = first_panel + g.panels_per_tile < panels ? first_panel + g.panels_per_tile : panels;
+    const ck_index first_panel = below < 0 ? 0 : below % column_tiles * g.panels_per_tile;
+    const ck_index end_panel = below < 0 ? panels : first_panel + g.panels_per_tile;
+    const ck_index past = end_panel < panels ? end_panel : panels;
     for (ck_index panel = first_panel; panel < past; panel++) {
       const ck_index column = panel * NR, columns = g.n - column < NR ? g.n - column : NR;
       const REAL *b = (const REAL *)g.packed_b + column * steps;

@@ -215,11 +215,13 @@ typedef struct ck_gemm_pack {
   const void *b; void *packed; ck_index row_stride; ck_index column_stride; ck_index k; ck_index n; int rounds;
 } ck_gemm_pack;
 
-/// Multiplies. Unit: one tile of `rows_per_tile` × `panels_per_tile` panels, column tiles inner.
+/// Multiplies. Unit: a tile of `rows_per_tile` rows. The first `whole_tiles` have all columns; below them each row of
+/// tiles is cut into tiles of `panels_per_tile` panels, columns inner.
 /// `scratch` holds rows_per_tile × k elements and 64 more.
 typedef struct ck_gemm {
   const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
-  void *c; ck_index c_stride; ck_index m, n, k; ck_index rows_per_tile; ck_index panels_per_tile;
+  void *c; ck_index c_stride; ck_index m, n, k;
+  ck_index rows_per_tile; ck_index whole_tiles; ck_index panels_per_tile;
   int accumulate; int has_epilogue; ck_epilogue epilogue; int rounds;
 } ck_gemm;
 
