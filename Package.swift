@@ -63,7 +63,7 @@ let package = Package(
 
     // Readers of files from outside, tried with any bytes. The driver replays files; built for it, it fuzzes.
     .target(
-      name: "FuzzTargets", dependencies: ["LanguageModel", "ModelFormats", "Text", "Autograd", "Base"],
+      name: "FuzzTargets", dependencies: ["Training", "LanguageModel", "ModelFormats", "Text", "Autograd", "Base"],
       path: "Fuzz/Targets", swiftSettings: strict),
     .executableTarget(
       name: "FuzzDriver", dependencies: ["FuzzTargets", "Base"], path: "Fuzz/Driver", swiftSettings: strict),

@@ -678,6 +678,123 @@ def make_texts():
     unknown("many-bytes", "ab\u4e2d\U0001f600\U0010ffff", "'\u4e2d' (U+4E2D)", 2)
 
 
+# MARK: Checkpoints. The command believes them only where hashes fit: what becomes of them is tested with the store.
+
+HASH = "0123456789abcdef" * 4
+MANIFEST = {
+    "format": "swift-autograd checkpoint",
+    "version": 1,
+    "files": [
+        {"name": "config.json", "bytes": 478, "sha256": HASH},
+        {"name": "model.safetensors", "bytes": 2624, "sha256": HASH},
+    ],
+}
+LOSSES = {"step": 2, "train_loss": 1.5, "val_loss": "nan"}
+RECORD = {
+    "progress": {
+        "step": 2,
+        "accumulated": 1,
+        "accumulated_loss": 0.25,
+        "passed_batches": 0,
+        "skipped_in_a_row": 0,
+        "tokens": 16,
+        "evaluation": {"part": 1, "batches": 3, "loss_sum": 4.5, "train_loss": 1.5},
+        "last_evaluation": LOSSES,
+        "best_evaluation": None,
+    },
+    "fingerprint": HASH,
+    "training": {
+        "grad_accum": 1,
+        "max_iters": 4,
+        "learning_rate": 0.001,
+        "min_lr": 0.0001,
+        "warmup_iters": 0,
+        "lr_decay_iters": 4,
+        "schedule": "cosine",
+        "optimizer": "adamw",
+        "beta1": 0.9,
+        "beta2": 0.99,
+        "weight_decay": 0.1,
+        "grad_clip": 1.0,
+        "eval_interval": 2,
+        "eval_iters": 1,
+        "log_interval": 10,
+        "precision": "fp32",
+        "seed": "1337",
+        "on_nonfinite": "skip",
+        "save_every": 2,
+        "keep": 2,
+    },
+    "batch_size": 2,
+    "block_size": 4,
+    "data": {"path": "/text", "bytes": 121, "sha256": HASH},
+    "instruction_set": "avx2",
+    "curve": {
+        "optimum": None,
+        "training": {"seen": 0, "stride": 1, "steps": [], "losses": [], "kept": 0},
+        "validation": {"seen": 2, "stride": 1, "steps": [1, 2], "losses": [1.5, "inf"], "kept": 1},
+    },
+}
+
+
+def make_checkpoints():
+    def manifest(name, accepted=False, **changes):
+        case("manifest", name, compact(MANIFEST | changes), accepted=accepted)
+
+    def entry(case_name, **changes):
+        manifest(case_name, files=[MANIFEST["files"][0] | changes])
+
+    manifest("base", accepted=True)
+    manifest("another-format", format="a checkpoint")
+    manifest("another-version", version=2)
+    manifest("no-files", files=[])
+    manifest("files-not-array", files={"name": "x"})
+    manifest("entry-not-object", files=[1])
+    for number, name in enumerate(["", ".", "..", "../config.json", "/etc/passwd", "a/b", "a\0b"]):
+        entry(f"name-{number}", name=name)
+    entry("name-number", name=1)
+    entry("bytes-negative", bytes=-1)
+    entry("bytes-fractional", bytes=0.5)
+    entry("bytes-huge", bytes=2**64)
+    entry("hash-short", sha256=HASH[1:])
+    case("manifest", "duplicate-key", compact(MANIFEST)[:-1] + ',"files":[]}', accepted=False)
+    case("manifest", "cut", compact(MANIFEST)[:-1], accepted=False)
+    case("manifest", "empty", b"", accepted=False)
+
+    def record(name, accepted=False, **changes):
+        case("record", name, compact(RECORD | changes), accepted=accepted)
+
+    def progress(name, **changes):
+        record(name, progress=RECORD["progress"] | changes)
+
+    def training(name, **changes):
+        record(name, training=RECORD["training"] | changes)
+
+    def curve(name, **changes):
+        validation = RECORD["curve"]["validation"] | changes
+        record(name, curve=RECORD["curve"] | {"validation": validation})
+
+    record("base", accepted=True)
+    case("record", "empty", b"", accepted=False)
+    case("record", "not-an-object", "[]", accepted=False)
+    record("no-data", data=None)
+    record("block-of-0", block_size=0)
+    record("batch-huge", batch_size=2**64)
+    progress("step-negative", step=-1)
+    progress("step-fractional", step=1.5)
+    progress("tokens-string", tokens="16")
+    progress("evaluation-number", evaluation=1)
+    training("schedule-unknown", schedule="square")
+    training("optimizer-unknown", optimizer="\x1b[2J")
+    training("seed-negative", seed="-1")
+    training("interval-of-0", eval_interval=0)
+    curve("stride-of-0", stride=0)
+    curve("steps-negative", steps=[-1, 2])
+    curve("steps-huge", steps=[1e300, 2])
+    curve("more-kept-than-there-are", kept=3)
+    curve("more-steps-than-losses", steps=[1, 2, 3])
+
+
 shutil.rmtree(CORPUS, ignore_errors=True)
 make_json()
 make_safetensors()
@@ -685,4 +802,5 @@ make_configurations()
 make_tokenizers()
 make_weights()
 make_texts()
+make_checkpoints()
 (CORPUS / "sentences.txt").write_text("\n".join(lines) + "\n")

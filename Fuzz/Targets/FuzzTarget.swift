@@ -18,7 +18,9 @@ public struct FuzzTarget: Sendable {
   public func accepts(_ bytes: [UInt8]) throws(BrokenProperty) -> Bool { try attempt(bytes) }
 
   /// All targets. The corpus has a folder for each, of the same name.
-  public static let all: [FuzzTarget] = [.json, .safetensors, .configuration, .tokenizer, .weights, .text]
+  public static let all: [FuzzTarget] = [
+    .json, .safetensors, .configuration, .tokenizer, .weights, .text, .manifest, .record,
+  ]
 
   public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

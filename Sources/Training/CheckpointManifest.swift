@@ -2,10 +2,10 @@ import Base
 
 /// What a checkpoint's folder must hold: the size and the SHA-256 of every file. Written last, so that a folder with a
 /// manifest that verifies is complete.
-struct CheckpointManifest: Equatable {
-  struct File: Equatable {
-    let name: String
-    let byteCount: Int
+package struct CheckpointManifest: Equatable {
+  package struct File: Equatable {
+    package let name: String
+    package let byteCount: Int
     let sha256: String
   }
 
@@ -13,11 +13,11 @@ struct CheckpointManifest: Equatable {
   private static let format = "swift-autograd checkpoint"
   private static let version = 1
 
-  let files: [File]
+  package let files: [File]
 
   init(files: [File]) { self.files = files }
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     JSON.object([
       JSON.Member("format", .string(CheckpointManifest.format)),
       JSON.Member("version", .integer(Int64(CheckpointManifest.version))),
@@ -36,7 +36,7 @@ struct CheckpointManifest: Equatable {
   /// Reads a manifest from outside: every name must be a plain one, inside the folder.
   ///
   /// - Throws: What is wrong, in words.
-  init(parsing bytes: [UInt8]) throws(ManifestProblem) {
+  package init(parsing bytes: [UInt8]) throws(ManifestProblem) {
     let json: JSON
     do throws(JSONError) {
       json = try JSON(parsing: bytes)
@@ -64,7 +64,7 @@ struct CheckpointManifest: Equatable {
     self.files = files
   }
 
-  struct ManifestProblem: Error {
+  package struct ManifestProblem: Error {
     let sentence: String
     init(_ sentence: String) { self.sentence = sentence }
   }

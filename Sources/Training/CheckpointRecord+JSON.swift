@@ -3,7 +3,7 @@ import Kernels
 import NeuralNetwork
 
 /// A record that cannot be read, in words.
-struct RecordProblem: Error {
+package struct RecordProblem: Error {
   let sentence: String
 }
 

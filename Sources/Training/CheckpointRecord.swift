@@ -1,4 +1,4 @@
-import Base
+package import Base
 public import LanguageModel
 
 /// What stands in a checkpoint beside weights, moments and tokenizer: how far the run has come, with what settings and
@@ -25,7 +25,7 @@ public struct CheckpointRecord: Sendable {
   /// Whether the run had come to its end.
   public var isFinished: Bool { progress.isSettled && progress.step >= configuration.maximumSteps }
 
-  var json: JSON {
+  package var json: JSON {
     let series = curve.series
     return .object([
       JSON.Member("progress", progress.json), JSON.Member("fingerprint", .string(fingerprint.hexadecimal)),
@@ -42,7 +42,7 @@ public struct CheckpointRecord: Sendable {
   }
 
   /// - Throws: Where a key is missing or of the wrong kind.
-  init(json: JSON, model: GPTConfiguration) throws(RecordProblem) {
+  package init(json: JSON, model: GPTConfiguration) throws(RecordProblem) {
     let fields = Fields(json)
     self.model = model
     progress = try TrainingProgress(fields.object("progress"))

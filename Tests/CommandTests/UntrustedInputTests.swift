@@ -44,7 +44,10 @@ import Testing
     #expect(outcome.output.isEmpty)
   }
 
-  @Test("each file of the corpus has its sentence", arguments: fuzzCorpus())
+  /// The command believes files of a checkpoint only where their hashes fit: `CheckpointStoreTests` has those.
+  private static let corpus = fuzzCorpus().filter { !["manifest", "record"].contains($0.target) }
+
+  @Test("each file of the corpus has its sentence", arguments: corpus)
   func corpus(_ one: FuzzCorpusCase) throws {
     try withModel { folder in
       let (file, arguments) = command(one.target, in: folder)
