@@ -45,9 +45,9 @@ import Testing
   }
 
   /// The command believes files of a checkpoint only where their hashes fit: `CheckpointStoreTests` has those.
-  private static let corpus = fuzzCorpus().filter { !["manifest", "record"].contains($0.target) }
+  private static let lies = fuzzCorpus().filter { !["manifest", "record"].contains($0.target) }
 
-  @Test("each file of the corpus has its sentence", arguments: corpus)
+  @Test("each file of the corpus has its sentence", arguments: lies)
   func corpus(_ one: FuzzCorpusCase) throws {
     try withModel { folder in
       let (file, arguments) = command(one.target, in: folder)
