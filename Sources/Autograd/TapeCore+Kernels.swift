@@ -34,6 +34,12 @@ package extension TapeCore {
     unsafe backend.run(arguments, type, count: count, grain: grain, scratch: scratch * type.size)
   }
 
+  /// Runs a kernel whose units multiply matrices, at the tape's precision.
+  @unsafe func runProducts<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, scratch: Int) {
+    unsafe backend.run(
+      arguments, type, count: count, grain: 1, scratch: scratch * type.size, precision: matmulPrecision)
+  }
+
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil

@@ -1,4 +1,4 @@
-// AVX-512 with dot products of bfloat16 pairs: the matrix product alone.
+// AVX-512 with dot products of bfloat16 pairs: what multiplies: matrix products and attention.
 #include "common.h"
 
 #if defined(__x86_64__)
@@ -13,10 +13,14 @@
 #define HAS_MASKS 1
 #define PAIRS 1
 #include "element.h"
+#include "bodies/softmax_row.h"
 #include "bodies/gemm.h"
+#include "bodies/attention.h"
 
-extern const ck_pair_product ck_pair_product_avx512;
-const ck_pair_product ck_pair_product_avx512 = {.gemm_pack = gemm_pack, .gemm = gemm};
+extern const ck_pair_table ck_pair_table_avx512;
+const ck_pair_table ck_pair_table_avx512 = {
+  .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
+};
 
 #pragma clang attribute pop
 #endif

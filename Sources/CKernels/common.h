@@ -31,29 +31,52 @@
 INLINE uint32_t dropout_threshold(double rate) { return (uint32_t)(rate * 4294967296.0); }
 
 // Blocks that are drawn together, one to a lane, and words in them.
-#define PHILOX_BLOCKS 8
+#define PHILOX_BLOCKS 16
 #define PHILOX_WORDS (4 * PHILOX_BLOCKS)
 
 typedef uint32_t philox_lanes __attribute__((vector_size(4 * PHILOX_BLOCKS)));
-typedef uint64_t philox_products __attribute__((vector_size(8 * PHILOX_BLOCKS)));
+typedef uint64_t philox_products __attribute__((vector_size(4 * PHILOX_BLOCKS)));
+
+// Both halves of 32-bit words times a constant: products of the even lanes and of the odd ones, put side by side. Not a
+// function: vectors of this width are not passed alike everywhere.
+#define PHILOX_MULTIPLY(x, factor, low, high) \
+  do { \
+    const philox_products even = ((philox_products)(x) & 0xFFFFFFFF) * (factor); \
+    const philox_products odd = ((philox_products)(x) >> 32) * (factor); \
+    high = (philox_lanes)(even >> 32 | (odd & 0xFFFFFFFF00000000)); \
+    low = (philox_lanes)((even & 0xFFFFFFFF) | odd << 32); \
+  } while (0)
 
 // The words of the blocks (first, c1, c2, c3), (first + 1, c1, c2, c3) …: Philox 4×32-10 (Salmon et al., "Parallel
 // random numbers: as easy as 1, 2, 3", 2011), as Base.Philox.
 INLINE void philox(uint64_t key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t *words) {
   uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-  philox_lanes a = (philox_lanes){0, 1, 2, 3, 4, 5, 6, 7} + first, b = (philox_lanes){0} + c1;
-  philox_lanes c = (philox_lanes){0} + c2, d = (philox_lanes){0} + c3;
+  philox_lanes a = (philox_lanes){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first;
+  philox_lanes b = (philox_lanes){0} + c1, c = (philox_lanes){0} + c2, d = (philox_lanes){0} + c3;
   for (int round = 0; round < 10; round++) {
-    const philox_products p0 = __builtin_convertvector(a, philox_products) * 0xD2511F53u;
-    const philox_products p1 = __builtin_convertvector(c, philox_products) * 0xCD9E8D57u;
-    a = __builtin_convertvector(p1 >> 32, philox_lanes) ^ b ^ k0;
-    b = __builtin_convertvector(p1, philox_lanes);
-    c = __builtin_convertvector(p0 >> 32, philox_lanes) ^ d ^ k1;
-    d = __builtin_convertvector(p0, philox_lanes);
+    philox_lanes low0, low1, high0, high1;
+    PHILOX_MULTIPLY(a, 0xD2511F53u, low0, high0);
+    PHILOX_MULTIPLY(c, 0xCD9E8D57u, low1, high1);
+    a = high1 ^ b ^ k0;
+    b = low1;
+    c = high0 ^ d ^ k1;
+    d = low0;
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  for (int i = 0; i < PHILOX_BLOCKS; i++) {
-    words[4 * i] = a[i], words[4 * i + 1] = b[i], words[4 * i + 2] = c[i], words[4 * i + 3] = d[i];
+  // Lane i of the four vectors, side by side: pairs of words first, then pairs of pairs.
+#define ZIP(x, y, half) \
+  __builtin_shufflevector(x, y, half, 16 + half, 1 + half, 17 + half, 2 + half, 18 + half, 3 + half, 19 + half, \
+    4 + half, 20 + half, 5 + half, 21 + half, 6 + half, 22 + half, 7 + half, 23 + half)
+#define ZIP_PAIRS(x, y, half) \
+  (philox_lanes)__builtin_shufflevector((philox_products)x, (philox_products)y, half, 8 + half, 1 + half, 9 + half, \
+    2 + half, 10 + half, 3 + half, 11 + half)
+  const philox_lanes ab[2] = {ZIP(a, b, 0), ZIP(a, b, 8)}, cd[2] = {ZIP(c, d, 0), ZIP(c, d, 8)};
+  for (int i = 0; i < 2; i++) {
+    const philox_lanes low = ZIP_PAIRS(ab[i], cd[i], 0), high = ZIP_PAIRS(ab[i], cd[i], 4);
+    memcpy(words + 32 * i, &low, sizeof low);
+    memcpy(words + 32 * i + 16, &high, sizeof high);
   }
+#undef ZIP
+#undef ZIP_PAIRS
 }

@@ -31,23 +31,33 @@ const ck_table *ck_table_for(ck_instruction_set set, int element_size) {
 }
 
 #if defined(__x86_64__)
-extern const ck_pair_product ck_pair_product_avx512;
+extern const ck_pair_table ck_pair_table_avx512;
 #endif
 
-const ck_pair_product *ck_widest_pair_product(void) {
+const ck_pair_table *ck_widest_pair_table(void) {
 #if defined(__x86_64__)
-  if (ck_widest_instruction_set() == CK_AVX512 && __builtin_cpu_supports("avx512bf16")) return &ck_pair_product_avx512;
+  if (ck_widest_instruction_set() == CK_AVX512 && __builtin_cpu_supports("avx512bf16")) return &ck_pair_table_avx512;
 #endif
   return 0;
 }
 
 static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
 
-ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D) {
-  return padded(table, T) * D + T * padded(table, D) + table->mr * padded(table, T) + 64;
+// What both directions hold: the left factor of a product over D, where that is copied, and a row's dropout factors.
+static ck_index attention_rows(const ck_table *table, ck_index rows, ck_index width, ck_index depth_steps, int pairs) {
+  return (pairs ? rows * depth_steps + table->mr * width : 0) + width + 64 + 64;
 }
 
-ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D) {
+ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D, int pairs) {
+  const ck_index width = padded(table, T), depth = padded(table, D);
+  const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (D + 1) / 2 : D;
+  return width * D_steps + T_steps * depth + table->mr * width + attention_rows(table, table->mr, width, D_steps, pairs);
+}
+
+ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D, int pairs) {
   const ck_index rows = 4 * table->mr, width = padded(table, T), depth = padded(table, D);
-  return 2 * width * D + 3 * T * depth + 2 * rows * depth + 2 * rows * width + 64;
+  const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (D + 1) / 2 : D;
+  const ck_index row_steps = pairs ? rows / 2 : rows;
+  return 2 * width * D_steps + T_steps * depth + 2 * T * depth + 2 * row_steps * depth + 2 * rows * width
+    + attention_rows(table, rows, width, D_steps, pairs);
 }

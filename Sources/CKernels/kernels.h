@@ -4,6 +4,7 @@
 #include "element.h"
 #include "bodies/elementwise.h"
 #include "bodies/strided.h"
+#include "bodies/softmax_row.h"
 #include "bodies/rows.h"
 #include "bodies/extremum.h"
 #include "bodies/log_softmax.h"

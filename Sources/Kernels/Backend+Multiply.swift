@@ -78,13 +78,10 @@ extension Backend {
   }
 
   private func way(_ type: ElementType, _ precision: MatmulPrecision) -> Way {
-    let rounds = precision == .bfloat16 && type == .float32
-    if rounds, let pairs = pairProduct {
-      return unsafe Way(pack: pairs.gemm_pack, multiply: pairs.gemm, stepLength: 2, rounds: 0)
-    }
+    let pairs = usesPairs(type, precision)
     return unsafe Way(
-      pack: function(of: ck_gemm_pack.self, type), multiply: function(of: ck_gemm.self, type), stepLength: 1,
-      rounds: rounds ? 1 : 0)
+      pack: function(of: ck_gemm_pack.self, type, precision), multiply: function(of: ck_gemm.self, type, precision),
+      stepLength: pairs ? 2 : 1, rounds: precision == .bfloat16 && type == .float32 && !pairs ? 1 : 0)
   }
 
   /// Rows of B packed at a time: what is left of k in equal blocks of at most 384 steps of floats or 192 of doubles:

@@ -11,8 +11,8 @@ import CSystem
 
   private let float32: ck_table
   private let float64: ck_table
-  /// The product of bfloat16 pairs, where the instruction set has one.
-  let pairProduct: ck_pair_product?
+  /// The kernels that multiply pairs of bfloat16, where the instruction set has such products.
+  private let pairs: ck_pair_table?
   private var workspace = Workspace()
   /// Where the system has no memory for scratch: stop the program, or leave the kernel out and say so below.
   package var stopsWithoutMemory = true
@@ -25,11 +25,16 @@ import CSystem
     // INVARIANT: a set that is at most `widest` is compiled in, and its tables are constants.
     unsafe float32 = ck_table_for(self.instructionSet.code, 4).pointee
     unsafe float64 = ck_table_for(self.instructionSet.code, 8).pointee
-    unsafe pairProduct = self.instructionSet == .avx512 ? ck_widest_pair_product()?.pointee : nil
+    unsafe pairs = self.instructionSet == .avx512 ? ck_widest_pair_table()?.pointee : nil
   }
 
   /// Products in bfloat16 are faster than those in float32.
-  public var multipliesPairs: Bool { pairProduct != nil }
+  public var multipliesPairs: Bool { pairs != nil }
+
+  /// Kernels of `type` at `precision` take their operands in pairs.
+  public func usesPairs(_ type: ElementType, _ precision: MatmulPrecision) -> Bool {
+    precision == .bfloat16 && type == .float32 && multipliesPairs
+  }
 
   /// While a plan runs, the largest need of scratch memory so far: kernels that ask for some are left out.
   package var plannedWorkspace: Int?
@@ -45,8 +50,13 @@ import CSystem
   }
 
   /// The kernel of an argument type, without copying the table.
-  func function<Arguments: KernelArguments>(of _: Arguments.Type, _ type: ElementType) -> ck_function {
-    switch type {
+  func function<Arguments: KernelArguments>(
+    of _: Arguments.Type, _ type: ElementType, _ precision: MatmulPrecision = .float32
+  ) -> ck_function {
+    if usesPairs(type, precision), let pairs, let function = unsafe Arguments.pairFunction(in: pairs) {
+      return unsafe function
+    }
+    return switch type {
     case .float32: unsafe Arguments.function(in: float32)
     case .float64: unsafe Arguments.function(in: float64)
     }
@@ -56,9 +66,10 @@ import CSystem
 
   /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.
   @unsafe public func run<Arguments: KernelArguments>(
-    _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0
+    _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0,
+    precision: MatmulPrecision = .float32
   ) {
-    let function = unsafe function(of: Arguments.self, type)
+    let function = unsafe function(of: Arguments.self, type, precision)
     var memory = unsafe Scratch(base: nil, stride: 0)
     if scratch > 0 {
       if plannedWorkspace != nil { return plan(Workspace.bytes(perThread: scratch, threads: pool.threadCount)) }

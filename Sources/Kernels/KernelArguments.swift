@@ -5,6 +5,13 @@ public import CKernels
 /// Arguments hold raw pointers: whoever fills them in answers for sizes and lifetimes.
 public protocol KernelArguments {
   static func function(in table: ck_table) -> ck_function
+
+  /// The kernel that multiplies pairs of bfloat16; nil where the arguments' kernel multiplies no matrices.
+  static func pairFunction(in table: ck_pair_table) -> ck_function?
+}
+
+extension KernelArguments {
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { nil }
 }
 
 extension ck_unary: @unsafe KernelArguments {
@@ -96,15 +103,19 @@ extension ck_pair_loss_backward: @unsafe KernelArguments {
 }
 extension ck_gemm_pack: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.gemm_pack }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.gemm_pack }
 }
 extension ck_gemm: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.gemm }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.gemm }
 }
 extension ck_attention: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.attention }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.attention }
 }
 extension ck_attention_backward: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.attention_backward }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.attention_backward }
 }
 extension ck_norm: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.norm }

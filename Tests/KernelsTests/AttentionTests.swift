@@ -11,23 +11,26 @@ struct AttentionTests {
     arguments: [1, 3, 16, 33])
   func prefixes(D: Int) {
     prefixes(D, Float.self, lengths: Array(1...70))
+    prefixes(D, Float.self, lengths: Array(1...70), .bfloat16)
     prefixes(D, Double.self, lengths: [1, 2, 7, 14, 15, 33, 69, 70])
   }
 
-  private func prefixes<S: TensorScalar>(_ D: Int, _ type: S.Type, lengths: [Int]) {
+  private func prefixes<S: TensorScalar>(
+    _ D: Int, _ type: S.Type, lengths: [Int], _ precision: MatmulPrecision = .float32
+  ) {
     let H = 2, T = 70, C = H * D
     let qkv: [S] = randomTensor([T * 3 * C], seed: 1).elements
     let others: [S] = randomTensor([T * 3 * C], seed: 2).elements
     forEachInstructionSet { backend in
-      let whole = backend.attention(qkv, B: 1, T: T, H: H, D: D)
+      let whole = backend.attention(qkv, B: 1, T: T, H: H, D: D, precision: precision)
       for t in lengths {
         let what = "D \(D), t \(t), \(S.self), \(backend.instructionSet)"
         let own = Array(qkv[0..<t * 3 * C])
-        let alone = backend.attention(own, B: 1, T: t, H: H, D: D)
+        let alone = backend.attention(own, B: 1, T: t, H: H, D: D, precision: precision)
         expectSameBits(alone, Array(whole[0..<t * C]), what)
         guard t % 9 == 0 else { continue }
         let among = backend.attention(
-          others[0..<t * 3 * C] + own + others[0..<t * 3 * C], B: 3, T: t, H: H, D: D)
+          others[0..<t * 3 * C] + own + others[0..<t * 3 * C], B: 3, T: t, H: H, D: D, precision: precision)
         expectSameBits(Array(among[t * C..<2 * t * C]), alone, "\(what), in a batch")
       }
     }
@@ -35,16 +38,16 @@ struct AttentionTests {
 
   @Test(
     "a NaN in a token reaches neither the rows before it nor the other heads",
-    arguments: [0, 1, 13, 14, 40, 69])
-  func notANumber(place: Int) {
+    arguments: [0, 1, 13, 14, 40, 69], [MatmulPrecision.float32, .bfloat16])
+  func notANumber(place: Int, precision: MatmulPrecision) {
     for D in [3, 16] {
       let H = 2, T = 70, C = H * D
       let qkv: [Float] = randomTensor([T * 3 * C], seed: 1).elements
       var spoilt = qkv
       for part in 0..<3 { for d in 0..<D { spoilt[place * 3 * C + part * C + d] = .nan } }
       forEachInstructionSet { backend in
-        let whole = backend.attention(qkv, B: 1, T: T, H: H, D: D)
-        let actual = backend.attention(spoilt, B: 1, T: T, H: H, D: D)
+        let whole = backend.attention(qkv, B: 1, T: T, H: H, D: D, precision: precision)
+        let actual = backend.attention(spoilt, B: 1, T: T, H: H, D: D, precision: precision)
         for token in 0..<T {
           let first = Array(actual[token * C..<token * C + D]),
             second = Array(actual[token * C + D..<(token + 1) * C])

@@ -59,7 +59,9 @@ extension Backend {
   }
 
   /// Attention over qkv [B, T, 3·H·D].
-  func attention<S: TensorScalar>(_ qkv: [S], B: Int, T: Int, H: Int, D: Int) -> [S] {
+  func attention<S: TensorScalar>(
+    _ qkv: [S], B: Int, T: Int, H: Int, D: Int, precision: MatmulPrecision = .float32
+  ) -> [S] {
     var y = [S](repeating: .nan, count: B * T * H * D)
     var maximum = [S](repeating: .nan, count: B * H * T), reciprocal = maximum
     y.withUnsafeMutableBytes { y in
@@ -70,8 +72,11 @@ extension Backend {
               qkv: qkv.baseAddress, y: y.baseAddress, maximum: maximum.baseAddress,
               reciprocal_sum: reciprocal.baseAddress, T: T, H: H, D: D, scale: 1 / Double(D).squareRoot(),
               dropout_rate: 0, key: 0, counter1: 0, counter2: 0, counter3: 0)
-            let scratch = withUnsafePointer(to: table(S.elementType)) { ck_attention_scratch($0, T, D) }
-            run(arguments, S.elementType, count: B * H, grain: 1, scratch: scratch * S.elementType.size)
+            let pairs: Int32 = usesPairs(S.elementType, precision) ? 1 : 0
+            let scratch = withUnsafePointer(to: table(S.elementType)) { ck_attention_scratch($0, T, D, pairs) }
+            run(
+              arguments, S.elementType, count: B * H, grain: 1, scratch: scratch * S.elementType.size,
+              precision: precision)
           }
         }
       }

@@ -24,8 +24,8 @@ package extension TapeCore {
     let random = dropout > 0 ? nextRandomCounters() : (key: 0, step: 0, ordinal: 0)
     let arguments = unsafe attentionArguments(
       qkv, y, H, dropout: dropout, random: random, maximum: maximum, reciprocal: reciprocal)
-    let D = C / H, scratch = unsafe withTable { unsafe ck_attention_scratch($0, T, D) }
-    if C > 0 { unsafe run(arguments, count: B * H, grain: 1, scratch: scratch) }
+    let D = C / H, scratch = unsafe withTable { unsafe ck_attention_scratch($0, T, D, $1) }
+    if C > 0 { unsafe runProducts(arguments, count: B * H, scratch: scratch) }
     unsafe record(
       .attention, qkv, output: y, saved: [maximum, reciprocal, nil],
       integers: [H, Int(bitPattern: UInt(random.key)), Int(bitPattern: UInt(random.step)), Int(random.ordinal)],
@@ -45,8 +45,8 @@ package extension TapeCore {
       reciprocal: record.saved[1])
     let arguments = unsafe ck_attention_backward(
       forward: forward, dy: gradient(of: record.output), dqkv: target.target, accumulate: target.accumulate)
-    let scratch = unsafe withTable { unsafe ck_attention_backward_scratch($0, forward.T, forward.D) }
-    if unsafe forward.D > 0 { unsafe run(arguments, count: shape[0] * H, grain: 1, scratch: scratch) }
+    let scratch = unsafe withTable { unsafe ck_attention_backward_scratch($0, forward.T, forward.D, $1) }
+    if unsafe forward.D > 0 { unsafe runProducts(arguments, count: shape[0] * H, scratch: scratch) }
   }
 
   @unsafe private func attentionArguments(
@@ -61,8 +61,10 @@ package extension TapeCore {
       counter1: counters.0, counter2: counters.1, counter3: counters.2)
   }
 
-  @unsafe private func withTable<Result>(_ body: (UnsafePointer<ck_table>) -> Result) -> Result {
-    unsafe withUnsafePointer(to: backend.table(type)) { unsafe body($0) }
+  /// Calls `body` with the table of kernels, and 1 where those that multiply pairs run.
+  @unsafe private func withTable<Result>(_ body: (UnsafePointer<ck_table>, Int32) -> Result) -> Result {
+    let pairs: Int32 = backend.usesPairs(type, matmulPrecision) ? 1 : 0
+    return unsafe withUnsafePointer(to: backend.table(type)) { unsafe body($0, pairs) }
   }
 }
 

@@ -97,9 +97,11 @@ static void dropout(const void *arguments, ck_index begin, ck_index end, void *s
     philox(g.key, (uint32_t)(first / 4), g.counter1, g.counter2, g.counter3, words);
     const ck_index low = first < begin ? begin : first;
     const ck_index past = end - first < PHILOX_WORDS ? end : first + PHILOX_WORDS;
-    for (ck_index i = low; i < past; i++) {
-      const REAL kept = words[i - first] >= threshold ? x[i] * keep : 0;
-      y[i] = g.accumulate ? y[i] + kept : kept;
+    REAL factors[PHILOX_WORDS];
+    for (ck_index i = 0; i < PHILOX_WORDS; i++) factors[i] = words[i] >= threshold ? keep : 0;
+    EACH_VECTOR(i, n, low, past) {
+      const vec kept = load_n(x + i, n) * load_n(factors + i - first, n);
+      store_n(y + i, g.accumulate ? load_n(y + i, n) + kept : kept, n);
     }
   }
 }

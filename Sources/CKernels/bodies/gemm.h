@@ -20,6 +20,9 @@ INLINE vec splat_step(const REAL *pair) { return (vec)_mm512_set1_epi32(*(const 
 
 INLINE vec multiply_add(vec a, vec b, vec c) { return (vec)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b); }
 
+// The first number of each pair, with zeros beside it.
+INLINE vec first_of_step(vec pairs) { return (vec)((ivec)pairs & 0xFFFF); }
+
 // Rounds 32 neighbours along k, the first 16 in `low`, to 16 pairs.
 INLINE vec pairs_along(vec low, vec high) { return (vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
 
@@ -33,6 +36,8 @@ INLINE vec pairs_across(vec even, vec odd) {
 INLINE vec splat_step(const REAL *element) { return splat(*element); }
 
 INLINE vec multiply_add(vec a, vec b, vec c) { return fma_(a, b, c); }
+
+INLINE vec first_of_step(vec elements) { return elements; }
 
 // The nearest bfloat16, ties to even; subnormal numbers become zeros, as the instructions for pairs have it.
 INLINE vec rounded_to_bfloat16(vec x) {
@@ -49,8 +54,9 @@ INLINE vec rounded_to_bfloat16(vec x) {
 
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
 // packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
-INLINE void tile(const int rows, const int vectors, ck_index steps, const REAL *a, ck_index a_row, ck_index a_k,
-                 const REAL *b, REAL *c, ck_index c_row, ck_index columns, int accumulate) {
+// Where `triangle`, the rows go on: row i over elements steps · STEP ... steps · STEP + i of k.
+INLINE void tile(const int rows, const int vectors, const int triangle, ck_index steps, const REAL *a, ck_index a_row,
+                 ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns, int accumulate) {
   vec sums[MR][2];
   const ck_index last = columns - (vectors - 1) * LANES;
   if (accumulate) {
@@ -81,6 +87,24 @@ INLINE void tile(const int rows, const int vectors, ck_index steps, const REAL *
     a += a_k;
     b += NR;
   }
+  if (triangle) {
+#pragma clang loop unroll(full)
+    for (int first = 0; first < rows; first += STEP) {
+      vec right[2];
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
+#pragma clang loop unroll(full)
+      for (int i = first; i < rows; i++) {
+        const vec left = splat_step(a + i * a_row);
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) {
+          sums[i][v] = multiply_add(left, i == first ? first_of_step(right[v]) : right[v], sums[i][v]);
+        }
+      }
+      a += a_k;
+      b += NR;
+    }
+  }
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++) {
 #pragma clang loop unroll(full)
@@ -94,46 +118,62 @@ INLINE void tile(const int rows, const int vectors, ck_index steps, const REAL *
 #define CASES_OF(CASE) \
   CASE(1) CASE(2) CASE(3) CASE(4) MORE_CASES(CASE)
 
-#if !PAIRS
 // A by its two strides: attention reads probabilities in both directions without copying them.
-static __attribute__((noinline)) void any_tile(int rows, ck_index k, const REAL *a, ck_index a_row, ck_index a_k,
+static __attribute__((noinline)) void any_tile(int rows, ck_index steps, const REAL *a, ck_index a_row, ck_index a_k,
                                                const REAL *b, REAL *c, ck_index c_row, ck_index columns,
                                                int accumulate) {
   if (columns > LANES) {
     switch (rows) {
-#define CASE(R) case R: tile(R, 2, k, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 2, 0, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   } else {
     switch (rows) {
-#define CASE(R) case R: tile(R, 1, k, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 1, 0, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   }
 }
 
-#endif
-
-// A packed into a panel of MR rows.
-static __attribute__((noinline)) void packed_tile(int rows, ck_index k, const REAL *a, const REAL *b, REAL *c,
-                                                  ck_index c_row, ck_index columns, int accumulate) {
-  if (columns == NR) {
+// Row i over the first steps · STEP + i + 1 elements of k. The elements of a row lie side by side.
+static __attribute__((noinline)) void triangle_tile(int rows, ck_index steps, const REAL *a, ck_index a_row,
+                                                    const REAL *b, REAL *c, ck_index c_row, ck_index columns,
+                                                    int accumulate) {
+  if (columns > LANES) {
     switch (rows) {
-#define CASE(R) case R: tile(R, 2, k, a, 1, MR, b, c, c_row, NR, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  } else if (columns > LANES) {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 2, k, a, 1, MR, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 2, 1, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   } else {
     switch (rows) {
-#define CASE(R) case R: tile(R, 1, k, a, 1, MR, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 1, 1, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
+      CASES_OF(CASE)
+#undef CASE
+    }
+  }
+}
+
+// A packed into a panel of MR rows.
+static __attribute__((noinline)) void packed_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
+                                                  ck_index c_row, ck_index columns, int accumulate) {
+  if (columns == NR) {
+    switch (rows) {
+#define CASE(R) case R: tile(R, 2, 0, steps, a, 1, MR, b, c, c_row, NR, accumulate); break;
+      CASES_OF(CASE)
+#undef CASE
+    }
+  } else if (columns > LANES) {
+    switch (rows) {
+#define CASE(R) case R: tile(R, 2, 0, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
+      CASES_OF(CASE)
+#undef CASE
+    }
+  } else {
+    switch (rows) {
+#define CASE(R) case R: tile(R, 1, 0, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }

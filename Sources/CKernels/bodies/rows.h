@@ -1,28 +1,5 @@
 // Row kernels: softmax, layer normalisation, embedding, cross-entropy.
 
-// exp(x − shift) into y; returns the sum of it: one running sum per lane, then the tree over lanes.
-INLINE REAL exp_row(REAL *y, const REAL *x, ck_index columns, REAL shift) {
-  vec total = {0};
-  EACH_VECTOR(i, n, 0, columns) {
-    vec v = exp_(load_n(x + i, n) - splat(shift));
-    if (n < LANES) v = select(lanes_before(n), v, splat(0));
-    store_n(y + i, v, n);
-    total += v;
-  }
-  return sum_lanes(total);
-}
-
-// The largest element; NaN is passed over (the exponentials carry it on). A row of −∞ yields the lowest number.
-INLINE REAL max_row(const REAL *x, ck_index columns) {
-  vec m = splat((REAL)LOWEST);
-  EACH_VECTOR(i, n, 0, columns) {
-    vec v = load_n(x + i, n);
-    if (n < LANES) v = select(lanes_before(n), v, m);
-    m = larger(v, m);
-  }
-  return max_lanes(m);
-}
-
 static void softmax(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_softmax g = *(const ck_softmax *)arguments;
   (void)scratch;

@@ -286,16 +286,17 @@ ck_instruction_set ck_widest_instruction_set(void);
 /// The functions of one instruction set for float (element_size 4) or double (8); NULL where not compiled in.
 const ck_table *ck_table_for(ck_instruction_set set, int element_size);
 
-/// Elements of scratch per thread that attention needs: forward and backward.
-ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D);
-ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D);
+/// Elements of scratch per thread that attention needs, forward and backward, with the functions of `ck_table` or, where
+/// `pairs`, of `ck_pair_table`.
+ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D, int pairs);
+ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D, int pairs);
 
-/// The product with operands rounded to bfloat16, two neighbours along k multiplied and added to a float at a time.
-/// Packs (k + 1) / 2 floats where the other product packs k. Ignores `rounds`.
-typedef struct ck_pair_product { ck_function gemm_pack, gemm; } ck_pair_product;
+/// What multiplies in bfloat16: operands rounded, two neighbours along k multiplied and added to a float at a time.
+/// `gemm_pack` packs (k + 1) / 2 floats where the other packs k; `rounds` is ignored.
+typedef struct ck_pair_table { ck_function gemm_pack, gemm, attention, attention_backward; } ck_pair_table;
 
 /// NULL where this CPU and operating system do not run AVX512-BF16.
-const ck_pair_product *ck_widest_pair_product(void);
+const ck_pair_table *ck_widest_pair_table(void);
 
 #ifdef __cplusplus
 }
