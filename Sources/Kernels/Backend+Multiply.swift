@@ -26,10 +26,13 @@ extension Backend {
   /// rows of A and multiplies them with all panels. Blocks are sized for the second-level cache (A) and the
   /// third (B).
   ///
+  /// Where C `isReadSoon` is false and large, what is written passes by the caches: nothing is read in order to be
+  /// overwritten, and what lies in them stays.
+  ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, _ type: ElementType,
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true, _ type: ElementType,
     precision: MatmulPrecision = .float32
   ) {
     guard m > 0, n > 0 else { return }
@@ -38,7 +41,8 @@ extension Backend {
     let way = way(type, precision), depth = Backend.depth(k, bytesPerStep: size, stepLength: way.stepLength)
     let steps = (depth + way.stepLength - 1) / way.stepLength
     let width = Backend.width(n, panel: panel, bytesPerColumn: steps * size)
-    let tiles = cut(m: m, n: width, tileRows: tileRows, panel: panel)
+    let tiles = cut(m: m, n: width, tileRows: tileRows, panel: panel, bytesPerRow: steps * size)
+    let passesCaches = !isReadSoon && !accumulate && depth >= k && m * n * size >= Backend.passingFrom
     let packedBytes = (width + panel) * steps * size
     guard let (packed, scratch) = unsafe shared(
       bytes: packedBytes, perThread: ((tiles.rows + tileRows) * steps + 64) * size)
@@ -61,7 +65,8 @@ extension Backend {
           packed_b: UnsafeRawPointer(packed), c: c + column * size, c_stride: cStride, m: m, n: columns, k: count,
           rows_per_tile: tiles.rows, whole_tiles: tiles.whole, panels_per_tile: tiles.panels,
           accumulate: accumulate || first > 0 ? 1 : 0, has_epilogue: last && epilogue != nil ? 1 : 0,
-          epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue(), rounds: way.rounds)
+          epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue(), rounds: way.rounds,
+          passes_caches: passesCaches ? 1 : 0)
         let units = tiles.count(m: m, panels: packUnits)
         let small = m * columns * count < 32768
         unsafe run(way.multiply, product, units: units, grain: small ? units : 1, scratch)
@@ -84,10 +89,14 @@ extension Backend {
       stepLength: pairs ? 2 : 1, rounds: precision == .bfloat16 && type == .float32 && !pairs ? 1 : 0)
   }
 
-  /// Rows of B packed at a time: what is left of k in equal blocks of at most 384 steps of floats or 192 of doubles:
-  /// a panel of B (48 KiB) stays close to the core while rows of A pass by. A block ends between steps.
+  /// What is smaller than this may still be there when it is read.
+  private static let passingFrom = 2 << 20
+
+  /// Rows of B packed at a time, in equal blocks of at most 1024 steps of floats or 512 of doubles: a long chain pays
+  /// for loading and storing C, and a panel of B (128 KiB) still comes from the second-level cache while rows of A
+  /// pass by. A block ends between steps.
   private static func depth(_ k: Int, bytesPerStep: Int, stepLength: Int) -> Int {
-    let largest = 1536 / bytesPerStep * stepLength
+    let largest = 4096 / bytesPerStep * stepLength
     let blocks = max(1, (k + largest - 1) / largest)
     return ((k + blocks - 1) / blocks + stepLength - 1) / stepLength * stepLength
   }
@@ -108,11 +117,13 @@ extension Backend {
     }
   }
 
-  /// Tiles of at most 12 register tiles of rows, all columns wide, as many as come out even for all threads; the rows
-  /// that are left are cut along columns, one part for each thread: nobody waits for the last tile of another.
-  private func cut(m: Int, n: Int, tileRows: Int, panel: Int) -> Tiles {
+  /// Tiles of at most 12 register tiles of rows and 384 KiB of A, all columns wide, as many as come out even for all
+  /// threads; the rows that are left are cut along columns, one part for each thread: nobody waits for the last tile
+  /// of another.
+  private func cut(m: Int, n: Int, tileRows: Int, panel: Int, bytesPerRow: Int) -> Tiles {
     let panels = (n + panel - 1) / panel, threads = pool.threadCount
-    let rows = min(12 * tileRows, roundUp(m, tileRows))
+    let most = max(1, min(12, (384 << 10) / max(1, bytesPerRow * tileRows)))
+    let rows = min(most * tileRows, roundUp(m, tileRows))
     return Tiles(rows: rows, whole: m / rows / threads * threads, panels: max(1, (panels + threads - 1) / threads))
   }
 

@@ -107,16 +107,18 @@ package extension TapeCore {
     let scale: Double?
   }
 
+  /// Rows of logits, each on cache lines of its own.
   private func logitsShape(_ chunks: Chunks) -> Shape {
-    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows)
-    return Shape([rows, nodes[chunks.weight].shape[0]] as InlineArray<2, Int>)
+    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows), perLine = 64 / type.size
+    let spacing = (nodes[chunks.weight].shape[0] + perLine - 1) / perLine * perLine
+    return Shape([rows, spacing] as InlineArray<2, Int>)
   }
 
   @unsafe private func run(
     _ chunks: Chunks, dx: UnsafeMutableRawPointer?, dW: Contribution?, _ operation: StaticString
   ) throws(Misuse) {
     let rows = nodes[chunks.x].shape.rows, C = nodes[chunks.x].shape.last, V = nodes[chunks.weight].shape[0]
-    let logitsShape = logitsShape(chunks)
+    let logitsShape = logitsShape(chunks), spacing = logitsShape.last
     // Without recording the caller rewinds the arena: a block of it must not go to the step's free ones.
     let logits =
       isRecording
@@ -127,20 +129,20 @@ package extension TapeCore {
     for first in stride(from: 0, to: rows, by: TapeCore.chunkRows) {
       let count = min(TapeCore.chunkRows, rows - first), offset = first * C * type.size
       let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)
-      unsafe multiply(m: count, n: V, k: C, xView, weights.transposed, into: logits, cStride: V)
+      unsafe multiply(m: count, n: V, k: C, xView, weights.transposed, into: logits, cStride: spacing)
       let arguments = unsafe ck_cross_entropy(
         x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
-        targets: tokenData(chunks.targets) + first, columns: V, x_stride: V, ignore: Int32(chunks.ignoring),
+        targets: tokenData(chunks.targets) + first, columns: V, x_stride: spacing, ignore: Int32(chunks.ignoring),
         accumulate: 0, scale: chunks.scale ?? 0)
       unsafe runRows(arguments, count: count, columns: V)
-      let gradient = unsafe MatrixView(logits, rowStride: V, columnStride: 1)
+      let gradient = unsafe MatrixView(logits, rowStride: spacing, columnStride: 1)
       if let dx = unsafe dx {
         unsafe multiply(m: count, n: C, k: V, gradient, weights, into: dx + offset, cStride: C)
       }
       if let dW = dW {
         unsafe multiply(
           m: V, n: C, k: count, gradient.transposed, xView, into: dW.target, cStride: C,
-          accumulate: dW.adds || first > 0)
+          accumulate: dW.adds || first > 0, isReadSoon: false)
       }
     }
     if isRecording { unsafe free(logits, logitsShape) }

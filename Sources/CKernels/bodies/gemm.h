@@ -54,9 +54,13 @@ INLINE vec rounded_to_bfloat16(vec x) {
 
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
 // packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
-// Where `triangle`, the rows go on: row i over elements steps · STEP ... steps · STEP + i of k.
-INLINE void tile(const int rows, const int vectors, const int triangle, ck_index steps, const REAL *a, ck_index a_row,
-                 ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns, int accumulate) {
+// `kind` is constant. TRIANGLE: the rows go on, row i over elements steps · STEP ... steps · STEP + i of k. PASSING: C
+// is written past the caches; it is aligned to vectors, and whole.
+enum tile_kind { PLAIN, TRIANGLE, PASSING };
+
+INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, ck_index steps, const REAL *a,
+                 ck_index a_row, ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns,
+                 int accumulate) {
   vec sums[MR][2];
   const ck_index last = columns - (vectors - 1) * LANES;
   if (accumulate) {
@@ -87,7 +91,7 @@ INLINE void tile(const int rows, const int vectors, const int triangle, ck_index
     a += a_k;
     b += NR;
   }
-  if (triangle) {
+  if (kind == TRIANGLE) {
 #pragma clang loop unroll(full)
     for (int first = 0; first < rows; first += STEP) {
       vec right[2];
@@ -109,7 +113,8 @@ INLINE void tile(const int rows, const int vectors, const int triangle, ck_index
   for (int i = 0; i < rows; i++) {
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
-      if (v == vectors - 1) store_n(c + i * c_row + v * LANES, sums[i][v], last);
+      if (kind == PASSING) __builtin_nontemporal_store(sums[i][v], (vec *)(c + i * c_row + v * LANES));
+      else if (v == vectors - 1) store_n(c + i * c_row + v * LANES, sums[i][v], last);
       else store(c + i * c_row + v * LANES, sums[i][v]);
     }
   }
@@ -124,13 +129,13 @@ static __attribute__((noinline)) void any_tile(int rows, ck_index steps, const R
                                                int accumulate) {
   if (columns > LANES) {
     switch (rows) {
-#define CASE(R) case R: tile(R, 2, 0, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   } else {
     switch (rows) {
-#define CASE(R) case R: tile(R, 1, 0, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
@@ -143,13 +148,13 @@ static __attribute__((noinline)) void triangle_tile(int rows, ck_index steps, co
                                                     int accumulate) {
   if (columns > LANES) {
     switch (rows) {
-#define CASE(R) case R: tile(R, 2, 1, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   } else {
     switch (rows) {
-#define CASE(R) case R: tile(R, 1, 1, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
@@ -157,23 +162,32 @@ static __attribute__((noinline)) void triangle_tile(int rows, ck_index steps, co
 }
 
 // A packed into a panel of MR rows.
+static __attribute__((noinline)) void passing_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
+                                                   ck_index c_row) {
+  switch (rows) {
+#define CASE(R) case R: tile(R, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, 0); break;
+    CASES_OF(CASE)
+#undef CASE
+  }
+}
+
 static __attribute__((noinline)) void packed_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
                                                   ck_index c_row, ck_index columns, int accumulate) {
   if (columns == NR) {
     switch (rows) {
-#define CASE(R) case R: tile(R, 2, 0, steps, a, 1, MR, b, c, c_row, NR, accumulate); break;
+#define CASE(R) case R: tile(R, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   } else if (columns > LANES) {
     switch (rows) {
-#define CASE(R) case R: tile(R, 2, 0, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
   } else {
     switch (rows) {
-#define CASE(R) case R: tile(R, 1, 0, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
       CASES_OF(CASE)
 #undef CASE
     }
@@ -332,6 +346,8 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
   const ck_index panels = (g.n + NR - 1) / NR;
   const ck_index column_tiles = (panels + g.panels_per_tile - 1) / g.panels_per_tile;
   const ck_index steps = STEPS(g.k);
+  const int aligned = ((uintptr_t)g.c | (uintptr_t)(g.c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
+  const int passing = g.passes_caches && aligned && !g.accumulate && !g.has_epilogue;
   REAL *packed_a = scratch;
   ck_index packed_row = -1;
   for (ck_index unit = begin; unit < end; unit++) {
@@ -352,6 +368,10 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
       for (ck_index i = 0; i < rows; i += MR) {
         const ck_index count = rows - i < MR ? rows - i : MR;
         REAL *c = (REAL *)g.c + (row + i) * g.c_stride + column;
+        if (passing && columns == NR) {
+          passing_tile((int)count, steps, packed_a + i * steps, b, c, g.c_stride);
+          continue;
+        }
         // The tile below: its lines are here when it begins or, where it only writes, when it ends.
         for (ck_index r = MR; r < 2 * MR && i + r < rows; r++) {
           for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + r * g.c_stride + j, 1, 3);
@@ -361,4 +381,6 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
       }
     }
   }
+  // What passed the caches is seen by others only after this.
+  if (passing) __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

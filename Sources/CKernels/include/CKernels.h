@@ -222,7 +222,7 @@ typedef struct ck_gemm {
   const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
   void *c; ck_index c_stride; ck_index m, n, k;
   ck_index rows_per_tile; ck_index whole_tiles; ck_index panels_per_tile;
-  int accumulate; int has_epilogue; ck_epilogue epilogue; int rounds;
+  int accumulate; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
