@@ -21,7 +21,7 @@ struct BFloat16ProductTests {
     return (terms.reduce(0, +), Double(product.k + 1) * Double(Float.ulpOfOne) * terms.reduce(0) { $0 + abs($1) })
   }
 
-  @Test("the operands are rounded, the sums are float's, in all layouts", arguments: ProductTests.sizes + [(3, 5, 1537)])
+  @Test("the operands are rounded, the sums are float's, in all layouts", arguments: ProductTests.sizes + [(3, 5, 4097)])
   func sums(m: Int, n: Int, k: Int) {
     for (left, right) in [(false, false), (false, true), (true, false), (true, true)] {
       let product = Product<Float>(m, n, k, left, right)
@@ -54,10 +54,10 @@ struct BFloat16ProductTests {
 
   @Test("a row does not depend on the rows around it, nor a sum on threads or on where it is added", arguments: [1, 15, 100])
   func rows(m: Int) {
-    let all = Product<Float>(170, 90, 1600)
+    let all = Product<Float>(170, 90, 2100)
     forEachInstructionSet { backend in
       let whole = all.run(backend, precision: .bfloat16)
-      let some = backend.multiply(m: m, n: 90, k: 1600, Array(all.a[0..<m * 1600]), all.b, precision: .bfloat16)
+      let some = backend.multiply(m: m, n: 90, k: 2100, Array(all.a[0..<m * 2100]), all.b, precision: .bfloat16)
       expectSameBits(some, Array(whole[0..<m * 90]), "\(backend.instructionSet)")
       for threads in [2, 3, 8] {
         let backend = Backend(instructionSet: backend.instructionSet, pool: ThreadPool(threads: threads))

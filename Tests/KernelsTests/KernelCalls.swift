@@ -36,26 +36,29 @@ extension Backend {
   /// op(a)·op(b), both stored row by row, transposed where asked; onto `c` where given.
   func multiply<S: TensorScalar>(
     m: Int, n: Int, k: Int, _ a: [S], transposedA: Bool = false, _ b: [S], transposedB: Bool = false,
-    onto c: [S]? = nil, epilogue: ck_epilogue? = nil, precision: MatmulPrecision = .float32
+    onto c: [S]? = nil, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true,
+    precision: MatmulPrecision = .float32
   ) -> [S] {
-    var result = c ?? [S](repeating: .nan, count: m * n)
-    result.withUnsafeMutableBytes { result in
-      a.withUnsafeBytes { a in
-        b.withUnsafeBytes { b in
-          // An empty array has no address; nothing is read there.
-          let anywhere = UnsafeRawPointer(bitPattern: 64)!
-          let left = MatrixView(
-            a.baseAddress ?? anywhere, rowStride: transposedA ? 1 : k, columnStride: transposedA ? m : 1)
-          let right = MatrixView(
-            b.baseAddress ?? anywhere, rowStride: transposedB ? 1 : n, columnStride: transposedB ? k : 1)
-          multiply(
-            m: m, n: n, k: k, left, right,
-            into: result.baseAddress ?? UnsafeMutableRawPointer(mutating: anywhere),
-            cStride: n, accumulate: c != nil, epilogue: epilogue, S.elementType, precision: precision)
-        }
+    let initial = c ?? [S](repeating: .nan, count: m * n), bytes = m * n * MemoryLayout<S>.stride
+    let result = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 64)
+    defer { result.deallocate() }
+    initial.withUnsafeBytes { result.copyMemory(from: $0) }
+    a.withUnsafeBytes { a in
+      b.withUnsafeBytes { b in
+        // An empty array has no address; nothing is read there.
+        let anywhere = UnsafeRawPointer(bitPattern: 64)!
+        let left = MatrixView(
+          a.baseAddress ?? anywhere, rowStride: transposedA ? 1 : k, columnStride: transposedA ? m : 1)
+        let right = MatrixView(
+          b.baseAddress ?? anywhere, rowStride: transposedB ? 1 : n, columnStride: transposedB ? k : 1)
+        multiply(
+          m: m, n: n, k: k, left, right,
+          into: result.baseAddress ?? UnsafeMutableRawPointer(mutating: anywhere),
+          cStride: n, accumulate: c != nil, epilogue: epilogue, isReadSoon: isReadSoon, S.elementType,
+          precision: precision)
       }
     }
-    return result
+    return Array(result.bindMemory(to: S.self))
   }
 
   /// Attention over qkv [B, T, 3·H·D].

@@ -19,11 +19,12 @@ struct Product<S: TensorScalar> {
   func right(_ p: Int, _ j: Int) -> S { transposedB ? b[j * k + p] : b[p * n + j] }
 
   func run(
-    _ backend: Backend, onto c: [S]? = nil, epilogue: ck_epilogue? = nil, precision: MatmulPrecision = .float32
+    _ backend: Backend, onto c: [S]? = nil, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true,
+    precision: MatmulPrecision = .float32
   ) -> [S] {
     backend.multiply(
       m: m, n: n, k: k, a, transposedA: transposedA, b, transposedB: transposedB, onto: c, epilogue: epilogue,
-      precision: precision)
+      isReadSoon: isReadSoon, precision: precision)
   }
 
   /// What the rules say, bit for bit: one chain per element, k ascending, from +0 or from C.

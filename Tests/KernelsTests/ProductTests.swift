@@ -7,13 +7,13 @@ import Testing
 
 @Suite("Products")
 struct ProductTests {
-  /// Around the register tiles' and the vectors' edges, and across a block of k (384 floats, 192 doubles).
+  /// Around the register tiles' and the vectors' edges, and across a block of k (1024 floats, 512 doubles).
   static let sizes = [
     (1, 1, 1), (1, 17, 5), (2, 3, 4), (3, 16, 7), (4, 31, 8), (5, 32, 9), (6, 33, 16), (7, 15, 1),
     (13, 47, 3),
-    (14, 48, 17), (15, 49, 31), (28, 8, 2), (29, 63, 33), (31, 65, 5), (1, 100, 193), (3, 5, 385),
+    (14, 48, 17), (15, 49, 31), (28, 8, 2), (29, 63, 33), (31, 65, 5), (1, 100, 513), (3, 5, 1025),
     (17, 1, 200),
-    (43, 97, 29), (2, 33, 769),
+    (43, 97, 29), (2, 33, 2049),
   ]
 
   @Test("every element is the chain of the rules, bit for bit, in all layouts", arguments: sizes)
@@ -64,6 +64,27 @@ struct ProductTests {
       let expected = Array(all.run(backend)[0..<m * 90])
       let some = backend.multiply(m: m, n: 90, k: 130, Array(all.a[0..<m * 130]), all.b)
       expectSameBits(some, expected, "\(backend.instructionSet)")
+    }
+  }
+
+  @Test("a result that passes by the caches is the same, where rows lie on cache lines and where they do not")
+  func passing() {
+    passing(Float.self, columns: [512, 544, 570, 571])
+    passing(Double.self, columns: [512, 528, 541])
+  }
+
+  private func passing<S: TensorScalar>(_ type: S.Type, columns: [Int]) {
+    let pools = [1, 2, 3].map { ThreadPool(threads: $0) }
+    for n in columns {
+      // Just large enough to pass.
+      let m = (2 << 20) / (n * MemoryLayout<S>.stride) + 1
+      for set in InstructionSet.available {
+        let product = Product<S>(m, n, 2), expected = product.run(Backend(instructionSet: set))
+        for pool in pools {
+          let actual = product.run(Backend(instructionSet: set, pool: pool), isReadSoon: false)
+          expectSameBits(actual, expected, "\(product.what), \(set), \(pool.threadCount) threads")
+        }
+      }
     }
   }
 
