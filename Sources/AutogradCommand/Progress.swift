@@ -1,9 +1,10 @@
+import Kernels
 import Training
 
 /// Shows a run's events: on a terminal one live line that evaluations push up, in a pipe plain lines.
 struct Progress {
   let maximumSteps: Int
-  private let start = ContinuousClock.now
+  private let watch = Stopwatch(.wall)
   private let isLive = Console.isTerminal
   /// Where this process took the run up.
   private var firstStep = 0
@@ -56,9 +57,7 @@ struct Progress {
 
   /// Seconds, evaluations so far included.
   private func timeLeft(after step: Int) -> Double {
-    let elapsed = start.duration(to: .now)
-    let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
     let done = step - firstStep
-    return done <= 0 ? .infinity : seconds / Double(done) * Double(maximumSteps - step)
+    return done <= 0 ? .infinity : watch.seconds / Double(done) * Double(maximumSteps - step)
   }
 }

@@ -1,7 +1,7 @@
 import Autograd
 import CAutogradV2
 
-// Operations with token ids, norms and attention.
+// Operations with token ids, norms, attention and losses.
 
 extension Context {
   /// Token ids of the program, copied into the iteration.
@@ -149,5 +149,17 @@ func embedding(_ name: StaticString, _ table: V?, _ tokens: UnsafePointer<Int32>
       }
       return try context.finish("ag_cross_entropy_loss", slot, logits, targets)
     }
+  }
+}
+
+@c @implementation func autograd_v2_impl_ag_squared_error(_ predictions: V!, _ targets: V!) -> V! {
+  operation("ag_squared_error", predictions, targets) { c, x, t throws(Misuse) in
+    try c.pairLoss(.squaredError, x, t)
+  }
+}
+
+@c @implementation func autograd_v2_impl_ag_binary_cross_entropy(_ logits: V!, _ targets: V!) -> V! {
+  operation("ag_binary_cross_entropy", logits, targets) { c, x, t throws(Misuse) in
+    try c.pairLoss(.binaryCrossEntropy, x, t)
   }
 }

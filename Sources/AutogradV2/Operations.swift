@@ -35,17 +35,33 @@ typealias V = UnsafeMutablePointer<VariableV2>
   operation("ag_transpose", x) { c, x throws(Misuse) in try c.transpose(x) }
 }
 
+@c @implementation func autograd_v2_impl_ag_permute(_ x: V!, _ order: UnsafePointer<Int32>!, _ rank: Int32)
+  -> V!
+{
+  operation("ag_permute", x) { c, x throws(Misuse) in
+    try c.permute(x, try axes(order, rank, "order"), "permute")
+  }
+}
+
 @c @implementation func autograd_v2_impl_var_reshape(_ x: V!, _ shape: UnsafePointer<Int32>!, _ rank: Int32)
   -> V!
 {
-  operation("var_reshape", x) { c, x throws(Misuse) in
-    guard rank >= 0, rank <= Shape.maximumRank, rank == 0 || shape != nil else {
-      throw Misuse("", "a shape of \(rank) axes", hint: "0 to \(Shape.maximumRank) axes are possible")
-    }
-    var wanted = Shape()
-    for axis in 0..<Int(rank) { wanted.append(Int(shape[axis])) }
-    return try c.reshape(x, to: wanted)
+  operation("var_reshape", x) { c, x throws(Misuse) in try c.reshape(x, to: try axes(shape, rank, "shape")) }
+}
+
+/// A number for each axis, which may be negative.
+private func axes(
+  _ numbers: UnsafePointer<Int32>?, _ rank: Int32, _ what: StaticString
+) throws(Misuse) -> Shape {
+  guard rank >= 0, rank <= Shape.maximumRank else {
+    throw Misuse("", "the \(what) has \(rank) axes", hint: "0 to \(Shape.maximumRank) axes are possible")
   }
+  var list = Shape()
+  for axis in 0..<Int(rank) {
+    guard let numbers else { throw Misuse("", "the \(what) is NULL") }
+    list.append(Int(numbers[axis]))
+  }
+  return list
 }
 
 // MARK: Element by element
@@ -60,6 +76,10 @@ typealias V = UnsafeMutablePointer<VariableV2>
 
 @c @implementation func autograd_v2_impl_ag_gelu(_ x: V!) -> V! {
   operation("ag_gelu", x) { c, x throws(Misuse) in try c.unary(.geluTanh, x) }
+}
+
+@c @implementation func autograd_v2_impl_ag_gelu_exact(_ x: V!) -> V! {
+  operation("ag_gelu_exact", x) { c, x throws(Misuse) in try c.unary(.geluErf, x) }
 }
 
 @c @implementation func autograd_v2_impl_ag_tanh(_ x: V!) -> V! {
@@ -88,6 +108,10 @@ typealias V = UnsafeMutablePointer<VariableV2>
 
 @c @implementation func autograd_v2_impl_ag_pow(_ x: V!, _ exponent: Double) -> V! {
   operation("ag_pow", x) { c, x throws(Misuse) in try c.power(x, exponent) }
+}
+
+@c @implementation func autograd_v2_impl_ag_power(_ base: V!, _ exponent: V!) -> V! {
+  operation("ag_power", base, exponent) { c, x, y throws(Misuse) in try c.power(x, y) }
 }
 
 @c @implementation func autograd_v2_impl_ag_neg(_ x: V!) -> V! {
@@ -123,6 +147,10 @@ typealias V = UnsafeMutablePointer<VariableV2>
   operation("ag_log_softmax", x) { c, x throws(Misuse) in try c.logSoftmax(x) }
 }
 
+@c @implementation func autograd_v2_impl_ag_log_sum_exp(_ x: V!, _ keep: Bool) -> V! {
+  operation("ag_log_sum_exp", x) { c, x throws(Misuse) in try c.logSumExp(x, keeping: keep) }
+}
+
 @c @implementation func autograd_v2_impl_var_softmax_2d(_ x: V!) -> V! {
   operation("var_softmax_2d", x) { c, x throws(Misuse) in try c.softmax(x) }
 }
@@ -149,6 +177,24 @@ private func reduce(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, m
 
 @c @implementation func autograd_v2_impl_ag_mean_axis(_ x: V!, _ axis: Int32, _ keep: Bool) -> V! {
   reduce("ag_mean_axis", x, axis, keep: keep, mean: true)
+}
+
+/// The variance of all elements, or along one axis.
+private func variance(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, correction: Double) -> V? {
+  operation(name, x) { c, x throws(Misuse) in
+    let axes = try c.axisBits(x, axis.map { [Int($0)] } ?? [], "variance")
+    return try c.variance(x, over: axes, keeping: keep, correction: correction)
+  }
+}
+
+@c @implementation func autograd_v2_impl_ag_variance(_ x: V!, _ correction: Double) -> V! {
+  variance("ag_variance", x, nil, keep: false, correction: correction)
+}
+
+@c @implementation func autograd_v2_impl_ag_variance_axis(
+  _ x: V!, _ axis: Int32, _ keep: Bool, _ correction: Double
+) -> V! {
+  variance("ag_variance_axis", x, axis, keep: keep, correction: correction)
 }
 
 /// The largest or smallest element of all, or along one axis.
@@ -186,15 +232,32 @@ private func extremum(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool,
 @c @implementation func autograd_v2_impl_ag_concat(
   _ parts: UnsafeMutablePointer<V?>!, _ count: Int32, _ axis: Int32
 ) -> V! {
-  call("ag_concat", nil) { context throws(Misuse) in
+  join("ag_concat", parts, count) { c, parts throws(Misuse) in
+    try c.concatenate(parts, count: Int(count), axis: Int(axis))
+  }
+}
+
+@c @implementation func autograd_v2_impl_ag_stack(
+  _ parts: UnsafeMutablePointer<V?>!, _ count: Int32, _ axis: Int32
+) -> V! {
+  join("ag_stack", parts, count) { c, parts throws(Misuse) in
+    try c.stack(parts, count: Int(count), axis: Int(axis))
+  }
+}
+
+/// Runs an operation of a list of variables.
+private func join(
+  _ name: StaticString, _ parts: UnsafeMutablePointer<V?>?, _ count: Int32,
+  _ body: (TapeCore, UnsafePointer<Slot>) throws(Misuse) -> Slot
+) -> V? {
+  call(name, nil) { context throws(Misuse) in
     guard count > 0 else { throw Misuse("", "\(count) parts to join") }
     guard let parts else { throw Misuse("", "the list of parts is NULL") }
-    return try context.record("ag_concat", operations: Int(count)) { () throws(Misuse) in
-      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), "concat")
+    return try context.record(name, operations: Int(count)) { () throws(Misuse) in
+      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), name)
         .bindMemory(to: Slot.self, capacity: Int(count))
       for index in 0..<Int(count) { list[index] = try context.slot(parts[index], "part \(index)") }
-      let slot = try context.core.concatenate(list, count: Int(count), axis: Int(axis))
-      return try context.finish("ag_concat", slot, capacity: Int(count)) { list in
+      return try context.finish(name, try body(context.core, list), capacity: Int(count)) { list in
         for index in 0..<Int(count) { list.add(parts[index]) }
       }
     }

@@ -59,10 +59,18 @@ extension Context {
     var shape = Shape()
     for axis in 0..<Int(rank) { shape.append(Int(lengths![axis])) }
     shape = try shape.validated("shape")
+    try checkSize(shape)
+    return shape
+  }
+
+  /// Throws where C's `int` cannot tell a shape. A tensor without elements may still have an axis that is too long.
+  private func checkSize(_ shape: Shape) throws(Misuse) {
     guard shape.count <= Int(Int32.max) else {
       throw Misuse("", "shape \(shape) has \(shape.count) elements", hint: "a tensor holds at most \(Int32.max)")
     }
-    return shape
+    for axis in 0..<shape.rank where shape[axis] > Int(Int32.max) {
+      throw Misuse("", "axis \(axis) of shape \(shape) is too long", hint: "an axis has at most \(Int32.max) steps")
+    }
   }
 
   /// The shape that a tensor's members say now.
@@ -143,6 +151,7 @@ extension Context {
   // MARK: Headers
 
   func temporaryTensorHeader(_ shape: Shape, _ data: UnsafeMutableRawPointer) throws(Misuse) -> TensorPointer {
+    try checkSize(shape)
     guard let header = headers.take(TensorV2.self) else { throw core.outOfMemory("header") }
     header.pointee.private_kind = HeaderKind.temporaryTensor
     header.pointee.private_step = core.step

@@ -3,12 +3,7 @@ package struct ControlGroup {
   /// Reads a small file of the system; nil where there is none.
   private let read: (String) -> String?
 
-  package init(read: @escaping (String) -> String? = ControlGroup.readSystemFile) { self.read = read }
-
-  package static func readSystemFile(_ path: String) -> String? {
-    guard let bytes = try? POSIXFileSystem().read(path, byteLimit: 1 << 20) else { return nil }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+  package init(read: @escaping (String) -> String? = SystemFile.read) { self.read = read }
 
   // MARK: Processors
 

@@ -30,7 +30,7 @@ public struct MemoryLimit: Sendable, Equatable {
   }
 
   /// Every limit that can be found now, the one that leaves least first.
-  public static func all() -> [MemoryLimit] { all(read: ControlGroup.readSystemFile, resourceLimits: resourceLimits) }
+  public static func all() -> [MemoryLimit] { all(read: SystemFile.read, resourceLimits: resourceLimits) }
 
   /// - Parameters:
   ///   - read: Reads a file of the system.
@@ -42,7 +42,7 @@ public struct MemoryLimit: Sendable, Equatable {
       MemoryLimit(
         kind: .controlGroup(file: memory.file), bytes: memory.limit, remaining: max(0, memory.limit - memory.used))
     }
-    if let available = ProcessMemory.line("MemAvailable", of: read("/proc/meminfo")) {
+    if let available = SystemFile.bytes("MemAvailable", in: read("/proc/meminfo")) {
       found.append(MemoryLimit(kind: .available, bytes: available, remaining: available))
     }
     let own = ProcessMemory(status: read("/proc/self/status"))
@@ -91,20 +91,14 @@ public struct ProcessMemory: Sendable, Equatable {
 
   /// Now; nil where the system does not tell.
   public static func current() -> ProcessMemory? {
-    ProcessMemory(status: ControlGroup.readSystemFile("/proc/self/status"))
+    ProcessMemory(status: SystemFile.read("/proc/self/status"))
   }
 
   init?(status: String?) {
-    guard let resident = Self.line("VmRSS", of: status), let peak = Self.line("VmHWM", of: status),
-      let file = Self.line("RssFile", of: status), let size = Self.line("VmSize", of: status),
-      let data = Self.line("VmData", of: status)
+    guard let resident = SystemFile.bytes("VmRSS", in: status), let peak = SystemFile.bytes("VmHWM", in: status),
+      let file = SystemFile.bytes("RssFile", in: status), let size = SystemFile.bytes("VmSize", in: status),
+      let data = SystemFile.bytes("VmData", in: status)
     else { return nil }
     (self.resident, peakResident, fileBacked, addressSpace, self.data) = (resident, peak, file, size, data)
-  }
-
-  /// A line "Name:   123 kB".
-  static func line(_ name: String, of text: String?) -> Int? {
-    guard let line = text?.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }) else { return nil }
-    return line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
   }
 }

@@ -165,12 +165,24 @@ AUTOGRAD_WEAK VariableV2 *ag_transpose(VariableV2 *x) {
   return autograd_v2_impl_ag_transpose(x);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_permute(VariableV2 *x, const int *order, int rank) {
+  return autograd_v2_impl_ag_permute(x, order, rank);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_cross_entropy_loss(VariableV2 *logits, VariableV2 *targets) {
   return autograd_v2_impl_ag_cross_entropy_loss(logits, targets);
 }
 
 AUTOGRAD_WEAK VariableV2 *compute_cross_entropy_loss(VariableV2 *logits, const int *targets, int seq_len) {
   return autograd_v2_impl_compute_cross_entropy_loss(logits, targets, seq_len);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_squared_error(VariableV2 *predictions, VariableV2 *targets) {
+  return autograd_v2_impl_ag_squared_error(predictions, targets);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_binary_cross_entropy(VariableV2 *logits, VariableV2 *targets) {
+  return autograd_v2_impl_ag_binary_cross_entropy(logits, targets);
 }
 
 AUTOGRAD_WEAK VariableV2 *var_add(VariableV2 *a, VariableV2 *b) {
@@ -191,6 +203,10 @@ AUTOGRAD_WEAK VariableV2 *var_softmax_2d(VariableV2 *x) {
 
 AUTOGRAD_WEAK VariableV2 *ag_gelu(VariableV2 *x) {
   return autograd_v2_impl_ag_gelu(x);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_gelu_exact(VariableV2 *x) {
+  return autograd_v2_impl_ag_gelu_exact(x);
 }
 
 AUTOGRAD_WEAK VariableV2 *ag_silu(VariableV2 *x) {
@@ -221,6 +237,10 @@ AUTOGRAD_WEAK VariableV2 *ag_pow(VariableV2 *x, double exponent) {
   return autograd_v2_impl_ag_pow(x, exponent);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_power(VariableV2 *base, VariableV2 *exponent) {
+  return autograd_v2_impl_ag_power(base, exponent);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_neg(VariableV2 *x) {
   return autograd_v2_impl_ag_neg(x);
 }
@@ -235,6 +255,10 @@ AUTOGRAD_WEAK VariableV2 *ag_clip(VariableV2 *x, double low, double high) {
 
 AUTOGRAD_WEAK VariableV2 *ag_log_softmax(VariableV2 *x) {
   return autograd_v2_impl_ag_log_softmax(x);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_log_sum_exp(VariableV2 *x, bool keep) {
+  return autograd_v2_impl_ag_log_sum_exp(x, keep);
 }
 
 AUTOGRAD_WEAK VariableV2 *ag_scale(VariableV2 *x, double factor) {
@@ -273,12 +297,56 @@ AUTOGRAD_WEAK VariableV2 *ag_min_axis(VariableV2 *x, int axis, bool keep) {
   return autograd_v2_impl_ag_min_axis(x, axis, keep);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_variance(VariableV2 *x, double correction) {
+  return autograd_v2_impl_ag_variance(x, correction);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_variance_axis(VariableV2 *x, int axis, bool keep, double correction) {
+  return autograd_v2_impl_ag_variance_axis(x, axis, keep, correction);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_slice(VariableV2 *x, int axis, int start, int length) {
   return autograd_v2_impl_ag_slice(x, axis, start, length);
 }
 
 AUTOGRAD_WEAK VariableV2 *ag_concat(VariableV2 **parts, int count, int axis) {
   return autograd_v2_impl_ag_concat(parts, count, axis);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_stack(VariableV2 **parts, int count, int axis) {
+  return autograd_v2_impl_ag_stack(parts, count, axis);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_less(VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_less(a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_less_equal(VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_less_equal(a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_greater(VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_greater(a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_greater_equal(VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_greater_equal(a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_equal(VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_equal(a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_not_equal(VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_not_equal(a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_where(VariableV2 *mask, VariableV2 *a, VariableV2 *b) {
+  return autograd_v2_impl_ag_where(mask, a, b);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_gather(VariableV2 *x, const int *tokens, const int *shape, int rank, int axis) {
+  return autograd_v2_impl_ag_gather(x, tokens, shape, rank, axis);
 }
 
 AUTOGRAD_WEAK VariableV2 *ag_layer_norm(VariableV2 *x, VariableV2 *gamma, VariableV2 *beta, double eps) {

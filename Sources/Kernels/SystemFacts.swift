@@ -2,9 +2,9 @@ import Base
 
 /// What the system says about memory and about settings that decide speed. Nil stands for "it does not say".
 public enum SystemFacts {
-  public static var memoryBytes: Int? { memory("MemTotal:") }
+  public static var memoryBytes: Int? { memory("MemTotal") }
   /// Bytes that new processes can get without swapping.
-  public static var availableMemoryBytes: Int? { memory("MemAvailable:") }
+  public static var availableMemoryBytes: Int? { memory("MemAvailable") }
   /// Bytes that a control group allows; nil without a limit.
   public static var memoryLimitBytes: Int? { ControlGroup().memory.map(\.limit).min() }
 
@@ -25,14 +25,10 @@ public enum SystemFacts {
   /// Whether CPUs are threads that share cores.
   public static var sharesCores: Bool? { line("/sys/devices/system/cpu/smt/active").map { $0 == "1" } }
 
-  private static func memory(_ name: String) -> Int? {
-    (try? POSIXFileSystem().read("/proc/meminfo", byteLimit: 1 << 20)).flatMap { bytes in
-      String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(name) }
-    }.flatMap { $0.split(separator: " ").dropFirst().first.flatMap { Int($0) } }.map { $0 * 1024 }
-  }
+  private static func memory(_ name: String) -> Int? { SystemFile.bytes(name, in: SystemFile.read("/proc/meminfo")) }
 
+  /// A file's first line.
   private static func line(_ path: String) -> String? {
-    guard let bytes = try? POSIXFileSystem().read(path, byteLimit: 4096) else { return nil }
-    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").first.map(String.init)
+    SystemFile.read(path)?.split(separator: "\n").first.map(String.init)
   }
 }

@@ -1,4 +1,5 @@
 public import Autograd
+import Kernels
 import NeuralNetwork
 
 // Memory is settled before the first step: worked out, compared with what there is, taken, touched. After that no step
@@ -32,14 +33,10 @@ extension Trainer {
   public func probe() throws(TrainingError) -> (secondsPerStep: Double, secondsPerEvaluationBatch: Double) {
     try takeMemory()
     _ = try step()
-    let clock = ContinuousClock(), start = clock.now
+    let watch = Stopwatch(.wall)
     _ = try step()
-    let middle = clock.now
+    let secondsPerStep = watch.seconds
     _ = tape.step { _ in loss() }
-    return (start.duration(to: middle).seconds, middle.duration(to: clock.now).seconds)
+    return (secondsPerStep, watch.seconds - secondsPerStep)
   }
-}
-
-extension Duration {
-  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

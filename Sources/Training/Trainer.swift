@@ -330,13 +330,10 @@ public final class Trainer {
 
 /// Tokens per second since it was made.
 private struct Meter {
-  private let start = ContinuousClock.now
+  private let watch = Stopwatch(.wall)
   private var tokens = 0
 
   mutating func count(_ tokens: Int) { self.tokens += tokens }
 
-  func rate() -> Double {
-    let elapsed = start.duration(to: .now)
-    return Double(tokens) / (Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18)
-  }
+  func rate() -> Double { Double(tokens) / watch.seconds }
 }

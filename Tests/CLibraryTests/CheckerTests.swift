@@ -16,6 +16,7 @@ struct CheckedProgram: CustomTestStringConvertible {
 
   static let all = [
     CheckedProgram(source: "Tests/c/test_basics.c"),
+    CheckedProgram(source: "Tests/c/test_operations.c"),
     CheckedProgram(source: "Tests/c/test_gradients.c"),
     CheckedProgram(source: "Tests/c/test_transformer.c"),
     CheckedProgram(source: "Tests/c/test_custom.c"),

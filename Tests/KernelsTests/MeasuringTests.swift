@@ -58,4 +58,10 @@ import Testing
     #expect(thread.seconds < 0.04)
     #expect(wall.seconds >= 0.05)
   }
+
+  @Test("the system tells how much memory it has, and how much of it is left")
+  func memory() throws {
+    let all = try #require(SystemFacts.memoryBytes), available = try #require(SystemFacts.availableMemoryBytes)
+    #expect(available > 1 << 20 && available < all)
+  }
 }

@@ -1,4 +1,6 @@
 /* Tensors, variables, operations, gradients, errors. */
+#include <limits.h>
+
 #include "check.h"
 
 static void tensors(void) {
@@ -51,6 +53,9 @@ static void bad_shapes(void) {
   CHECK_ERROR("9 axes");
   CHECK(!tensor_create_temp(NULL, 2));
   CHECK_ERROR("NULL");
+  VariableV2 *long_one = var_create_temp(tensor_create_temp((const int[]){0, INT_MAX}, 2), true);
+  CHECK(!ag_concat((VariableV2 *[]){long_one, long_one}, 2, 1));
+  CHECK_ERROR("ag_concat: axis 1 of shape [0, 4294967294] is too long");
   CHECK(!arena_alloc(global_arena, SIZE_MAX) && !arena_alloc(global_arena, (size_t)1 << 63));
   CHECK_ERROR("no memory");
   CHECK(!arena_calloc(global_arena, (size_t)1 << 62, 8));

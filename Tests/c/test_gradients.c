@@ -73,10 +73,12 @@ static VariableV2 *op_multiply(VariableV2 **x) { return ag_multiply(x[0], x[1]);
 static VariableV2 *op_divide(VariableV2 **x) { return ag_divide(x[0], x[1]); }
 static VariableV2 *op_matmul(VariableV2 **x) { return ag_matmul(x[0], x[1]); }
 static VariableV2 *op_transpose(VariableV2 **x) { return ag_transpose(x[0]); }
+static VariableV2 *op_permute(VariableV2 **x) { return ag_permute(x[0], SHAPE(2, 0, -2), 3); }
 static VariableV2 *op_reshape(VariableV2 **x) { return var_reshape(x[0], SHAPE(3, -1), 2); }
 static VariableV2 *op_relu(VariableV2 **x) { return ag_relu(x[0]); }
 static VariableV2 *op_var_relu(VariableV2 **x) { return var_relu(x[0]); }
 static VariableV2 *op_gelu(VariableV2 **x) { return ag_gelu(x[0]); }
+static VariableV2 *op_gelu_exact(VariableV2 **x) { return ag_gelu_exact(x[0]); }
 static VariableV2 *op_silu(VariableV2 **x) { return ag_silu(x[0]); }
 static VariableV2 *op_tanh(VariableV2 **x) { return ag_tanh(x[0]); }
 static VariableV2 *op_sigmoid(VariableV2 **x) { return ag_sigmoid(x[0]); }
@@ -84,10 +86,13 @@ static VariableV2 *op_exp(VariableV2 **x) { return ag_exp(x[0]); }
 static VariableV2 *op_log(VariableV2 **x) { return ag_log(x[0]); }
 static VariableV2 *op_sqrt(VariableV2 **x) { return ag_sqrt(x[0]); }
 static VariableV2 *op_pow(VariableV2 **x) { return ag_pow(x[0], 1.7); }
+static VariableV2 *op_power(VariableV2 **x) { return ag_power(x[0], x[1]); }
 static VariableV2 *op_neg(VariableV2 **x) { return ag_neg(x[0]); }
 static VariableV2 *op_abs(VariableV2 **x) { return ag_abs(x[0]); }
 static VariableV2 *op_clip(VariableV2 **x) { return ag_clip(x[0], -0.5, 0.4); }
 static VariableV2 *op_log_softmax(VariableV2 **x) { return ag_log_softmax(x[0]); }
+static VariableV2 *op_log_sum_exp(VariableV2 **x) { return ag_log_sum_exp(x[0], false); }
+static VariableV2 *op_log_sum_exp_kept(VariableV2 **x) { return ag_log_sum_exp(x[0], true); }
 static VariableV2 *op_scale(VariableV2 **x) { return ag_scale(x[0], -2.5); }
 static VariableV2 *op_softmax(VariableV2 **x) { return ag_softmax(x[0]); }
 static VariableV2 *op_softmax_2d(VariableV2 **x) { return var_softmax_2d(x[0]); }
@@ -99,14 +104,25 @@ static VariableV2 *op_min_axis(VariableV2 **x) { return ag_min_axis(x[0], 0, tru
 static VariableV2 *op_sum_axis(VariableV2 **x) { return ag_sum_axis(x[0], 0, true); }
 static VariableV2 *op_mean_axis(VariableV2 **x) { return ag_mean_axis(x[0], -1, false); }
 static VariableV2 *op_max_axis(VariableV2 **x) { return ag_max_axis(x[0], 1, false); }
+static VariableV2 *op_variance(VariableV2 **x) { return ag_variance(x[0], 1); }
+static VariableV2 *op_variance_axis(VariableV2 **x) { return ag_variance_axis(x[0], 1, false, 0); }
+static VariableV2 *op_variance_kept(VariableV2 **x) { return ag_variance_axis(x[0], -3, true, 0.5); }
+static VariableV2 *op_where(VariableV2 **x) { return ag_where(ag_less(x[0], x[1]), x[1], x[2]); }
+static VariableV2 *op_where_row(VariableV2 **x) { return ag_where(ag_greater(x[0], x[1]), x[1], x[0]); }
+static VariableV2 *op_gather(VariableV2 **x) { return ag_gather(x[0], SHAPE(2, 0, 2, 1, 1, 2), SHAPE(3, 2), 2, 0); }
+static VariableV2 *op_pick(VariableV2 **x) { return ag_gather(x[0], SHAPE(3, 0, 3), SHAPE(3), 1, -1); }
 static VariableV2 *op_slice(VariableV2 **x) { return ag_slice(x[0], 1, 1, 2); }
 static VariableV2 *op_concat(VariableV2 **x) { return ag_concat((VariableV2 *[]){x[0], x[1], x[0]}, 3, 1); }
+static VariableV2 *op_stack(VariableV2 **x) { return ag_stack((VariableV2 *[]){x[0], x[1], x[0]}, 3, -2); }
 static VariableV2 *op_layer_norm(VariableV2 **x) { return ag_layer_norm(x[0], x[1], x[2], 1e-5); }
 static VariableV2 *op_plain_norm(VariableV2 **x) { return ag_layer_norm(x[0], NULL, NULL, 1e-5); }
 static VariableV2 *op_attention(VariableV2 **x) { return ag_attention(x[0], x[1], x[2], 2); }
 static VariableV2 *op_embedding(VariableV2 **x) { return ag_embedding(x[0], SHAPE(2, 0, 2, 1), 4); }
 static VariableV2 *op_loss(VariableV2 **x) { return compute_cross_entropy_loss(x[0], SHAPE(2, 0, 1), 3); }
 static VariableV2 *op_soft_loss(VariableV2 **x) { return ag_cross_entropy_loss(x[0], ag_softmax(x[1])); }
+
+static VariableV2 *op_squared_error(VariableV2 **x) { return ag_squared_error(x[0], x[1]); }
+static VariableV2 *op_binary_loss(VariableV2 **x) { return ag_binary_cross_entropy(x[0], ag_sigmoid(x[1])); }
 
 static VariableV2 *op_class_loss(VariableV2 **x) {
   TensorV2 *t = tensor_create_temp(SHAPE(3), 1);
@@ -164,10 +180,12 @@ int main(void) {
   TWO(op_matmul, P(2, 3, 4), P(2, 4, 2));
   TWO(op_matmul, P(3, 2, 3, 4), P(2, 4, 2));
   ONE(op_transpose, P(2, 3, 4));
+  ONE(op_permute, P(3, 2, 3, 4));
   ONE(op_reshape, P(2, 2, 6));
   ONE(op_relu, away(P(2, 3, 4)));
   ONE(op_var_relu, away(P(1, 7)));
   ONE(op_gelu, P(1, 9));
+  ONE(op_gelu_exact, P(1, 9));
   ONE(op_silu, P(1, 9));
   ONE(op_tanh, P(1, 9));
   ONE(op_sigmoid, P(1, 9));
@@ -175,10 +193,13 @@ int main(void) {
   ONE(op_log, positive(P(1, 9)));
   ONE(op_sqrt, positive(P(1, 9)));
   ONE(op_pow, positive(P(1, 9)));
+  TWO(op_power, positive(P(2, 3, 1)), P(1, 4));
   ONE(op_neg, P(1, 3));
   ONE(op_abs, away(P(1, 9)));
   ONE(op_clip, P(1, 9));
   ONE(op_log_softmax, P(3, 2, 3, 4));
+  ONE(op_log_sum_exp, P(3, 2, 3, 4));
+  ONE(op_log_sum_exp_kept, P(2, 3, 4));
   ONE(op_scale, P(1, 3));
   ONE(op_softmax, P(3, 2, 3, 4));
   ONE(op_softmax_2d, P(2, 3, 4));
@@ -190,8 +211,16 @@ int main(void) {
   ONE(op_sum_axis, P(2, 3, 4));
   ONE(op_mean_axis, P(2, 3, 4));
   ONE(op_max_axis, P(2, 3, 4));
+  ONE(op_variance, P(2, 3, 4));
+  ONE(op_variance_axis, P(3, 2, 3, 2));
+  ONE(op_variance_kept, P(3, 2, 3, 2));
+  THREE(op_where, P(2, 3, 4), P(2, 3, 1), P(1, 4));
+  TWO(op_where_row, P(2, 3, 4), P(1, 4));
+  ONE(op_gather, P(2, 3, 2));
+  ONE(op_pick, P(2, 3, 4));
   ONE(op_slice, P(2, 3, 4));
   TWO(op_concat, P(2, 3, 4), P(2, 3, 2));
+  TWO(op_stack, P(2, 3, 2), P(2, 3, 2));
   THREE(op_layer_norm, P(2, 3, 5), P(1, 5), P(1, 5));
   ONE(op_plain_norm, P(2, 3, 5));
   THREE(op_attention, P(2, 5, 4), P(2, 5, 4), P(2, 5, 4));
@@ -199,6 +228,8 @@ int main(void) {
   ONE(op_embedding, P(2, 3, 4));
   ONE(op_loss, P(2, 3, 4));
   TWO(op_soft_loss, P(2, 3, 4), P(2, 3, 4));
+  TWO(op_squared_error, P(2, 3, 4), P(2, 3, 4));
+  TWO(op_binary_loss, P(2, 3, 4), P(2, 3, 4));
   ONE(op_class_loss, P(2, 3, 4));
   ONE(op_dropout, P(2, 3, 4));
   THREE(op_recorded_norm, P(2, 3, 5), P(1, 5), P(1, 5));

@@ -52,15 +52,16 @@ static void tapes(VariableV2 *v) {
 
 static void operations(VariableV2 *v) {
   static VariableV2 *(*const binary[])(VariableV2 *, VariableV2 *) = {
-      ag_add, var_add, ag_subtract, ag_multiply, ag_divide, ag_matmul, ag_cross_entropy_loss};
+      ag_add, var_add, ag_subtract, ag_multiply, ag_divide, ag_matmul, ag_power, ag_cross_entropy_loss,
+      ag_squared_error, ag_binary_cross_entropy, ag_less, ag_less_equal, ag_greater, ag_greater_equal, ag_equal, ag_not_equal};
   for (size_t i = 0; i < sizeof binary / sizeof *binary; i++) {
     NONE(binary[i](NULL, v));
     NONE(binary[i](v, NULL));
     NONE(binary[i](NULL, NULL));
   }
   static VariableV2 *(*const unary[])(VariableV2 *) = {
-      ag_relu, var_relu, ag_softmax, var_softmax_2d, ag_log_softmax, ag_transpose, ag_gelu, ag_silu, ag_tanh, ag_sigmoid,
-      ag_exp, ag_log, ag_sqrt, ag_neg, ag_abs, ag_sum, ag_mean, ag_max, ag_min};
+      ag_relu, var_relu, ag_softmax, var_softmax_2d, ag_log_softmax, ag_transpose, ag_gelu, ag_gelu_exact, ag_silu,
+      ag_tanh, ag_sigmoid, ag_exp, ag_log, ag_sqrt, ag_neg, ag_abs, ag_sum, ag_mean, ag_max, ag_min};
   for (size_t i = 0; i < sizeof unary / sizeof *unary; i++) NONE(unary[i](NULL));
   NONE(compute_cross_entropy_loss(NULL, NULL, 2));
   NONE(compute_cross_entropy_loss(v, NULL, 2));
@@ -73,9 +74,22 @@ static void operations(VariableV2 *v) {
   NONE(ag_mean_axis(NULL, 0, true));
   NONE(ag_max_axis(NULL, 0, true));
   NONE(ag_min_axis(NULL, 0, true));
+  NONE(ag_log_sum_exp(NULL, true));
+  NONE(ag_variance(NULL, 0));
+  NONE(ag_variance_axis(NULL, 0, true, 0));
+  NONE(ag_permute(NULL, NULL, 2));
+  NONE(ag_permute(v, NULL, 2));
+  NONE(ag_where(NULL, v, v));
+  NONE(ag_where(v, NULL, v));
+  NONE(ag_where(v, v, NULL));
+  NONE(ag_gather(NULL, NULL, NULL, 2, 0));
+  NONE(ag_gather(v, NULL, (const int[]){2, 2}, 2, 0));
+  NONE(ag_gather(v, (const int[]){0, 1}, NULL, 1, 0));
   NONE(ag_slice(NULL, 0, 0, 1));
   NONE(ag_concat(NULL, 2, 0));
   NONE(ag_concat((VariableV2 *[]){v, NULL}, 2, 0));
+  NONE(ag_stack(NULL, 2, 0));
+  NONE(ag_stack((VariableV2 *[]){v, NULL}, 2, 0));
   NONE(ag_layer_norm(NULL, v, v, 1e-5));
   NONE(ag_attention(NULL, v, v, 1));
   NONE(ag_attention(v, v, NULL, 1));

@@ -7,7 +7,9 @@ import CKernels
 //   clip      y = min(max(x, low), high), NaN stays NaN;   dx = dy where low ≤ x ≤ high, else 0
 
 extension TapeCore {
-  func compare(_ op: ck_binary_op, _ a: Slot, _ b: Slot, _ operation: StaticString) throws(Misuse) -> Slot {
+  package func compare(
+    _ op: ck_binary_op, _ a: Slot, _ b: Slot, _ operation: StaticString
+  ) throws(Misuse) -> Slot {
     let shape = try Shape.broadcast(nodes[a].shape, nodes[b].shape, operation)
     let y = try temporary(shape, operation, requiresGradient: false)
     unsafe combine(
@@ -15,7 +17,7 @@ extension TapeCore {
     return y
   }
 
-  func select(_ mask: Slot, _ a: Slot, _ b: Slot) throws(Misuse) -> Slot {
+  package func select(_ mask: Slot, _ a: Slot, _ b: Slot) throws(Misuse) -> Slot {
     let shape = try Shape.broadcast(
       try Shape.broadcast(nodes[a].shape, nodes[b].shape, "replacing"), nodes[mask].shape, "replacing")
     let y = try result(shape, "replacing", of: a, b), m = unsafe (data(mask), nodes[mask].shape)

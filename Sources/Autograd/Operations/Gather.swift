@@ -5,7 +5,7 @@ import CKernels
 // One owner per o. Keeps the tokens.
 
 extension TapeCore {
-  func gather(_ x: Slot, _ tokens: Slot, axis: Int) throws(Misuse) -> Slot {
+  package func gather(_ x: Slot, _ tokens: Slot, axis: Int) throws(Misuse) -> Slot {
     let shape = nodes[x].shape, axis = try axisIndex(x, axis, "gather"), given = nodes[tokens].shape
     var kept = shape, dropped = Shape()
     if given.rank == shape.rank { kept[axis] = given.lengths[axis] }

@@ -17,7 +17,7 @@ extension OperationKind {
 }
 
 extension TapeCore {
-  func pairLoss(_ kind: OperationKind, _ x: Slot, _ targets: Slot) throws(Misuse) -> Slot {
+  package func pairLoss(_ kind: OperationKind, _ x: Slot, _ targets: Slot) throws(Misuse) -> Slot {
     let (op, cost, name) = kind.pairLoss, shape = nodes[x].shape, count = shape.count
     guard nodes[targets].shape == shape else {
       throw Misuse(

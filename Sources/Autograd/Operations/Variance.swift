@@ -4,7 +4,9 @@ import CKernels
 // correction). Two passes, so that nothing cancels. Keeps the means. About 4 flops per element, 3 backward.
 
 extension TapeCore {
-  func variance(_ x: Slot, over axes: UInt8, keeping: Bool, correction: Double) throws(Misuse) -> Slot {
+  package func variance(
+    _ x: Slot, over axes: UInt8, keeping: Bool, correction: Double
+  ) throws(Misuse) -> Slot {
     let shape = nodes[x].shape, means = shape.reduced(over: axes, keeping: true)
     let terms = Double(Reduction(shape, over: axes).terms)
     let y = try result(shape.reduced(over: axes, keeping: keeping), "variance", of: x)

@@ -163,13 +163,21 @@ AUTOGRAD_API VariableV2 *ag_matmul(VariableV2 *a, VariableV2 *b);
 AUTOGRAD_API VariableV2 *ag_relu(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_softmax(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_transpose(VariableV2 *x);
+/* Axis i of the result is axis order[i] of x; negative ones count from the back. Fails unless each is named once. */
+AUTOGRAD_API VariableV2 *ag_permute(VariableV2 *x, const int *order, int rank);
 AUTOGRAD_API VariableV2 *ag_cross_entropy_loss(VariableV2 *logits, VariableV2 *targets);
 AUTOGRAD_API VariableV2 *compute_cross_entropy_loss(VariableV2 *logits, const int *targets, int seq_len);
+/* Means over all elements of two equal shapes [...] -> []: they do not broadcast, other shapes fail. The first is
+ * (prediction - target)^2; the second takes logits, not probabilities, against targets in 0...1, in nats. */
+AUTOGRAD_API VariableV2 *ag_squared_error(VariableV2 *predictions, VariableV2 *targets);
+AUTOGRAD_API VariableV2 *ag_binary_cross_entropy(VariableV2 *logits, VariableV2 *targets);
 AUTOGRAD_API VariableV2 *var_add(VariableV2 *a, VariableV2 *b);
 AUTOGRAD_API VariableV2 *var_reshape(VariableV2 *x, const int *shape, int rank);
 AUTOGRAD_API VariableV2 *var_relu(VariableV2 *x);
 AUTOGRAD_API VariableV2 *var_softmax_2d(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_gelu(VariableV2 *x);
+/* GELU by its definition, x (1 + erf(x/sqrt(2))) / 2; ag_gelu is the tanh form. */
+AUTOGRAD_API VariableV2 *ag_gelu_exact(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_silu(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_tanh(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_sigmoid(VariableV2 *x);
@@ -177,10 +185,14 @@ AUTOGRAD_API VariableV2 *ag_exp(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_log(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_sqrt(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_pow(VariableV2 *x, double exponent);
+/* base^exponent, element by element, with gradients to both. Fails where the shapes do not broadcast. */
+AUTOGRAD_API VariableV2 *ag_power(VariableV2 *base, VariableV2 *exponent);
 AUTOGRAD_API VariableV2 *ag_neg(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_abs(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_clip(VariableV2 *x, double low, double high);
 AUTOGRAD_API VariableV2 *ag_log_softmax(VariableV2 *x);
+/* log of the sum of exponentials of each row, without overflow: [..., C] -> [...], or [..., 1] with `keep`. */
+AUTOGRAD_API VariableV2 *ag_log_sum_exp(VariableV2 *x, bool keep);
 AUTOGRAD_API VariableV2 *ag_scale(VariableV2 *x, double factor);
 AUTOGRAD_API VariableV2 *ag_sum(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_mean(VariableV2 *x);
@@ -190,8 +202,26 @@ AUTOGRAD_API VariableV2 *ag_sum_axis(VariableV2 *x, int axis, bool keep);
 AUTOGRAD_API VariableV2 *ag_mean_axis(VariableV2 *x, int axis, bool keep);
 AUTOGRAD_API VariableV2 *ag_max_axis(VariableV2 *x, int axis, bool keep);
 AUTOGRAD_API VariableV2 *ag_min_axis(VariableV2 *x, int axis, bool keep);
+/* The sum of squared distances from the mean over n - correction: 0 as in norms, 1 for a sample's estimate. Of all
+ * elements -> [], or along one axis, which vanishes or has length 1 with `keep`; fails where there is no such axis. */
+AUTOGRAD_API VariableV2 *ag_variance(VariableV2 *x, double correction);
+AUTOGRAD_API VariableV2 *ag_variance_axis(VariableV2 *x, int axis, bool keep, double correction);
 AUTOGRAD_API VariableV2 *ag_slice(VariableV2 *x, int axis, int start, int length);
 AUTOGRAD_API VariableV2 *ag_concat(VariableV2 **parts, int count, int axis);
+/* Joined along a new axis: `count` parts [...] -> [..., count, ...]. Fails unless all shapes are equal. */
+AUTOGRAD_API VariableV2 *ag_stack(VariableV2 **parts, int count, int axis);
+/* 1 where it holds, else 0: constants, gradients end here. Shapes broadcast. With NaN only ag_not_equal holds. */
+AUTOGRAD_API VariableV2 *ag_less(VariableV2 *a, VariableV2 *b);
+AUTOGRAD_API VariableV2 *ag_less_equal(VariableV2 *a, VariableV2 *b);
+AUTOGRAD_API VariableV2 *ag_greater(VariableV2 *a, VariableV2 *b);
+AUTOGRAD_API VariableV2 *ag_greater_equal(VariableV2 *a, VariableV2 *b);
+AUTOGRAD_API VariableV2 *ag_equal(VariableV2 *a, VariableV2 *b);
+AUTOGRAD_API VariableV2 *ag_not_equal(VariableV2 *a, VariableV2 *b);
+/* a where the mask is not 0, else b. All three broadcast; what is not taken gets no gradient, nor does the mask. */
+AUTOGRAD_API VariableV2 *ag_where(VariableV2 *mask, VariableV2 *a, VariableV2 *b);
+/* Picks elements along an axis by number, each 0...N - 1: x [..., N, ...] with tokens of `shape` [..., M, ...] ->
+ * [..., M, ...]; or tokens without that axis, and so the result. Fails for other shapes and other numbers. */
+AUTOGRAD_API VariableV2 *ag_gather(VariableV2 *x, const int *tokens, const int *shape, int rank, int axis);
 AUTOGRAD_API VariableV2 *ag_layer_norm(VariableV2 *x, VariableV2 *gamma, VariableV2 *beta, double eps);
 AUTOGRAD_API VariableV2 *ag_attention(VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads);
 AUTOGRAD_API VariableV2 *ag_embedding(VariableV2 *table, const int *tokens, int count);
