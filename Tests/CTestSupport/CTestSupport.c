@@ -43,6 +43,7 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
 
 static _Thread_local long mappings, first_to_fail, last_to_fail;
 static _Thread_local int has_failed;
+static _Thread_local long mapped_bytes;
 
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset) {
   mappings++;
@@ -51,7 +52,15 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
     errno = ENOMEM;
     return MAP_FAILED;
   }
-  return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+  void *start = (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+  if (start != MAP_FAILED) mapped_bytes += (long)length;
+  return start;
+}
+
+int munmap(void *address, size_t length) {
+  const int result = (int)syscall(SYS_munmap, address, length);
+  if (result == 0) mapped_bytes -= (long)length;
+  return result;
 }
 
 void ctest_fail_mappings(long number, long count) {
@@ -62,6 +71,7 @@ void ctest_fail_mappings(long number, long count) {
 
 int ctest_mapping_failed(void) { return has_failed; }
 long ctest_thread_mappings(void) { return mappings; }
+long ctest_thread_mapped_bytes(void) { return mapped_bytes; }
 
 int ctest_counts_allocations(void) { return 1; }
 long ctest_thread_allocations(void) { return thread_count; }
@@ -72,6 +82,7 @@ long ctest_all_allocations(void) { return atomic_load_explicit(&all_count, memor
 void ctest_fail_mappings(long number, long count) { (void)number; (void)count; }
 int ctest_mapping_failed(void) { return 0; }
 long ctest_thread_mappings(void) { return 0; }
+long ctest_thread_mapped_bytes(void) { return 0; }
 int ctest_counts_allocations(void) { return 0; }
 long ctest_thread_allocations(void) { return 0; }
 long ctest_all_allocations(void) { return 0; }

@@ -20,4 +20,7 @@ int ctest_mapping_failed(void);
 /// Mappings by the calling thread so far, as the library makes them; what the C library maps for itself is not counted.
 long ctest_thread_mappings(void);
 
+/// Bytes that the calling thread mapped so and did not unmap.
+long ctest_thread_mapped_bytes(void);
+
 #endif
