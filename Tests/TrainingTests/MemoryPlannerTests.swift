@@ -43,7 +43,8 @@ import Testing
     #expect(again.arena * 2 < plain.arena)
     let blocks = again.stages.filter { $0.name.hasPrefix("block") }
     #expect(blocks.allSatisfy { $0.bytes == 12 * 64 * 64 * 4 })
-    #expect(again.total < plain.total && again.parameters == plain.parameters)
+    // Not the totals: both are what this process took for other tests, where that was more.
+    #expect(again.newMemory < plain.newMemory && again.parameters == plain.parameters)
   }
 
   @Test("what is too large names the limit and the largest sizes, and those fit while one more does not")
