@@ -23,6 +23,13 @@ import Training
     await #expect(processExitsWith: .success) { try checkSavingRun() }
   }
 
+  @Test("and no less in bfloat16, where products and attention have scratch memory of their own")
+  func bfloat16() async {
+    await #expect(processExitsWith: .success) {
+      try checkLongRun(threads: 2, dropout: 0, steps: 10_000, precision: .bfloat16)
+    }
+  }
+
   @Test("dropout changes neither plan nor allocations")
   func dropout() async {
     await #expect(processExitsWith: .success) { try checkLongRun(threads: 2, dropout: 0.1, steps: 200) }
@@ -37,8 +44,12 @@ import Training
 }
 
 /// Trains with evaluations, logs and saves, then `steps` steps more, which must leave no trace in memory.
-private func checkLongRun(threads: Int, dropout: Double, steps: Int, recomputing: Bool = false) throws {
-  let (trainer, tokenizer) = try makeTrainer(threads: threads, dropout: dropout, recomputing: recomputing)
+private func checkLongRun(
+  threads: Int, dropout: Double, steps: Int, recomputing: Bool = false, precision: MatmulPrecision = .float32
+) throws {
+  let (trainer, tokenizer) = try makeTrainer(threads: threads, dropout: dropout, recomputing: recomputing) {
+    $0.precision = precision
+  }
   let plan = trainer.plan()
   try temporaryDirectory { path in
     let log = try TrainingLog(path: path + "/log.jsonl")
