@@ -51,51 +51,6 @@ RECORD = {
         "validation": {"seen": 2, "stride": 1, "steps": [1, 2], "losses": [1.5, "inf"], "kept": 1},
     },
 }
-RECORD = {
-    "progress": {
-        "step": 2,
-        "accumulated": 1,
-        "accumulated_loss": 0.25,
-        "passed_batches": 0,
-        "skipped_in_a_row": 0,
-        "tokens": 16,
-        "evaluation": {"part": 1, "batches": 3, "loss_sum": 4.5, "train_loss": 1.5},
-        "last_evaluation": LOSSES,
-        "best_evaluation": None,
-    },
-    "fingerprint": HASH,
-    "training": {
-        "grad_accum": 1,
-        "max_iters": 4,
-        "learning_rate": 0.001,
-        "min_lr": 0.0001,
-        "warmup_iters": 0,
-        "lr_decay_iters": 4,
-        "schedule": "cosine",
-        "optimizer": "adamw",
-        "beta1": 0.9,
-        "beta2": 0.99,
-        "weight_decay": 0.1,
-        "grad_clip": 1.0,
-        "eval_interval": 2,
-        "eval_iters": 1,
-        "log_interval": 10,
-        "precision": "fp32",
-        "seed": "1337",
-        "on_nonfinite": "skip",
-        "save_every": 2,
-        "keep": 2,
-    },
-    "batch_size": 2,
-    "block_size": 4,
-    "data": {"path": "/text", "bytes": 121, "sha256": HASH},
-    "instruction_set": "avx2",
-    "curve": {
-        "optimum": None,
-        "training": {"seen": 0, "stride": 1, "steps": [], "losses": [], "kept": 0},
-        "validation": {"seen": 2, "stride": 1, "steps": [1, 2], "losses": [1.5, "inf"], "kept": 1},
-    },
-}
 
 
 def make(case):

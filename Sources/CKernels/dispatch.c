@@ -43,21 +43,21 @@ const ck_pair_table *ck_widest_pair_table(void) {
 
 static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
 
-// What both directions hold: the left factor of a product over D, where that is copied, and a row's dropout factors.
-static ck_index attention_rows(const ck_table *table, ck_index rows, ck_index width, ck_index depth_steps, int pairs) {
-  return (pairs ? rows * depth_steps + table->mr * width : 0) + width + 64 + 64;
-}
+// A row's dropout factors, drawn 64 at a time, and room to align.
+static ck_index factors(ck_index width) { return width + 64 + 64; }
 
 ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D, int pairs) {
   const ck_index width = padded(table, T), depth = padded(table, D);
   const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (D + 1) / 2 : D;
-  return width * D_steps + T_steps * depth + table->mr * width + attention_rows(table, table->mr, width, D_steps, pairs);
+  const ck_index left = pairs ? table->mr * D_steps : 0;
+  return width * D_steps + T_steps * depth + table->mr * width + left + factors(width);
 }
 
 ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D, int pairs) {
   const ck_index rows = 4 * table->mr, width = padded(table, T), depth = padded(table, D);
   const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (D + 1) / 2 : D;
   const ck_index row_steps = pairs ? rows / 2 : rows;
-  return 2 * width * D_steps + T_steps * depth + 2 * T * depth + 2 * row_steps * depth + 2 * rows * width
-    + attention_rows(table, rows, width, D_steps, pairs);
+  const ck_index left = pairs ? rows * D_steps : 0, along = pairs ? table->mr * width : 0;
+  return 2 * width * D_steps + T_steps * depth + 2 * T * depth + 2 * row_steps * depth + 2 * rows * width + left + along
+    + factors(width);
 }

@@ -42,7 +42,8 @@ extension Backend {
     let steps = (depth + way.stepLength - 1) / way.stepLength
     let width = Backend.width(n, panel: panel, bytesPerColumn: steps * size)
     let tiles = cut(m: m, n: width, tileRows: tileRows, panel: panel, bytesPerRow: steps * size)
-    let passesCaches = !isReadSoon && !accumulate && depth >= k && m * n * size >= Backend.passingFrom
+    let isWrittenOnce = unsafe !accumulate && epilogue == nil && depth >= k
+    let passesCaches = !isReadSoon && isWrittenOnce && m * n * size >= Backend.passingFrom
     let packedBytes = (width + panel) * steps * size
     guard let (packed, scratch) = unsafe shared(
       bytes: packedBytes, perThread: ((tiles.rows + tileRows) * steps + 64) * size)

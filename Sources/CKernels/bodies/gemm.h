@@ -123,75 +123,45 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
 #define CASES_OF(CASE) \
   CASE(1) CASE(2) CASE(3) CASE(4) MORE_CASES(CASE)
 
+// The tile of `rows` rows, 1 to MR.
+INLINE void tile_of(int rows, const int vectors, const enum tile_kind kind, ck_index steps, const REAL *a,
+                    ck_index a_row, ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns,
+                    int accumulate) {
+  switch (rows) {
+#define CASE(R) case R: tile(R, vectors, kind, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
+    CASES_OF(CASE)
+#undef CASE
+  }
+}
+
 // A by its two strides: attention reads probabilities in both directions without copying them.
 static __attribute__((noinline)) void any_tile(int rows, ck_index steps, const REAL *a, ck_index a_row, ck_index a_k,
                                                const REAL *b, REAL *c, ck_index c_row, ck_index columns,
                                                int accumulate) {
-  if (columns > LANES) {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  } else {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  }
+  if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate);
+  else tile_of(rows, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate);
 }
 
 // Row i over the first steps · STEP + i + 1 elements of k. The elements of a row lie side by side.
 static __attribute__((noinline)) void triangle_tile(int rows, ck_index steps, const REAL *a, ck_index a_row,
                                                     const REAL *b, REAL *c, ck_index c_row, ck_index columns,
                                                     int accumulate) {
-  if (columns > LANES) {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  } else {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  }
+  if (columns > LANES) tile_of(rows, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate);
+  else tile_of(rows, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate);
+}
+
+// A packed into a panel of MR rows, C whole and aligned.
+static __attribute__((noinline)) void passing_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
+                                                   ck_index c_row) {
+  tile_of(rows, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, 0);
 }
 
 // A packed into a panel of MR rows.
-static __attribute__((noinline)) void passing_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
-                                                   ck_index c_row) {
-  switch (rows) {
-#define CASE(R) case R: tile(R, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, 0); break;
-    CASES_OF(CASE)
-#undef CASE
-  }
-}
-
 static __attribute__((noinline)) void packed_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
                                                   ck_index c_row, ck_index columns, int accumulate) {
-  if (columns == NR) {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  } else if (columns > LANES) {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  } else {
-    switch (rows) {
-#define CASE(R) case R: tile(R, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate); break;
-      CASES_OF(CASE)
-#undef CASE
-    }
-  }
+  if (columns == NR) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, accumulate);
+  else if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate);
+  else tile_of(rows, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate);
 }
 
 // Transposes a LANES × LANES block held in registers: log₂ steps that swap ever larger halves.
@@ -347,7 +317,7 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
   const ck_index column_tiles = (panels + g.panels_per_tile - 1) / g.panels_per_tile;
   const ck_index steps = STEPS(g.k);
   const int aligned = ((uintptr_t)g.c | (uintptr_t)(g.c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
-  const int passing = g.passes_caches && aligned && !g.accumulate && !g.has_epilogue;
+  const int passing = g.passes_caches && aligned;
   REAL *packed_a = scratch;
   ck_index packed_row = -1;
   for (ck_index unit = begin; unit < end; unit++) {

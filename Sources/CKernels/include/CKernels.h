@@ -217,7 +217,8 @@ typedef struct ck_gemm_pack {
 
 /// Multiplies. Unit: a tile of `rows_per_tile` rows. The first `whole_tiles` have all columns; below them each row of
 /// tiles is cut into tiles of `panels_per_tile` panels, columns inner.
-/// `scratch` holds rows_per_tile × k elements and 64 more.
+/// `scratch` holds rows_per_tile × k elements and 64 more. `passes_caches` stores C past the caches where it is aligned;
+/// only without `accumulate` and without an epilogue.
 typedef struct ck_gemm {
   const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
   void *c; ck_index c_stride; ck_index m, n, k;
