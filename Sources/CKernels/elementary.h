@@ -7,34 +7,33 @@ INLINE vec polynomial(vec x, const REAL *coefficients, int count) {
   return y;
 }
 
-// x = n·ln 2 + r with |r| ≤ ln 2 / 2; yields 2ⁿ and e^r − 1. `x` lies within the exponent range.
+// x = n·ln 2 + r with |r| ≤ ln 2 / 2; yields 2ⁿ and e^r − 1. `x` lies within the exponent range, or is NaN, and then
+// so is the result.
 INLINE vec reduced_exp(vec x, vec *power) {
   static const REAL series[] = {1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040,
 #if REAL_BITS == 64
     1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800,
 #endif
   };
-  const REAL magic = REAL_BITS == 32 ? (REAL)0x1.8p23 : (REAL)0x1.8p52;
+  // Added to it, a number is rounded to the nearest integer, which stands in the last bits as an exponent field has it.
+  const REAL magic = (REAL_BITS == 32 ? (REAL)0x1.8p23 : (REAL)0x1.8p52) + EXPONENT_BIAS;
   vec shifted = fma_(x, splat((REAL)1.4426950408889634074), splat(magic));
   vec n = shifted - magic;
-  *power = (vec)(((ivec)shifted << MANTISSA_BITS) + ((INTEGER)EXPONENT_BIAS << MANTISSA_BITS));
+  *power = (vec)((ivec)shifted << MANTISSA_BITS);
   vec r = fma_(n, splat((REAL)-LN2_HIGH), x);
   r = fma_(n, splat((REAL)-LN2_LOW), r);
   return r * polynomial(r, series, sizeof series / sizeof *series);
 }
 
-// e^x where no result from 2^127 (2^1023) on is wanted: ∞ from there, 0 below the smallest normal number. NaN
-// stays NaN. Softmax and its kin never leave x ≤ 0.
-INLINE vec exp_(vec x) {
-  const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_HIGH);
-  vec power, clamped = select(x < low, low, select(x > high, high, x));
-  vec p = reduced_exp(clamped, &power);
-  vec y = fma_(p, power, power);
-  y = select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
-  return select(x != x, x, y);
+// e^x for x ≤ 0, as softmax and its kin have it: 0 below the smallest normal number. NaN stays NaN.
+INLINE vec exp_falling(vec x) {
+  const vec low = splat((REAL)EXP_LOW);
+  vec power, p = reduced_exp(select(x < low, low, x), &power);
+  return select(x < low, splat(0), fma_(p, power, power));
 }
 
-// e^x over the whole range: the last power of two does not fit an exponent field and is split off.
+// e^x over the whole range: the last power of two does not fit an exponent field and is split off. 0 below the
+// smallest normal number, NaN stays NaN.
 INLINE vec exp_full(vec x) {
   const vec low = splat((REAL)EXP_LOW), high = splat((REAL)EXP_MAX);
   vec power, clamped = select(x < low, low, select(x > high, high, x));
@@ -43,8 +42,7 @@ INLINE vec exp_full(vec x) {
   power = (vec)((ivec)power - (top & ((INTEGER)1 << MANTISSA_BITS)));
   vec y = fma_(p, power, power);
   y = select(top, y + y, y);
-  y = select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
-  return select(x != x, x, y);
+  return select(x < low, splat(0), select(x > high, splat((REAL)INFINITY), y));
 }
 
 INLINE vec tanh_(vec x) {
@@ -55,8 +53,7 @@ INLINE vec tanh_(vec x) {
   vec expm1 = fma_(p, power, power - 1);  // e^(2|x|) − 1 without cancellation
   vec y = expm1 / (expm1 + 2);
   const ivec sign = (ivec){0} + INTEGER_MIN;
-  y = (vec)((ivec)y | ((ivec)x & sign));
-  return select(x != x, x, y);
+  return (vec)((ivec)y | ((ivec)x & sign));
 }
 
 // log x; −∞ at 0, NaN below. Subnormal numbers are scaled first.
@@ -94,7 +91,7 @@ INLINE vec erf_(vec x) {
   vec near = x * polynomial(x * x, series, sizeof series / sizeof *series);
   vec t = 2 / (2 + clamped);
   vec s = (t - (REAL)ERF_MIDDLE) * (REAL)ERF_INVERSE_HALF;
-  vec far = 1 - exp_(-clamped * clamped) * polynomial(s, tail, sizeof tail / sizeof *tail);
+  vec far = 1 - exp_falling(-clamped * clamped) * polynomial(s, tail, sizeof tail / sizeof *tail);
   const ivec sign = (ivec){0} + INTEGER_MIN;
   far = (vec)((ivec)far | ((ivec)x & sign));
   return select(a < splat(1), near, select(x != x, x, far));
@@ -102,7 +99,7 @@ INLINE vec erf_(vec x) {
 
 // 1/(1 + e^−x) without overflow; e^−|x| into `small`.
 INLINE vec sigmoid_(vec x, vec *small) {
-  *small = exp_(-absolute(x));
+  *small = exp_falling(-absolute(x));
   vec y = 1 / (1 + *small);
   return select(x < splat(0), *small * y, y);
 }
@@ -157,7 +154,7 @@ INLINE vec derivative(int op, vec x, vec y) {
     return (REAL)0.5 * (1 + t + x * slope * (1 - t * t));
   }
   case CK_GELU_ERF: {
-    vec density = (REAL)0.39894228040143267794 * exp_((REAL)-0.5 * x * x);
+    vec density = (REAL)0.39894228040143267794 * exp_falling((REAL)-0.5 * x * x);
     return fma_(x, density, (REAL)0.5 * (1 + erf_(x * (REAL)0.70710678118654752440)));
   }
   case CK_EXP: return y;

@@ -85,7 +85,10 @@ INLINE REAL sum_lanes(vec v) {
 }
 
 INLINE REAL max_lanes(vec v) {
-  REAL m = v[0];
-  for (int i = 1; i < LANES; i++) m = v[i] > m ? v[i] : m;
-  return m;
+  REAL t[VECTOR_BYTES / sizeof(REAL)];
+  store(t, v);
+  for (ck_index half = LANES / 2; half > 0; half /= 2) {
+    for (ck_index i = 0; i < half; i++) t[i] = t[i + half] > t[i] ? t[i + half] : t[i];
+  }
+  return t[0];
 }

@@ -80,16 +80,9 @@ package extension TapeCore {
     }
     let isCopy = requiresGradient(record.inputs[3]) || nodes[record.output].retainsGradient
     let dz = isCopy ? unsafe try allocateGradient(shape, "linear") : unsafe dy
-    let z = unsafe record.saved[0]
-    var y = unsafe z
-    if kind == .tanh {
-      // tanh′ is taken from the value, which a residual would have changed: compute it again into dz first.
-      unsafe y = try allocateGradient(shape, "linear")
-      unsafe runElements(ck_unary(op: CK_TANH, y: y, x: z), count: shape.count, cost: kind.unary.cost)
-    }
-    let arguments = unsafe ck_unary_backward(op: kind.unary.op, dx: dz, dy: dy, x: z, y: y, accumulate: 0)
+    let arguments = unsafe ck_unary_backward(
+      op: kind.unary.op, dx: dz, dy: dy, x: record.saved[0], y: nil, accumulate: 0)
     unsafe runElements(arguments, count: shape.count, cost: kind.unary.cost)
-    if kind == .tanh, let y = unsafe y { unsafe free(y, shape) }
     return unsafe (dz, isCopy)
   }
 }

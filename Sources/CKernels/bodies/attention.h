@@ -97,9 +97,8 @@ static void dropout_factors(REAL *factors, const ck_attention *g, ck_index head,
 // Scores of one row become probabilities, kept or dropped.
 INLINE void probabilities(REAL *row, const ck_attention *g, ck_index head, ck_index query, REAL *factors) {
   const ck_index count = query + 1, at = head * g->T + query;
-  EACH_VECTOR(j, n, 0, count) store_n(row + j, load_n(row + j, n) * (REAL)g->scale, n);
-  const REAL maximum = max_row(row, count);
-  const REAL reciprocal = 1 / exp_row(row, row, count, maximum);
+  const REAL maximum = max_row(row, count, (REAL)g->scale);
+  const REAL reciprocal = 1 / exp_row(row, row, count, (REAL)g->scale, maximum);
   ((REAL *)g->maximum)[at] = maximum;
   ((REAL *)g->reciprocal_sum)[at] = reciprocal;
   if (g->dropout_rate > 0) {
@@ -151,7 +150,7 @@ static void score_gradients(const ck_attention_backward *g, ck_index head, ck_in
     const vec delta = splat(sum_lanes(inner));
     if (f->dropout_rate > 0) dropout_factors(factors, f, head, row);
     EACH_VECTOR(j, n, 0, row + 1) {
-      const vec v = exp_(load_n(p_row + j, n) * (REAL)f->scale - maximum) * reciprocal;
+      const vec v = exp_falling(load_n(p_row + j, n) * (REAL)f->scale - maximum) * reciprocal;
       const vec factor = f->dropout_rate > 0 ? load_n(factors + j, n) : splat(1);
       store_n(ds_row + j, v * (load_n(ds_row + j, n) * factor - delta) * (REAL)f->scale, n);
       store_n(p_row + j, v * factor, n);

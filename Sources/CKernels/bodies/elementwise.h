@@ -1,44 +1,39 @@
 // Element-wise loops.
 
+#define UNARY_OPS(CASE) \
+  CASE(CK_RELU) CASE(CK_GELU_TANH) CASE(CK_GELU_ERF) CASE(CK_EXP) CASE(CK_LOG) CASE(CK_TANH) CASE(CK_SIGMOID) \
+  CASE(CK_SILU) CASE(CK_SQRT) CASE(CK_ABS)
+
 static void unary(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_unary g = *(const ck_unary *)arguments;
   REAL *y = g.y;
   const REAL *x = g.x;
   (void)scratch;
-#define LOOP(OP) \
-  case OP: EACH_VECTOR(i, n, begin, end) store_n(y + i, activation(OP, load_n(x + i, n)), n); break;
   switch (g.op) {
-    LOOP(CK_RELU) LOOP(CK_GELU_TANH) LOOP(CK_GELU_ERF) LOOP(CK_EXP) LOOP(CK_LOG) LOOP(CK_TANH)
-    LOOP(CK_SIGMOID) LOOP(CK_SILU) LOOP(CK_SQRT) LOOP(CK_ABS)
+#define CASE(OP) case OP: EACH_VECTOR(i, n, begin, end) store_n(y + i, activation(OP, load_n(x + i, n)), n); break;
+    UNARY_OPS(CASE)
+#undef CASE
   }
-#undef LOOP
 }
 
+// Reads of x and y only what the derivative is taken from.
 static void unary_backward(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_unary_backward g = *(const ck_unary_backward *)arguments;
   REAL *dx = g.dx;
   const REAL *dy = g.dy, *x = g.x, *y = g.y;
   (void)scratch;
-#define LOOP(OP, X, Y) \
+  switch (g.op) {
+#define CASE(OP) \
   case OP: \
     EACH_VECTOR(i, n, begin, end) { \
-      vec d = derivative(OP, X, Y) * load_n(dy + i, n); \
+      const vec value = y ? load_n(y + i, n) : activation(OP, load_n(x + i, n)); \
+      const vec d = derivative(OP, load_n(x + i, n), value) * load_n(dy + i, n); \
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n); \
     } \
     break;
-  switch (g.op) {
-    LOOP(CK_RELU, load_n(x + i, n), splat(0))
-    LOOP(CK_GELU_TANH, load_n(x + i, n), splat(0))
-    LOOP(CK_GELU_ERF, load_n(x + i, n), splat(0))
-    LOOP(CK_EXP, splat(0), load_n(y + i, n))
-    LOOP(CK_LOG, load_n(x + i, n), splat(0))
-    LOOP(CK_TANH, splat(0), load_n(y + i, n))
-    LOOP(CK_SIGMOID, load_n(x + i, n), splat(0))
-    LOOP(CK_SILU, load_n(x + i, n), splat(0))
-    LOOP(CK_SQRT, splat(0), load_n(y + i, n))
-    LOOP(CK_ABS, load_n(x + i, n), splat(0))
+    UNARY_OPS(CASE)
+#undef CASE
   }
-#undef LOOP
 }
 
 static void affine(const void *arguments, ck_index begin, ck_index end, void *scratch) {

@@ -202,78 +202,110 @@ INLINE vec steps_along(const REAL *at, ck_index rest, const int rounds) {
 #define LINE ((ck_index)(64 / sizeof(REAL)))
 #define SOON(address) __builtin_prefetch(address, 0, 2)
 
+// LANES rows of `source`, of which `valid` exist, turned into steps of `width`: target[step · width + row]. `rest`
+// elements of each row exist. The first `lanes` of a step are stored; what does not exist is zero. Everything has
+// constant indices, so that the block lies in registers.
+INLINE void turn(REAL *target, const ck_index width, const ck_index lanes, const REAL *source, ck_index row,
+                 ck_index valid, ck_index rest, const int rounds) {
+  static const REAL nothing[STEP * VECTOR_BYTES / sizeof(REAL)];
+  vec block[VECTOR_BYTES / sizeof(REAL)];
+#pragma clang loop unroll(full)
+  for (ck_index lane = 0; lane < LANES; lane++) {
+    // The same elements of the next vector's rows.
+    const REAL *ahead = source + (lanes + lane) * row;
+#pragma clang loop unroll(full)
+    for (ck_index at = 0; at < STEP * LANES; at += LINE) SOON(ahead + at);
+    block[lane] = lane < lanes ? steps_along(lane < valid ? source + lane * row : nothing, rest, rounds) : (vec){0};
+  }
+  transpose(block);
+#pragma clang loop unroll(full)
+  for (ck_index step = 0; step < LANES; step++) {
+    if (step < STEPS(rest)) store_n(target + step * width, block[step], lanes);
+  }
+}
+
 // One panel: packed[step · width + i] = source[i · row + k] for i < count ≤ width; the rest of it is zero.
-INLINE void pack_transposed(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
+INLINE void pack_transposed(REAL *packed, const ck_index width, const REAL *source, ck_index row, ck_index count,
                             ck_index k, const int rounds) {
   for (ck_index i = 0; i < width; i += LANES) {
-    const ck_index valid = count - i < LANES ? count - i : LANES;
     const ck_index lanes = width - i < LANES ? width - i : LANES;
-    // The next vector's rows, one after the other: in the order of memory.
-    const REAL *ahead = source + (i + LANES) * row;
-    ck_index ahead_column = 0;
-    for (ck_index p = 0; p < k; p += STEP * LANES) {
-      for (ck_index line = 0; line < STEP * LANES * LANES / LINE; line++) {
-        SOON(ahead + ahead_column);
-        ahead_column += LINE;
-        if (ahead_column >= k) ahead_column = 0, ahead += row;
-      }
-      const ck_index steps = STEPS(k - p) < LANES ? STEPS(k - p) : LANES;
-      vec block[VECTOR_BYTES / sizeof(REAL)];
-      for (ck_index lane = 0; lane < LANES; lane++) {
-        const REAL *at = source + (i + lane) * row + p;
-        block[lane] = lane < valid ? steps_along(at, k - p, rounds) : (vec){0};
-      }
-      transpose(block);
-      REAL *target = packed + STEPS(p) * width + i;
-      for (ck_index step = 0; step < steps; step++) store_n(target + step * width, block[step], lanes);
+    const REAL *at = source + i * row;
+    ck_index p = 0;
+    for (; p + STEP * LANES <= k; p += STEP * LANES) {
+      turn(packed + STEPS(p) * width + i, width, lanes, at + p, row, count - i, STEP * LANES, rounds);
     }
+    if (p < k) turn(packed + STEPS(p) * width + i, width, lanes, at + p, row, count - i, k - p, rounds);
   }
 }
 
 // n lanes of which the first `valid` exist; the others are zero.
-INLINE vec load_existing(const REAL *p, ck_index n, ck_index valid) {
+INLINE vec load_existing(const REAL *p, const ck_index n, ck_index valid) {
   return valid >= n ? load_n(p, n) : valid > 0 ? load_partial(p, valid) : (vec){0};
 }
 
-// Neighbouring panels, where the elements of one k lie side by side: source[k · row + i]. Rows lie on pages of their
-// own; what is read of one at a time is long enough for the memory to keep up.
-INLINE void pack_straight(REAL *packed, ck_index width, const REAL *source, ck_index row, ck_index count,
+#define ROWS_AHEAD 16
+
+// One step of a panel: row `at` of the source, and the next where a step holds two and `rest` says that it exists.
+// `valid` columns exist.
+INLINE void pack_step(REAL *target, const ck_index width, const REAL *at, ck_index row, ck_index valid, ck_index rest,
+                      const int rounds) {
+#pragma clang loop unroll(full)
+  for (ck_index i = 0; i < width; i += LANES) {
+    const ck_index n = width - i < LANES ? width - i : LANES;
+    for (int step = 0; step < STEP; step++) SOON(at + i + (ROWS_AHEAD + step) * row);
+    vec v = load_existing(at + i, n, valid - i);
+#if PAIRS
+    (void)rounds;
+    v = pairs_across(v, rest > 1 ? load_existing(at + i + row, n, valid - i) : (vec){0});
+#else
+    (void)rest;
+    if (rounds) v = rounded_to_bfloat16(v);
+#endif
+    store_n(target + i, v, n);
+  }
+}
+
+// Neighbouring panels, where the elements of one k lie side by side: source[k · row + i].
+INLINE void pack_straight(REAL *packed, const ck_index width, const REAL *source, ck_index row, ck_index count,
                           ck_index k, const int rounds) {
   for (ck_index p = 0; p < k; p += STEP) {
-    for (ck_index first = 0; first < count; first += width) {
-      REAL *target = packed + first * STEPS(k) + STEPS(p) * width;
-      EACH_VECTOR(i, n, 0, width) {
-        const ck_index valid = count - first - i;
-        const REAL *at = source + p * row + first + i;
-        for (int step = 0; step < STEP; step++) SOON(at + (8 + step) * row);
-        vec v = load_existing(at, n, valid);
-#if PAIRS
-        (void)rounds;
-        v = pairs_across(v, p + 1 < k ? load_existing(at + row, n, valid) : (vec){0});
-#else
-        if (rounds) v = rounded_to_bfloat16(v);
-#endif
-        store_n(target + i, v, n);
+    const REAL *at = source + p * row;
+    REAL *target = packed + STEPS(p) * width;
+    ck_index first = 0;
+    if (p + STEP <= k) {
+      for (; first + width <= count; first += width) {
+        pack_step(target + first * STEPS(k), width, at + first, row, width, STEP, rounds);
       }
+    }
+    for (; first < count; first += width) {
+      pack_step(target + first * STEPS(k), width, at + first, row, count - first, k - p, rounds);
     }
   }
 }
 
 // Packs `count` rows or columns, whose elements along k lie `k_stride` apart, into panels of `width`.
-static __attribute__((noinline)) void pack(REAL *packed, ck_index width, const REAL *source, ck_index stride,
-                                           ck_index k_stride, ck_index count, ck_index k, int rounds) {
-  const ck_index together = stride == 1 ? 176 / width * width : width;
+INLINE void pack_panels(REAL *packed, const ck_index width, const REAL *source, ck_index stride, ck_index k_stride,
+                        ck_index count, ck_index k, const int rounds) {
+  // Rows of a straight operand lie on pages of their own. What is read of one at a time is long enough for the memory
+  // to keep up, and short enough for what is written to stay in the second-level cache.
+  const ck_index together = stride == 1 ? 6 * width : width;
   for (ck_index first = 0; first < count; first += together) {
     const ck_index rest = count - first < together ? count - first : together;
     REAL *target = packed + first * STEPS(k);
     const REAL *at = source + first * stride;
-    if (stride == 1) {
-      if (rounds) pack_straight(target, width, at, k_stride, rest, k, 1);
-      else pack_straight(target, width, at, k_stride, rest, k, 0);
-    } else {
-      if (rounds) pack_transposed(target, width, at, stride, rest, k, 1);
-      else pack_transposed(target, width, at, stride, rest, k, 0);
-    }
+    if (stride == 1) pack_straight(target, width, at, k_stride, rest, k, rounds);
+    else pack_transposed(target, width, at, stride, rest, k, rounds);
+  }
+}
+
+static __attribute__((noinline)) void pack(REAL *packed, ck_index width, const REAL *source, ck_index stride,
+                                           ck_index k_stride, ck_index count, ck_index k, int rounds) {
+  if (width == MR) {
+    if (rounds) pack_panels(packed, MR, source, stride, k_stride, count, k, 1);
+    else pack_panels(packed, MR, source, stride, k_stride, count, k, 0);
+  } else {
+    if (rounds) pack_panels(packed, NR, source, stride, k_stride, count, k, 1);
+    else pack_panels(packed, NR, source, stride, k_stride, count, k, 0);
   }
 }
 
@@ -285,29 +317,45 @@ static void gemm_pack(const void *arguments, ck_index begin, ck_index end, void 
        g.row_stride, past - first, g.k, g.rounds);
 }
 
-INLINE void finish(const ck_epilogue *e, REAL *c, ck_index c_stride, ck_index row, ck_index column, ck_index rows,
-                   ck_index columns) {
+// Asks for what `finish` will read and write of a tile besides C, to be here when the tile has been multiplied.
+INLINE void ask_for(const ck_epilogue *e, ck_index c_stride, ck_index row, ck_index column, ck_index rows,
+                    ck_index columns) {
+  for (ck_index i = row; i < row + rows; i++) {
+    for (ck_index at = i * c_stride + column; at < i * c_stride + column + columns; at += LINE) {
+      if (e->preactivation) __builtin_prefetch((REAL *)e->preactivation + at, 1, 3);
+      if (e->residual) __builtin_prefetch((const REAL *)e->residual + at, 0, 3);
+    }
+  }
+}
+
+INLINE void finish_rows(const ck_epilogue *e, const int op, REAL *c, ck_index c_stride, ck_index row, ck_index column,
+                        ck_index rows, ck_index columns) {
   for (ck_index i = row; i < row + rows; i++) {
     const ck_index at = i * c_stride + column;
-#define LOOP(OP) \
-  EACH_VECTOR(j, n, 0, columns) { \
-    vec v = load_n(c + at + j, n); \
-    if (e->bias) v += load_n((const REAL *)e->bias + column + j, n); \
-    if (e->preactivation) store_n((REAL *)e->preactivation + at + j, v, n); \
-    v = activation(OP, v); \
-    if (e->residual) v += load_n((const REAL *)e->residual + at + j, n); \
-    store_n(c + at + j, v, n); \
-  }
-    switch (e->activation) {
-    case CK_ACTIVATION_NONE: LOOP(CK_ACTIVATION_NONE) break;
-    case CK_RELU: LOOP(CK_RELU) break;
-    case CK_GELU_TANH: LOOP(CK_GELU_TANH) break;
-    case CK_GELU_ERF: LOOP(CK_GELU_ERF) break;
-    case CK_TANH: LOOP(CK_TANH) break;
-    case CK_SIGMOID: LOOP(CK_SIGMOID) break;
-    case CK_SILU: LOOP(CK_SILU) break;
+    EACH_VECTOR(j, n, 0, columns) {
+      vec v = load_n(c + at + j, n);
+      if (e->bias) v += load_n((const REAL *)e->bias + column + j, n);
+      if (e->preactivation) store_n((REAL *)e->preactivation + at + j, v, n);
+      v = activation(op, v);
+      if (e->residual) v += load_n((const REAL *)e->residual + at + j, n);
+      store_n(c + at + j, v, n);
     }
-#undef LOOP
+  }
+}
+
+static __attribute__((noinline)) void finish(const ck_epilogue *epilogue, REAL *c, ck_index c_stride, ck_index row,
+                                             ck_index column, ck_index rows, ck_index columns) {
+  const ck_epilogue e = *epilogue;
+  if (e.activation == CK_ACTIVATION_NONE) {
+    finish_rows(&e, CK_ACTIVATION_NONE, c, c_stride, row, column, rows, columns);
+    return;
+  }
+  switch ((ck_unary_op)e.activation) {
+#define CASE(OP) case OP: finish_rows(&e, OP, c, c_stride, row, column, rows, columns); break;
+    CASE(CK_RELU) CASE(CK_GELU_TANH) CASE(CK_GELU_ERF) CASE(CK_TANH) CASE(CK_SIGMOID) CASE(CK_SILU)
+#undef CASE
+  // No layer's activation. Without a default, so that the compiler names a function that is missing here.
+  case CK_EXP: case CK_LOG: case CK_SQRT: case CK_ABS: __builtin_trap();
   }
 }
 
@@ -326,7 +374,8 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
     const ck_index row = tile_row * g.rows_per_tile;
     const ck_index rows = g.m - row < g.rows_per_tile ? g.m - row : g.rows_per_tile;
     if (row != packed_row) {
-      pack(packed_a, MR, (const REAL *)g.a + row * g.a_row_stride, g.a_row_stride, g.a_column_stride, rows, g.k, g.rounds);
+      const REAL *a = (const REAL *)g.a + row * g.a_row_stride;
+      pack(packed_a, MR, a, g.a_row_stride, g.a_column_stride, rows, g.k, g.rounds);
       packed_row = row;
     }
     const ck_index first_panel = below < 0 ? 0 : below % column_tiles * g.panels_per_tile;
@@ -342,6 +391,7 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
           passing_tile((int)count, steps, packed_a + i * steps, b, c, g.c_stride);
           continue;
         }
+        if (g.has_epilogue) ask_for(&g.epilogue, g.c_stride, row + i, column, count, columns);
         // The tile below: its lines are here when it begins or, where it only writes, when it ends.
         for (ck_index r = MR; r < 2 * MR && i + r < rows; r++) {
           for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + r * g.c_stride + j, 1, 3);

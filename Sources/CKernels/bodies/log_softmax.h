@@ -4,7 +4,7 @@
 INLINE REAL exp_total(const REAL *x, ck_index columns, REAL shift) {
   vec total = {0};
   EACH_VECTOR(i, n, 0, columns) {
-    vec v = exp_(load_n(x + i, n) - splat(shift));
+    vec v = exp_full(load_n(x + i, n) - splat(shift));
     if (n < LANES) v = select(lanes_before(n), v, splat(0));
     total += v;
   }
@@ -17,7 +17,7 @@ static void log_softmax(const void *arguments, ck_index begin, ck_index end, voi
   for (ck_index row = begin; row < end; row++) {
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *x = (const REAL *)g.x + row * g.columns;
-    const REAL shift = max_row(x, g.columns), total = exp_total(x, g.columns, shift);
+    const REAL shift = max_row(x, g.columns, 1), total = exp_total(x, g.columns, shift);
     const vec logarithm = splat(total == 0 ? 0 : (REAL)LOG_SCALAR((double)total));
     EACH_VECTOR(i, n, 0, g.columns) store_n(y + i, load_n(x + i, n) - splat(shift) - logarithm, n);
   }
@@ -31,7 +31,7 @@ static void log_softmax_backward(const void *arguments, ck_index begin, ck_index
     const REAL *dy = (const REAL *)g.dy + row * g.columns, *y = (const REAL *)g.y + row * g.columns;
     const vec total = splat(sum_run(dy, g.columns, 1));
     EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = load_n(dy + i, n) - exp_(load_n(y + i, n)) * total;
+      vec d = load_n(dy + i, n) - exp_full(load_n(y + i, n)) * total;
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
     }
   }
@@ -42,7 +42,7 @@ static void log_sum_exp(const void *arguments, ck_index begin, ck_index end, voi
   (void)scratch;
   for (ck_index row = begin; row < end; row++) {
     const REAL *x = (const REAL *)g.x + row * g.columns;
-    const REAL largest = max_row(x, g.columns), shift = largest > -(REAL)LOWEST ? 0 : largest;
+    const REAL largest = max_row(x, g.columns, 1), shift = largest > -(REAL)LOWEST ? 0 : largest;
     ((REAL *)g.y)[row] = shift + (REAL)LOG_SCALAR((double)exp_total(x, g.columns, shift));
   }
 }
@@ -55,7 +55,7 @@ static void log_sum_exp_backward(const void *arguments, ck_index begin, ck_index
     const REAL *x = (const REAL *)g.x + row * g.columns, y = ((const REAL *)g.y)[row];
     const vec shift = splat(y < (REAL)LOWEST ? 0 : y), dy = splat(((const REAL *)g.dy)[row]);
     EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = exp_(load_n(x + i, n) - shift) * dy;
+      vec d = exp_full(load_n(x + i, n) - shift) * dy;
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
     }
   }

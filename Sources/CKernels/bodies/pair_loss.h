@@ -6,7 +6,7 @@ INLINE vec pair_loss_value(ck_pair_loss_op op, vec x, vec t) {
   case CK_BINARY_CROSS_ENTROPY: {
     // −t·log s(x) − (1 − t)·log(1 − s(x)), written so that nothing overflows and nothing cancels.
     const vec positive = select(x < splat(0), splat(0), x);
-    return positive - x * t + log1p_(exp_(-absolute(x)));
+    return positive - x * t + log1p_(exp_falling(-absolute(x)));
   }
   }
   return x;

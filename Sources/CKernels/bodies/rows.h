@@ -6,7 +6,7 @@ static void softmax(const void *arguments, ck_index begin, ck_index end, void *s
   for (ck_index row = begin; row < end; row++) {
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *x = (const REAL *)g.x + row * g.columns;
-    const REAL total = exp_row(y, x, g.columns, max_row(x, g.columns));
+    const REAL total = exp_row(y, x, g.columns, 1, max_row(x, g.columns, 1));
     // A row of −∞, everything masked, becomes zeros; NaN stays NaN.
     const vec inverse = splat(total == 0 ? 0 : 1 / total);
     EACH_VECTOR(i, n, 0, g.columns) store_n(y + i, load_n(y + i, n) * inverse, n);
@@ -149,10 +149,10 @@ static void cross_entropy(const void *arguments, ck_index begin, ck_index end, v
       if (dx && !g.accumulate) memset(dx, 0, (size_t)g.columns * sizeof(REAL));
       continue;
     }
-    const REAL shift = max_row(x, g.columns);
+    const REAL shift = max_row(x, g.columns, 1);
     vec total = {0};
     EACH_VECTOR(i, n, 0, g.columns) {
-      vec v = exp_(load_n(x + i, n) - splat(shift));
+      vec v = exp_falling(load_n(x + i, n) - splat(shift));
       if (n < LANES) v = select(lanes_before(n), v, splat(0));
       total += v;
     }
@@ -161,7 +161,7 @@ static void cross_entropy(const void *arguments, ck_index begin, ck_index end, v
     if (!dx) continue;
     const vec factor = splat((REAL)(g.scale / (double)denominator));
     EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = exp_(load_n(x + i, n) - splat(shift)) * factor;
+      vec d = exp_falling(load_n(x + i, n) - splat(shift)) * factor;
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
     }
     dx[target] -= (REAL)g.scale;

@@ -1,10 +1,11 @@
-// What a softmax needs of one row.
+// What a softmax of scale · x needs of one row.
 
-// exp(x − shift) into y; returns the sum of it: one running sum per lane, then the tree over lanes.
-INLINE REAL exp_row(REAL *y, const REAL *x, ck_index columns, REAL shift) {
+// exp(scale · x − shift) into y; returns the sum of it: one running sum per lane, then the tree over lanes. No exponent is
+// above 0.
+INLINE REAL exp_row(REAL *y, const REAL *x, ck_index columns, REAL scale, REAL shift) {
   vec total = {0};
   EACH_VECTOR(i, n, 0, columns) {
-    vec v = exp_(load_n(x + i, n) - splat(shift));
+    vec v = exp_falling(load_n(x + i, n) * scale - splat(shift));
     if (n < LANES) v = select(lanes_before(n), v, splat(0));
     store_n(y + i, v, n);
     total += v;
@@ -12,11 +13,11 @@ INLINE REAL exp_row(REAL *y, const REAL *x, ck_index columns, REAL shift) {
   return sum_lanes(total);
 }
 
-// The largest element; NaN is passed over (the exponentials carry it on). A row of −∞ yields the lowest number.
-INLINE REAL max_row(const REAL *x, ck_index columns) {
+// The largest scale · x; NaN is passed over (the exponentials carry it on). A row of −∞ yields the lowest number.
+INLINE REAL max_row(const REAL *x, ck_index columns, REAL scale) {
   vec m = splat((REAL)LOWEST);
   EACH_VECTOR(i, n, 0, columns) {
-    vec v = load_n(x + i, n);
+    vec v = load_n(x + i, n) * scale;
     if (n < LANES) v = select(lanes_before(n), v, m);
     m = larger(v, m);
   }

@@ -37,7 +37,8 @@ typedef enum ck_unary_op {
 /// y = op(x)
 typedef struct ck_unary { ck_unary_op op; void *y; const void *x; } ck_unary;
 
-/// dx = op'(x) · dy, added to dx where `accumulate`. `y` is read by exp, tanh and sqrt only.
+/// dx = op'(x) · dy, added to dx where `accumulate`. `y` is read by exp, tanh and sqrt only; where it is NULL they
+/// compute it again.
 typedef struct ck_unary_backward {
   ck_unary_op op; void *dx; const void *dy; const void *x; const void *y; int accumulate;
 } ck_unary_backward;
@@ -205,7 +206,8 @@ typedef struct ck_cross_entropy {
 
 enum { CK_ACTIVATION_NONE = -1 };
 
-/// Applied to a finished element: v = c + bias[n]; preactivation = v; v = activation(v) + residual; c = v.
+/// Applied to a finished element: v = c + bias[n]; preactivation = v; v = activation(v) + residual; c = v. `activation` is
+/// that of a layer, or CK_ACTIVATION_NONE.
 typedef struct ck_epilogue {
   const void *bias; void *preactivation; int activation; const void *residual;
 } ck_epilogue;
