@@ -53,6 +53,9 @@ package final class TapeCore {
   /// Tells parameters which generation is complete.
   package let clock = GradientClock()
 
+  /// The most elements that a result may have, for a caller who counts them in fewer bits than an `Int` has.
+  package var resultLimit = Int.max
+
   /// What to do when the arena is full, as the message says it.
   package var memoryHint = "make batch or context smaller, or raise the limit"
   /// Runs the backward of records of kind `custom`.
@@ -243,9 +246,10 @@ package final class TapeCore {
     return nodes.count - 1
   }
 
-  /// Makes a temporary of undefined content.
+  /// Makes a temporary of undefined content. Every result of an operation comes from here, before its kernels run.
   package func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
     try requireStep(operation)
+    try shape.checkSize(atMost: resultLimit, operation)
     // Inside inference, scopes rewind the arena: a block from before must not be mixed up with theirs.
     if isRecording, freeBlocks.count > firstFreeBlock, let block = unsafe takeFreeBlock(shape.count * type.size) {
       return unsafe append(shape, data: block, requiresGradient: requiresGradient)

@@ -66,6 +66,7 @@ final class Context {
     arenaHandle.initialize(to: ArenaHandle(context: number, arena: Unmanaged.passUnretained(core.arena)))
     core.arena.poisoning = poisons ? .signallingNaN : .sanitizer
     core.seed = seed
+    core.resultLimit = Context.largestTensor
     core.memoryHint = "call autograd_reset_iteration() after every iteration, make the model or the batch smaller, or "
       + "raise autograd_set_memory_limit"
     tape.pointee.private_kind = HeaderKind.tape

@@ -33,9 +33,11 @@ extension Context {
       throw Misuse("", "\(shape.last) channels do not split into \(headCount) heads")
     }
     var parts: InlineArray<3, Slot> = [q, k, v]
-    var joined = try withUnsafePointer(to: &parts) { pointer throws(Misuse) in
-      try pointer.withMemoryRebound(to: Slot.self, capacity: 3) { slots throws(Misuse) in
-        try core.concatenate(slots, count: 3, axis: -1)
+    var joined = try withoutSizeLimit { () throws(Misuse) in
+      try withUnsafePointer(to: &parts) { pointer throws(Misuse) in
+        try pointer.withMemoryRebound(to: Slot.self, capacity: 3) { slots throws(Misuse) in
+          try core.concatenate(slots, count: 3, axis: -1)
+        }
       }
     }
     if shape.rank == 2 { joined = try core.reshape(joined, to: Shape([1, shape[0], 3 * shape[1]])) }

@@ -50,6 +50,16 @@ extension Context {
 
   // MARK: Shapes
 
+  /// The most elements of a tensor, and the most steps of an axis: C's structs count both in an `int`.
+  static var largestTensor: Int { Int(Int32.max) }
+
+  /// Runs `body`, whose results C never sees: they may be larger than an `int` counts.
+  func withoutSizeLimit<Result>(_ body: () throws(Misuse) -> Result) throws(Misuse) -> Result {
+    core.resultLimit = .max
+    defer { core.resultLimit = Context.largestTensor }
+    return try body()
+  }
+
   /// A shape as C has it.
   func shape(_ lengths: UnsafePointer<Int32>?, _ rank: Int32) throws(Misuse) -> Shape {
     guard rank >= 0, rank <= Shape.maximumRank else {
@@ -59,18 +69,8 @@ extension Context {
     var shape = Shape()
     for axis in 0..<Int(rank) { shape.append(Int(lengths![axis])) }
     shape = try shape.validated("shape")
-    try checkSize(shape)
+    try shape.checkSize(atMost: Context.largestTensor, "shape")
     return shape
-  }
-
-  /// Throws where C's `int` cannot tell a shape. A tensor without elements may still have an axis that is too long.
-  private func checkSize(_ shape: Shape) throws(Misuse) {
-    guard shape.count <= Int(Int32.max) else {
-      throw Misuse("", "shape \(shape) has \(shape.count) elements", hint: "a tensor holds at most \(Int32.max)")
-    }
-    for axis in 0..<shape.rank where shape[axis] > Int(Int32.max) {
-      throw Misuse("", "axis \(axis) of shape \(shape) is too long", hint: "an axis has at most \(Int32.max) steps")
-    }
   }
 
   /// The shape that a tensor's members say now.
@@ -151,7 +151,7 @@ extension Context {
   // MARK: Headers
 
   func temporaryTensorHeader(_ shape: Shape, _ data: UnsafeMutableRawPointer) throws(Misuse) -> TensorPointer {
-    try checkSize(shape)
+    try shape.checkSize(atMost: Context.largestTensor, "tensor")
     guard let header = headers.take(TensorV2.self) else { throw core.outOfMemory("header") }
     header.pointee.private_kind = HeaderKind.temporaryTensor
     header.pointee.private_step = core.step
