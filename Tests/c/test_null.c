@@ -65,6 +65,12 @@ static void operations(VariableV2 *v) {
   for (size_t i = 0; i < sizeof unary / sizeof *unary; i++) NONE(unary[i](NULL));
   NONE(compute_cross_entropy_loss(NULL, NULL, 2));
   NONE(compute_cross_entropy_loss(v, NULL, 2));
+  NONE(ag_cross_entropy_ignoring(NULL, NULL, 2, 0));
+  NONE(ag_cross_entropy_ignoring(v, NULL, 2, 0));
+  NONE(ag_linear_cross_entropy(NULL, v, NULL, 2));
+  NONE(ag_linear_cross_entropy(v, NULL, NULL, 2));
+  NONE(ag_linear_cross_entropy(v, v, NULL, 2));
+  NONE(ag_linear_cross_entropy_ignoring(NULL, NULL, NULL, 2, 0));
   NONE(var_reshape(NULL, NULL, 1));
   NONE(var_reshape(v, NULL, 1));
   NONE(ag_pow(NULL, 2));
@@ -93,6 +99,8 @@ static void operations(VariableV2 *v) {
   NONE(ag_layer_norm(NULL, v, v, 1e-5));
   NONE(ag_attention(NULL, v, v, 1));
   NONE(ag_attention(v, v, NULL, 1));
+  NONE(ag_attention_dropout(NULL, v, v, 1, 0.5));
+  NONE(ag_attention_dropout(v, v, NULL, 1, 0.5));
   NONE(ag_embedding(NULL, NULL, 1));
   NONE(ag_embedding(v, NULL, 1));
   NONE(ag_dropout(NULL, 0.5));

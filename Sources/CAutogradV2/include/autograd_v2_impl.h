@@ -70,6 +70,9 @@ VariableV2 *autograd_v2_impl_ag_transpose(VariableV2 *x);
 VariableV2 *autograd_v2_impl_ag_permute(VariableV2 *x, const int *order, int rank);
 VariableV2 *autograd_v2_impl_ag_cross_entropy_loss(VariableV2 *logits, VariableV2 *targets);
 VariableV2 *autograd_v2_impl_compute_cross_entropy_loss(VariableV2 *logits, const int *targets, int seq_len);
+VariableV2 *autograd_v2_impl_ag_cross_entropy_ignoring(VariableV2 *logits, const int *targets, int count, int ignored);
+VariableV2 *autograd_v2_impl_ag_linear_cross_entropy(VariableV2 *x, VariableV2 *weight, const int *targets, int count);
+VariableV2 *autograd_v2_impl_ag_linear_cross_entropy_ignoring(VariableV2 *x, VariableV2 *weight, const int *targets, int count, int ignored);
 VariableV2 *autograd_v2_impl_ag_squared_error(VariableV2 *predictions, VariableV2 *targets);
 VariableV2 *autograd_v2_impl_ag_binary_cross_entropy(VariableV2 *logits, VariableV2 *targets);
 VariableV2 *autograd_v2_impl_var_add(VariableV2 *a, VariableV2 *b);
@@ -115,6 +118,7 @@ VariableV2 *autograd_v2_impl_ag_where(VariableV2 *mask, VariableV2 *a, VariableV
 VariableV2 *autograd_v2_impl_ag_gather(VariableV2 *x, const int *tokens, const int *shape, int rank, int axis);
 VariableV2 *autograd_v2_impl_ag_layer_norm(VariableV2 *x, VariableV2 *gamma, VariableV2 *beta, double eps);
 VariableV2 *autograd_v2_impl_ag_attention(VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads);
+VariableV2 *autograd_v2_impl_ag_attention_dropout(VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads, double rate);
 VariableV2 *autograd_v2_impl_ag_embedding(VariableV2 *table, const int *tokens, int count);
 VariableV2 *autograd_v2_impl_ag_dropout(VariableV2 *x, double rate);
 Linear *autograd_v2_impl_linear_create(int in_features, int out_features);
