@@ -60,6 +60,8 @@ package final class TapeCore {
   package var memoryHint = "make batch or context smaller, or raise the limit"
   /// Runs the backward of records of kind `custom`.
   package var customBackward: ((Record) throws(Misuse) -> Void)?
+  /// Called for each record that a walk has gone over.
+  package var afterWalking: ((Record) throws(Misuse) -> Void)?
   /// Values of this step were given up: see `forget`.
   var hasForgotten = false
   /// Marks the records made from now on, so that `backwardFromSeeds` can tell several lists apart.

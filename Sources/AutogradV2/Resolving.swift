@@ -14,6 +14,7 @@ extension Context {
     case HeaderKind.persistentTensor: break
     case HeaderKind.temporaryTensor:
       try checkAge(tensor.pointee.private_context, tensor.pointee.private_step, "tensor")
+    case HeaderKind.endedTensor: throw Context.endedWithPart("tensor")
     case HeaderKind.freedTensor: throw Misuse("", "\(what) was freed before")
     default: throw Misuse("", "\(what) is not a tensor of this library", hint: "make it with tensor_create_…")
     }
@@ -29,10 +30,17 @@ extension Context {
     case HeaderKind.persistentVariable: break
     case HeaderKind.temporaryVariable:
       try checkAge(variable.pointee.private_context, variable.pointee.private_step, "variable")
+    case HeaderKind.endedVariable: throw Context.endedWithPart("variable")
     case HeaderKind.freedVariable: throw Misuse("", "\(what()) was freed before")
     default: throw Misuse("", "\(what()) is not a variable of this library", hint: "make it with var_create_…")
     }
     return variable
+  }
+
+  private static func endedWithPart(_ word: StaticString) -> Misuse {
+    Misuse(
+      "", "the \(word) was made in a part that is recomputed, and ended with it",
+      hint: "let the part return it, or copy its numbers before")
   }
 
   private func checkAge(_ context: UInt32, _ step: UInt64, _ word: StaticString) throws(Misuse) {
@@ -94,8 +102,15 @@ extension Context {
       let shape = try self.shape(of: try check(variable.pointee.data, "the variable's tensor"))
       return try core.use(try parameter(variable, shape))
     }
+    let slot = Slot(variable.pointee.private_slot)
+    if core.isOutsideOfPart(slot), variable.pointee.requires_grad {
+      throw Misuse(
+        "", "a part that is recomputed uses a variable of shape \(core.nodes[slot].shape) from outside that needs a "
+          + "gradient",
+        hint: "use the x that the part is given, or let the part end before it")
+    }
     try takeOverChanges(of: variable)
-    return Slot(variable.pointee.private_slot)
+    return slot
   }
 
   func slot(_ variable: VariablePointer?, argument: Int) throws(Misuse) -> Slot {
@@ -159,6 +174,7 @@ extension Context {
     header.pointee.storage = TENSOR_TEMPORARY
     header.setShape(shape)
     header.pointee.data = data.bindMemory(to: Double.self, capacity: shape.count)
+    if parts.open > 0, !parts.note(header) { throw core.outOfMemory("header") }
     return header
   }
 
@@ -180,6 +196,7 @@ extension Context {
     } else {
       header.pointee.data = try temporaryTensorHeader(core.nodes[slot].shape, core.nodes[slot].data)
     }
+    if parts.open > 0, !parts.note(header) { throw core.outOfMemory("header") }
     if header.pointee.requires_grad { try giveGradient(to: header, slot) }
     return header
   }

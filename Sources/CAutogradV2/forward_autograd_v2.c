@@ -381,6 +381,10 @@ AUTOGRAD_WEAK VariableV2 *ag_dropout(VariableV2 *x, double rate) {
   return autograd_v2_impl_ag_dropout(x, rate);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_recompute(VariableV2 *x, VariableV2 *(*part)(VariableV2 *x, void *user), void *user) {
+  return autograd_v2_impl_ag_recompute(x, part, user);
+}
+
 AUTOGRAD_WEAK Linear *linear_create(int in_features, int out_features) {
   return autograd_v2_impl_linear_create(in_features, out_features);
 }

@@ -53,7 +53,8 @@ static void tapes(VariableV2 *v) {
 static void operations(VariableV2 *v) {
   static VariableV2 *(*const binary[])(VariableV2 *, VariableV2 *) = {
       ag_add, var_add, ag_subtract, ag_multiply, ag_divide, ag_matmul, ag_power, ag_cross_entropy_loss,
-      ag_squared_error, ag_binary_cross_entropy, ag_less, ag_less_equal, ag_greater, ag_greater_equal, ag_equal, ag_not_equal};
+      ag_squared_error, ag_binary_cross_entropy, ag_less, ag_less_equal, ag_greater, ag_greater_equal, ag_equal,
+      ag_not_equal};
   for (size_t i = 0; i < sizeof binary / sizeof *binary; i++) {
     NONE(binary[i](NULL, v));
     NONE(binary[i](v, NULL));
@@ -104,6 +105,7 @@ static void operations(VariableV2 *v) {
   NONE(ag_embedding(NULL, NULL, 1));
   NONE(ag_embedding(v, NULL, 1));
   NONE(ag_dropout(NULL, 0.5));
+  NONE(ag_recompute(v, NULL, NULL));
 }
 
 static void layers(VariableV2 *v) {

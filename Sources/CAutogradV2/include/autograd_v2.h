@@ -236,6 +236,11 @@ AUTOGRAD_API VariableV2 *ag_attention_dropout(
     VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads, double rate);
 AUTOGRAD_API VariableV2 *ag_embedding(VariableV2 *table, const int *tokens, int count);
 AUTOGRAD_API VariableV2 *ag_dropout(VariableV2 *x, double rate);
+/* part(x, user), of which x and the result are kept: backward calls it again for what it computed in between. It must
+ * compute the same both times, from the x that it is given, persistent variables, and what needs no gradient; `user`
+ * lives until then. What it made ends with it, but the result. */
+AUTOGRAD_API VariableV2 *ag_recompute(
+    VariableV2 *x, VariableV2 *(*part)(VariableV2 *x, void *user), void *user);
 
 /* Layers */
 

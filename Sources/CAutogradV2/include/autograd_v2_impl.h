@@ -121,6 +121,7 @@ VariableV2 *autograd_v2_impl_ag_attention(VariableV2 *q, VariableV2 *k, Variable
 VariableV2 *autograd_v2_impl_ag_attention_dropout(VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads, double rate);
 VariableV2 *autograd_v2_impl_ag_embedding(VariableV2 *table, const int *tokens, int count);
 VariableV2 *autograd_v2_impl_ag_dropout(VariableV2 *x, double rate);
+VariableV2 *autograd_v2_impl_ag_recompute(VariableV2 *x, VariableV2 *(*part)(VariableV2 *x, void *user), void *user);
 Linear *autograd_v2_impl_linear_create(int in_features, int out_features);
 VariableV2 *autograd_v2_impl_linear_forward(Linear *layer, VariableV2 *x);
 void autograd_v2_impl_linear_free(Linear *layer);
