@@ -10,7 +10,7 @@ import gdb.printing
 SHOWN = 8
 KINDS = {
     0x54544147: "temporary", 0x50544147: "persistent", 0x54564147: "temporary", 0x50564147: "persistent",
-    0x46544147: "freed", 0x46564147: "freed",
+    0x46544147: "freed", 0x46564147: "freed", 0x45544147: "ended", 0x45564147: "ended",
 }
 
 
@@ -34,7 +34,7 @@ class TensorPrinter:
 
     def to_string(self):
         kind = kind_of(self.value)
-        if kind in ("freed", "not of this library"):
+        if kind in ("freed", "ended", "not of this library"):
             return f"tensor ({kind})"
         try:
             step = f" of step {int(self.value['private_step'])}" if kind == "temporary" else ""
@@ -49,7 +49,7 @@ class VariablePrinter:
 
     def to_string(self):
         kind = kind_of(self.value)
-        if kind in ("freed", "not of this library"):
+        if kind in ("freed", "ended", "not of this library"):
             return f"variable ({kind})"
         gradient = " requires_grad" if self.value["requires_grad"] else ""
         parameter = " parameter" if self.value["is_parameter"] else ""

@@ -92,6 +92,20 @@ package extension Shape {
     return self
   }
 
+  /// Throws where the elements, or the steps of an axis, are more than `limit`. An axis is too long by itself only
+  /// where there are no elements.
+  func checkSize(atMost limit: Int, _ operation: StaticString) throws(Misuse) {
+    let count = count
+    if count > 0, count <= limit { return }
+    guard count <= limit else {
+      throw Misuse(operation, "shape \(self) has \(count) elements", hint: "a tensor holds at most \(limit)")
+    }
+    for axis in 0..<rank where lengths[axis] > limit {
+      throw Misuse(
+        operation, "axis \(axis) of shape \(self) is too long", hint: "an axis has at most \(limit) steps")
+    }
+  }
+
   /// NumPy's rule: shapes are aligned at the end; an axis of length 1, or a missing one, repeats.
   static func broadcast(_ a: Shape, _ b: Shape, _ operation: StaticString) throws(Misuse) -> Shape {
     if a == b { return a }

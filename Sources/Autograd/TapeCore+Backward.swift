@@ -48,9 +48,12 @@ package extension TapeCore {
       let record = records[index]
       // A consumed record's output may hold a gradient that an earlier backward was told to retain.
       guard unsafe nodes[record.output].gradient != nil, !record.consumed else { continue }
+      // What the caller sees has a gradient, of zeros, whether or not one flows there.
+      guard !walksFromSeeds || nodes[record.output].isReached else { continue }
       records[index].consumed = true
       try walk(over: record)
       giveBackGradient(of: record.output)
+      try afterWalking?(record)
     }
   }
 

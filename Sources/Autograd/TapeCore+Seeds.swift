@@ -18,10 +18,9 @@ package enum SeededWalk: Equatable {
 package extension TapeCore {
   /// Walks the records of list `tag` from the newest back, and consumes those that gradients reach.
   ///
-  /// - Parameter afterEach: Called when a record has been walked.
   /// - Throws: When a gradient would flow into a record that was consumed before; nothing has changed then. When an
   ///   operation fails; gradients are incomplete then.
-  func backwardFromSeeds(tag: Int32, afterEach: (Record) throws(Misuse) -> Void) throws(Misuse) -> SeededWalk {
+  func backwardFromSeeds(tag: Int32) throws(Misuse) -> SeededWalk {
     defer { for slot in 0..<nodes.count where nodes[slot].isReached { nodes[slot].isReached = false } }
     guard try markReached(tag) else {
       let waiting = (0..<records.count).filter { records[$0].tag == tag }
@@ -38,7 +37,7 @@ package extension TapeCore {
       guard unsafe nodes[record.output].gradient != nil else { continue }
       try walk(over: record)
       giveBackGradient(of: record.output)
-      try afterEach(record)
+      try afterWalking?(record)
     }
     return .walked
   }
@@ -69,6 +68,17 @@ package extension TapeCore {
       }
     }
     return found
+  }
+
+  /// Marks what the gradient of `slot` flows into among the records from `first` on, which a part made anew.
+  internal func markReached(from slot: Slot, downTo first: Int) throws(Misuse) {
+    guard freeBlocks.reserve(spare: nodes.count) else { throw outOfMemory("backward") }
+    nodes[slot].isReached = true
+    for index in stride(from: records.count - 1, through: first, by: -1) where nodes[records[index].output].isReached {
+      try forEachInput(of: records[index]) { input throws(Misuse) in
+        if nodes[input].requiresGradient { nodes[input].isReached = true }
+      }
+    }
   }
 
   /// Whether the caller can see this variable's gradient and it is not zero everywhere.

@@ -53,10 +53,15 @@ package final class TapeCore {
   /// Tells parameters which generation is complete.
   package let clock = GradientClock()
 
+  /// The most elements that a result may have, for a caller who counts them in fewer bits than an `Int` has.
+  package var resultLimit = Int.max
+
   /// What to do when the arena is full, as the message says it.
   package var memoryHint = "make batch or context smaller, or raise the limit"
   /// Runs the backward of records of kind `custom`.
   package var customBackward: ((Record) throws(Misuse) -> Void)?
+  /// Called for each record that a walk has gone over.
+  package var afterWalking: ((Record) throws(Misuse) -> Void)?
   /// Values of this step were given up: see `forget`.
   var hasForgotten = false
   /// Marks the records made from now on, so that `backwardFromSeeds` can tell several lists apart.
@@ -243,9 +248,10 @@ package final class TapeCore {
     return nodes.count - 1
   }
 
-  /// Makes a temporary of undefined content.
+  /// Makes a temporary of undefined content. Every result of an operation comes from here, before its kernels run.
   package func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
     try requireStep(operation)
+    try shape.checkSize(atMost: resultLimit, operation)
     // Inside inference, scopes rewind the arena: a block from before must not be mixed up with theirs.
     if isRecording, freeBlocks.count > firstFreeBlock, let block = unsafe takeFreeBlock(shape.count * type.size) {
       return unsafe append(shape, data: block, requiresGradient: requiresGradient)

@@ -33,6 +33,7 @@ final class Context {
   var fingerprints = GrowingTable<Fingerprint>(capacity: 64)
   var accumulates = false
   var isWalking = false
+  var parts = RunningParts()
   var isRecording = true
   /// Gradients are incomplete: a backward of this iteration failed.
   var hasFailedBackward = false
@@ -66,11 +67,16 @@ final class Context {
     arenaHandle.initialize(to: ArenaHandle(context: number, arena: Unmanaged.passUnretained(core.arena)))
     core.arena.poisoning = poisons ? .signallingNaN : .sanitizer
     core.seed = seed
+    core.resultLimit = Context.largestTensor
     core.memoryHint = "call autograd_reset_iteration() after every iteration, make the model or the batch smaller, or "
       + "raise autograd_set_memory_limit"
     tape.pointee.private_kind = HeaderKind.tape
     tape.pointee.private_context = number
     core.customBackward = { [unowned self] record throws(Misuse) in try runCustomBackward(record) }
+    core.afterWalking = { [unowned self] record throws(Misuse) in
+      try checkMemory("backward")
+      if findsAnomalies { try checkGradients(record) }
+    }
     core.restartRandom(step: 0)
     do throws(Misuse) {
       try core.beginStep()
@@ -92,9 +98,7 @@ final class Context {
 
   /// Ends the iteration and begins the next.
   func reset() throws(Misuse) {
-    guard !isWalking else {
-      throw Misuse("reset", "a backward is running", hint: "reset when tape_backward has returned")
-    }
+    try requireIdle("reset when it has returned")
     try core.endStep()
     headers.advance()
     lists.clearOperations()
@@ -105,10 +109,19 @@ final class Context {
     try core.beginStep(accumulating: accumulates)
   }
 
+  /// What must not happen inside a backward or a part that is recomputed can happen now.
+  var isIdle: Bool { !isWalking && parts.running == 0 }
+
+  func requireIdle(_ hint: String = "") throws(Misuse) {
+    guard !isWalking else { throw Misuse("", "a backward is running", hint: hint) }
+    guard isIdle else { throw Misuse("", "a part that is recomputed is running", hint: hint) }
+  }
+
   /// Frees what is not an object of Swift's.
   func close() {
     try? core.endStep()
     core.customBackward = nil
+    core.afterWalking = nil
     headers.releaseAll()
     for index in 0..<written.count {
       written[index].takeUnretainedValue().isListed = false

@@ -86,11 +86,9 @@ func autograd_v2_impl_autograd_v2_init() -> Int32 {
 func autograd_v2_impl_autograd_v2_cleanup() {
   guard let context = Contexts.existing else { return }
   call("autograd_v2_cleanup", ()) { context throws(Misuse) in
-    guard !context.isWalking else {
-      throw Misuse("cleanup", "a backward is running", hint: "clean up when tape_backward has returned")
-    }
+    try context.requireIdle("clean up when it has returned")
   }
-  if !context.isWalking { Contexts.close(context) }
+  if context.isIdle { Contexts.close(context) }
 }
 
 @c @implementation
@@ -112,7 +110,7 @@ func autograd_v2_impl_autograd_context_create() -> OpaquePointer? {
 @c @implementation
 func autograd_v2_impl_autograd_context_use(_ pointer: OpaquePointer!) -> Int32 {
   call("autograd_context_use", -1, opening: false) { current throws(Misuse) in
-    guard current?.isWalking != true else { throw Misuse("", "a backward is running in the context that is left") }
+    try current?.requireIdle("change contexts when it has returned")
     guard let pointer else {
       current?.thread = 0
       autograd_v2_state_set_context(nil, nil, nil)
@@ -133,7 +131,7 @@ func autograd_v2_impl_autograd_context_destroy(_ pointer: OpaquePointer!) {
   guard let pointer else { return }
   let context = Unmanaged<Context>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
   call("autograd_context_destroy", (), opening: false) { _ throws(Misuse) in
-    guard context.thread == 0 || context.thread == autograd_v2_state_thread(), !context.isWalking else {
+    guard context.thread == 0 || context.thread == autograd_v2_state_thread(), context.isIdle else {
       throw Misuse("", "the context is in use", hint: "let its thread call autograd_context_use(NULL) first")
     }
     Contexts.close(context)

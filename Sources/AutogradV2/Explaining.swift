@@ -60,6 +60,11 @@ extension Context {
         used = used || isNode(slot, of: variable)
       }
     }
+    // Records of a part that is recomputed come and go; its parameters are inputs of the part.
+    for index in 0..<Int(tape.pointee.count) where !used {
+      let operation = tape.pointee.ops[index]
+      used = (0..<Int(operation.num_inputs)).contains { operation.inputs[$0] == variable }
+    }
     if !used { return "no operation of this iteration used it" }
     if !walked { return "no backward ran in this iteration: seed a loss and call tape_backward" }
     if isStale(variable) {

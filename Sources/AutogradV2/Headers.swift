@@ -10,6 +10,9 @@ enum HeaderKind {
   static let persistentTensor: UInt32 = 0x5054_4147
   static let temporaryVariable: UInt32 = 0x5456_4147
   static let persistentVariable: UInt32 = 0x5056_4147
+  /// Of a part that is recomputed, after it.
+  static let endedTensor: UInt32 = 0x4554_4147
+  static let endedVariable: UInt32 = 0x4556_4147
   static let freedTensor: UInt32 = 0x4654_4147
   static let freedVariable: UInt32 = 0x4656_4147
   static let tape: UInt32 = 0x5041_5454

@@ -22,7 +22,7 @@ extension Context {
       throw Misuse("", "a parameter of shape \(Shape(lengths))", hint: "sizes must be at least 1")
     }
     let shape = try Shape(lengths).validated("parameter")
-    guard shape.count <= Int(Int32.max) else { throw Misuse("", "shape \(shape) has more than \(Int32.max) elements") }
+    try shape.checkSize(atMost: Context.largestTensor, "parameter")
     let tensor = try persistentTensor(shape)
     do throws(Misuse) {
       fill(tensor, shape)

@@ -139,7 +139,13 @@ extension Context {
       }
       forget(written[index])
     }
-    for slot in 0..<core.nodes.count {
+    listWritten(from: 0)
+  }
+
+  /// Lists the parameters among the variables from `first` on whose gradient this iteration wrote.
+  /// INVARIANT: `written` has room for as many as there are variables.
+  func listWritten(from first: Slot) {
+    for slot in first..<core.nodes.count {
       guard let parameter = core.nodes[slot].parameter?.takeUnretainedValue(), !parameter.isListed,
         parameter.generation == core.generation
       else { continue }

@@ -66,7 +66,7 @@ extension Context {
   func record(
     _ name: StaticString, operations: Int = 1, _ body: () throws(Misuse) -> VariablePointer
   ) throws(Misuse) -> VariablePointer {
-    guard !isWalking || !core.isRecording else {
+    guard !isWalking || parts.running > 0 || !core.isRecording else {
       throw Misuse("", "an operation is recorded inside a backward", hint: "use tensor_… functions in a callback")
     }
     try core.reserve(operations: operations, "operation")

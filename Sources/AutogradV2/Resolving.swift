@@ -14,6 +14,7 @@ extension Context {
     case HeaderKind.persistentTensor: break
     case HeaderKind.temporaryTensor:
       try checkAge(tensor.pointee.private_context, tensor.pointee.private_step, "tensor")
+    case HeaderKind.endedTensor: throw Context.endedWithPart("tensor")
     case HeaderKind.freedTensor: throw Misuse("", "\(what) was freed before")
     default: throw Misuse("", "\(what) is not a tensor of this library", hint: "make it with tensor_create_…")
     }
@@ -29,10 +30,17 @@ extension Context {
     case HeaderKind.persistentVariable: break
     case HeaderKind.temporaryVariable:
       try checkAge(variable.pointee.private_context, variable.pointee.private_step, "variable")
+    case HeaderKind.endedVariable: throw Context.endedWithPart("variable")
     case HeaderKind.freedVariable: throw Misuse("", "\(what()) was freed before")
     default: throw Misuse("", "\(what()) is not a variable of this library", hint: "make it with var_create_…")
     }
     return variable
+  }
+
+  private static func endedWithPart(_ word: StaticString) -> Misuse {
+    Misuse(
+      "", "the \(word) was made in a part that is recomputed, and ended with it",
+      hint: "let the part return it, or copy its numbers before")
   }
 
   private func checkAge(_ context: UInt32, _ step: UInt64, _ word: StaticString) throws(Misuse) {
@@ -50,6 +58,16 @@ extension Context {
 
   // MARK: Shapes
 
+  /// The most elements of a tensor, and the most steps of an axis: C's structs count both in an `int`.
+  static var largestTensor: Int { Int(Int32.max) }
+
+  /// Runs `body`, whose results C never sees: they may be larger than an `int` counts.
+  func withoutSizeLimit<Result>(_ body: () throws(Misuse) -> Result) throws(Misuse) -> Result {
+    core.resultLimit = .max
+    defer { core.resultLimit = Context.largestTensor }
+    return try body()
+  }
+
   /// A shape as C has it.
   func shape(_ lengths: UnsafePointer<Int32>?, _ rank: Int32) throws(Misuse) -> Shape {
     guard rank >= 0, rank <= Shape.maximumRank else {
@@ -59,18 +77,8 @@ extension Context {
     var shape = Shape()
     for axis in 0..<Int(rank) { shape.append(Int(lengths![axis])) }
     shape = try shape.validated("shape")
-    try checkSize(shape)
+    try shape.checkSize(atMost: Context.largestTensor, "shape")
     return shape
-  }
-
-  /// Throws where C's `int` cannot tell a shape. A tensor without elements may still have an axis that is too long.
-  private func checkSize(_ shape: Shape) throws(Misuse) {
-    guard shape.count <= Int(Int32.max) else {
-      throw Misuse("", "shape \(shape) has \(shape.count) elements", hint: "a tensor holds at most \(Int32.max)")
-    }
-    for axis in 0..<shape.rank where shape[axis] > Int(Int32.max) {
-      throw Misuse("", "axis \(axis) of shape \(shape) is too long", hint: "an axis has at most \(Int32.max) steps")
-    }
   }
 
   /// The shape that a tensor's members say now.
@@ -94,8 +102,15 @@ extension Context {
       let shape = try self.shape(of: try check(variable.pointee.data, "the variable's tensor"))
       return try core.use(try parameter(variable, shape))
     }
+    let slot = Slot(variable.pointee.private_slot)
+    if core.isOutsideOfPart(slot), variable.pointee.requires_grad {
+      throw Misuse(
+        "", "a part that is recomputed uses a variable of shape \(core.nodes[slot].shape) from outside that needs a "
+          + "gradient",
+        hint: "use the x that the part is given, or let the part end before it")
+    }
     try takeOverChanges(of: variable)
-    return Slot(variable.pointee.private_slot)
+    return slot
   }
 
   func slot(_ variable: VariablePointer?, argument: Int) throws(Misuse) -> Slot {
@@ -151,7 +166,7 @@ extension Context {
   // MARK: Headers
 
   func temporaryTensorHeader(_ shape: Shape, _ data: UnsafeMutableRawPointer) throws(Misuse) -> TensorPointer {
-    try checkSize(shape)
+    try shape.checkSize(atMost: Context.largestTensor, "tensor")
     guard let header = headers.take(TensorV2.self) else { throw core.outOfMemory("header") }
     header.pointee.private_kind = HeaderKind.temporaryTensor
     header.pointee.private_step = core.step
@@ -159,6 +174,7 @@ extension Context {
     header.pointee.storage = TENSOR_TEMPORARY
     header.setShape(shape)
     header.pointee.data = data.bindMemory(to: Double.self, capacity: shape.count)
+    if parts.open > 0, !parts.note(header) { throw core.outOfMemory("header") }
     return header
   }
 
@@ -180,6 +196,7 @@ extension Context {
     } else {
       header.pointee.data = try temporaryTensorHeader(core.nodes[slot].shape, core.nodes[slot].data)
     }
+    if parts.open > 0, !parts.note(header) { throw core.outOfMemory("header") }
     if header.pointee.requires_grad { try giveGradient(to: header, slot) }
     return header
   }

@@ -25,7 +25,7 @@ import Kernels
 @c @implementation func autograd_v2_impl_autograd_set_threads(_ threads: Int32) -> Int32 {
   call("autograd_set_threads", -1) { context throws(Misuse) in
     guard threads > 0 else { throw Misuse("", "\(threads) threads", hint: "give 1 or more") }
-    guard !context.isWalking else { throw Misuse("", "a backward is running") }
+    try context.requireIdle()
     let backend = Backend(pool: ThreadPool(threads: Int(threads)))
     backend.stopsWithoutMemory = false
     context.core.backend = backend

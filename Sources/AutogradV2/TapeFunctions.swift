@@ -25,8 +25,8 @@ extension Context {
   }
 
   /// Brings what the tape's operations work on up to date with the members of C's structs.
-  private func takeOverChanges(on tape: TapePointer) throws(Misuse) {
-    for index in 0..<Int(tape.pointee.count) {
+  func takeOverChanges(on tape: TapePointer, from first: Int = 0) throws(Misuse) {
+    for index in first..<Int(tape.pointee.count) {
       let operation = tape.pointee.ops[index]
       if isOurs(operation.output) { try takeOverChanges(of: operation.output) }
       for position in 0..<Int(operation.num_inputs) {
@@ -39,20 +39,16 @@ extension Context {
     variable.pointee.private_kind == HeaderKind.temporaryVariable && variable.pointee.private_step == core.step
   }
 
+  fileprivate static let afterwards = "call it when that has returned"
+
   func backward(_ tape: TapePointer) throws(Misuse) {
-    guard !isWalking else {
-      throw Misuse("", "a backward is running", hint: "do not call it from the backward of a custom operation")
-    }
+    try requireIdle(Context.afterwards)
     try takeOverChanges(on: tape)
     if checksInputs { try checkFingerprints(tape) }
     isWalking = true
     defer { isWalking = false }
     do throws(Misuse) {
-      let walk = try core.backwardFromSeeds(tag: tape.pointee.private_tag) { record throws(Misuse) in
-        try checkMemory("backward")
-        if findsAnomalies { try checkGradients(record) }
-      }
-      try explain(walk)
+      try explain(try core.backwardFromSeeds(tag: tape.pointee.private_tag))
       try settleGradients()
     } catch {
       hasFailedBackward = true
@@ -96,6 +92,9 @@ extension Context {
   ) throws(Misuse) {
     guard count >= 0, count == 0 || inputs != nil else { throw Misuse("", "\(count) inputs in a list that is NULL") }
     guard backward != nil else { throw Misuse("", "the backward function is NULL") }
+    guard parts.running == 0 || tape == self.tape else {
+      throw Misuse("", "a part that is recomputed records on another tape", hint: "record on g_tape inside of it")
+    }
     try core.reserve(operations: max(1, count), "tape")
     let slot = try self.slot(output, "the output")
     guard output?.pointee.private_kind == HeaderKind.temporaryVariable else {
@@ -145,6 +144,7 @@ extension Context {
     guard loss.pointee.requires_grad, let gradient = loss.pointee.grad else {
       throw Misuse("", "the loss depends on no variable that requires a gradient", hint: "check requires_grad")
     }
+    try context.requireIdle(Context.afterwards)
     try context.check(gradient, "the gradient").pointee.data[0] = 1
     try context.backward(context.tape)
     return 0
@@ -179,7 +179,7 @@ extension Context {
 @c @implementation func autograd_v2_impl_tape_reset(_ tape: TapePointer!) {
   call("tape_reset", ()) { context throws(Misuse) in
     let tape = try context.check(tape)
-    guard !context.isWalking else { throw Misuse("", "a backward is running") }
+    try context.requireIdle()
     context.core.dropRecords(tag: tape.pointee.private_tag)
     tape.pointee.count = 0
   }
@@ -192,7 +192,7 @@ extension Context {
     guard tape != context.tape else {
       throw Misuse("", "g_tape belongs to its context", hint: "autograd_v2_cleanup() ends both")
     }
-    guard !context.isWalking else { throw Misuse("", "a backward is running") }
+    try context.requireIdle()
     context.core.dropRecords(tag: tape.pointee.private_tag)
     context.lists.remove(tape)
   }

@@ -78,6 +78,10 @@ extension Context {
         "", "\(shape.last) tokens, more than the model's max_seq_len of \(model.pointee.max_seq_len)",
         hint: "give the last \(model.pointee.max_seq_len), or make the model longer")
     }
+    // Known before anything is computed, so refused before.
+    var result = shape
+    result.append(Int(model.pointee.vocab_size))
+    try result.validated("model").checkSize(atMost: Context.largestTensor, "model")
     try core.reserve(operations: 16, "model")
     let tokens = try tokens(ids, shape)
     let embedded = try core.embedding(try slot(model.pointee.token_embed, "token_embed"), tokens)

@@ -33,7 +33,8 @@ extension Context {
 
   func feedForward(_ layer: FeedForwardPointer?, _ x: Slot, residual: Slot = -1) throws(Misuse) -> Slot {
     guard let layer else { throw missing("the feed-forward layer") }
-    return try linear(layer.pointee.fc2, try linear(layer.pointee.fc1, x, activation: .relu), residual: residual)
+    let hidden = try withoutSizeLimit { () throws(Misuse) in try linear(layer.pointee.fc1, x, activation: .relu) }
+    return try linear(layer.pointee.fc2, hidden, residual: residual)
   }
 
   /// x + attention(norm(x)), then h + feedForward(norm(h)).

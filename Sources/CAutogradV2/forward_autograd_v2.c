@@ -177,6 +177,18 @@ AUTOGRAD_WEAK VariableV2 *compute_cross_entropy_loss(VariableV2 *logits, const i
   return autograd_v2_impl_compute_cross_entropy_loss(logits, targets, seq_len);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_cross_entropy_ignoring(VariableV2 *logits, const int *targets, int count, int ignored) {
+  return autograd_v2_impl_ag_cross_entropy_ignoring(logits, targets, count, ignored);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_linear_cross_entropy(VariableV2 *x, VariableV2 *weight, const int *targets, int count) {
+  return autograd_v2_impl_ag_linear_cross_entropy(x, weight, targets, count);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_linear_cross_entropy_ignoring(VariableV2 *x, VariableV2 *weight, const int *targets, int count, int ignored) {
+  return autograd_v2_impl_ag_linear_cross_entropy_ignoring(x, weight, targets, count, ignored);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_squared_error(VariableV2 *predictions, VariableV2 *targets) {
   return autograd_v2_impl_ag_squared_error(predictions, targets);
 }
@@ -357,12 +369,20 @@ AUTOGRAD_WEAK VariableV2 *ag_attention(VariableV2 *q, VariableV2 *k, VariableV2 
   return autograd_v2_impl_ag_attention(q, k, v, n_heads);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_attention_dropout(VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads, double rate) {
+  return autograd_v2_impl_ag_attention_dropout(q, k, v, n_heads, rate);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_embedding(VariableV2 *table, const int *tokens, int count) {
   return autograd_v2_impl_ag_embedding(table, tokens, count);
 }
 
 AUTOGRAD_WEAK VariableV2 *ag_dropout(VariableV2 *x, double rate) {
   return autograd_v2_impl_ag_dropout(x, rate);
+}
+
+AUTOGRAD_WEAK VariableV2 *ag_recompute(VariableV2 *x, VariableV2 *(*part)(VariableV2 *x, void *user), void *user) {
+  return autograd_v2_impl_ag_recompute(x, part, user);
 }
 
 AUTOGRAD_WEAK Linear *linear_create(int in_features, int out_features) {

@@ -32,6 +32,17 @@ struct TapeTests {
     #expect(losses(planning: true) == losses(planning: false))
   }
 
+  @Test("a result may have more elements than 32 bits count: only memory limits it")
+  func largeResults() {
+    let tape = Tape<Double>(backend: Backend(pool: singleThread)), side = 65536
+    let column = Parameter<Double>(Tensor(repeating: 1, shape: [side, 1]))
+    let plan = tape.plan { tape in
+      let product = tape.variable(column).matmul(tape.variable(column).transpose())
+      #expect(product.shape == [side, side])
+    }
+    #expect(plan.arenaBytes >= side * side * 8)
+  }
+
   @Test(
     "dropout differs from step to step and place to place, repeats with seed and step, and rests in inference"
   )

@@ -6,8 +6,8 @@ import Testing
 @Suite("C programs", .enabled(if: CLibrary.isAvailable))
 struct CProgramTests {
   @Test("the tests written in C pass", arguments: [
-    "test_basics", "test_operations", "test_gradients", "test_transformer", "test_custom", "test_debugging",
-    "test_own_names", "test_null",
+    "test_basics", "test_operations", "test_gradients", "test_transformer", "test_custom", "test_recompute",
+    "test_debugging", "test_own_names", "test_null",
   ])
   func tests(name: String) throws {
     try CLibrary.shared.get().check("Tests/c/\(name).c")

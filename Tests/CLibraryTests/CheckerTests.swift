@@ -20,6 +20,7 @@ struct CheckedProgram: CustomTestStringConvertible {
     CheckedProgram(source: "Tests/c/test_gradients.c"),
     CheckedProgram(source: "Tests/c/test_transformer.c"),
     CheckedProgram(source: "Tests/c/test_custom.c"),
+    CheckedProgram(source: "Tests/c/test_recompute.c"),
     CheckedProgram(source: "Tests/c/test_debugging.c"),
     CheckedProgram(source: "Tests/c/test_own_names.c"),
     CheckedProgram(source: "Tests/c/test_null.c"),

@@ -2,6 +2,7 @@
 #include <limits.h>
 
 #include "check.h"
+#include "transformer_v2.h"
 
 static void tensors(void) {
   int shape[] = {2, 3};
@@ -61,6 +62,55 @@ static void bad_shapes(void) {
   CHECK(!arena_calloc(global_arena, (size_t)1 << 62, 8));
   CHECK_ERROR("more than any memory");
   CHECK(arena_alloc(global_arena, 0));
+  autograd_reset_iteration();
+}
+
+/* Results that an int cannot count are refused before they are computed: there is memory for a fraction of them. */
+static void large_results(void) {
+  enum { SIDE = 65536 };
+  VariableV2 *left = var_create_temp(tensor_create_temp((const int[]){SIDE, 0}, 2), true);
+  VariableV2 *right = var_create_temp(tensor_create_temp((const int[]){0, SIDE}, 2), true);
+  VariableV2 *column = parameter((const int[]){SIDE, 1}, 2), *row = parameter((const int[]){1, SIDE}, 2);
+  VariableV2 *mask = parameter((const int[]){1}, 1);
+  static VariableV2 *parts[SIDE];
+  static int zeros[SIDE];
+  for (int i = 0; i < SIDE; i++) parts[i] = row;
+  Linear *wide = linear_create(1, SIDE);
+  TransformerV2 *model = transformer_create(SIDE, 1, 1, 0, 1, SIDE);
+  CHECK(wide && model && autograd_set_memory_limit(16 << 20) == 0);
+
+  CHECK(!ag_matmul(left, right));
+  CHECK_ERROR("ag_matmul: shape [65536, 65536] has 4294967296 elements; a tensor holds at most 2147483647");
+  CHECK(!tensor_matmul(left->data, right->data));
+  CHECK_ERROR("tensor_matmul: shape [65536, 65536] has 4294967296 elements");
+  CHECK(!tensor_add(column->data, row->data));
+  CHECK_ERROR("tensor_add: shape [65536, 65536] has 4294967296 elements");
+  static VariableV2 *(*const binary[])(VariableV2 *, VariableV2 *) = {ag_add, ag_divide, ag_power, ag_less, ag_matmul};
+  for (int i = 0; i < 5; i++) {
+    CHECK(!binary[i](column, row));
+    CHECK_ERROR("shape [65536, 65536] has 4294967296 elements");
+  }
+  CHECK(!ag_where(mask, column, row));
+  CHECK_ERROR("ag_where: shape [65536, 65536] has 4294967296 elements");
+  CHECK(!ag_matmul(var_reshape(column, (const int[]){SIDE / 2, 2, 1}, 3), row));
+  CHECK_ERROR("ag_matmul: shape [32768, 2, 65536] has 4294967296 elements");
+  CHECK(!ag_concat(parts, SIDE, 0));
+  CHECK_ERROR("ag_concat: shape [65536, 65536] has 4294967296 elements");
+  CHECK(!ag_stack(parts, SIDE, 0));
+  CHECK_ERROR("ag_stack: shape [65536, 1, 65536] has 4294967296 elements");
+  CHECK(!ag_embedding(row, zeros, SIDE));
+  CHECK_ERROR("ag_embedding: shape [65536, 65536] has 4294967296 elements");
+  CHECK(!linear_forward(wide, column));
+  CHECK_ERROR("linear_forward: shape [65536, 65536] has 4294967296 elements");
+  CHECK(!transformer_forward(model, zeros, SIDE));
+  CHECK_ERROR("transformer_forward: shape [65536, 65536] has 4294967296 elements");
+
+  autograd_set_memory_limit(0);
+  linear_free(wide);
+  transformer_free(model);
+  var_free_persistent(column);
+  var_free_persistent(row);
+  var_free_persistent(mask);
   autograd_reset_iteration();
 }
 
@@ -295,6 +345,7 @@ int main(void) {
   autograd_v2_init();
   tensors();
   bad_shapes();
+  large_results();
   broadcasting();
   seeds_and_walks();
   stale_handles();

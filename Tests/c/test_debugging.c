@@ -29,6 +29,29 @@ static void changed_after_forward(void) {
   var_free_persistent(b);
 }
 
+static VariableV2 *times_root(VariableV2 *x, void *user) { return ag_multiply(x, ag_sqrt(user)); }
+
+/* What only a part uses is watched, too. */
+static void inside_of_parts(void) {
+  VariableV2 *w = parameter((const int[]){2}, 1), *b = parameter((const int[]){2}, 1);
+  for (int i = 0; i < 2; i++) b->data->data[i] = i + 1;
+  VariableV2 *loss = ag_sum(ag_recompute(w, times_root, b));
+  CHECK(autograd_backward(loss) == 0);
+  loss = ag_sum(ag_recompute(w, times_root, b));
+  b->data->data[1] += 1;
+  CHECK(autograd_backward(loss) == -1);
+  CHECK_ERROR("input 1 of operation 0 on the tape, of shape [2], changed after");
+  autograd_reset_iteration();
+  b->data->data[1] = 0;
+  autograd_set_anomaly_mode(true);
+  CHECK(autograd_backward(ag_sum(ag_recompute(w, times_root, b))) == -1);
+  CHECK_ERROR("made the gradient");
+  autograd_set_anomaly_mode(false);
+  autograd_reset_iteration();
+  var_free_persistent(w);
+  var_free_persistent(b);
+}
+
 static void explained(void) {
   VariableV2 *used = parameter((const int[]){2}, 1), *unused = parameter((const int[]){2}, 1);
   VariableV2 *dead = parameter((const int[]){2}, 1), *both[] = {used, unused, dead, NULL};
@@ -89,6 +112,7 @@ int main(int count, char **arguments) {
   }
   poisoned();
   changed_after_forward();
+  inside_of_parts();
   explained();
   frame_pointers();
   autograd_v2_cleanup();

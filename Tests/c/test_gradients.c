@@ -119,6 +119,11 @@ static VariableV2 *op_plain_norm(VariableV2 **x) { return ag_layer_norm(x[0], NU
 static VariableV2 *op_attention(VariableV2 **x) { return ag_attention(x[0], x[1], x[2], 2); }
 static VariableV2 *op_embedding(VariableV2 **x) { return ag_embedding(x[0], SHAPE(2, 0, 2, 1), 4); }
 static VariableV2 *op_loss(VariableV2 **x) { return compute_cross_entropy_loss(x[0], SHAPE(2, 0, 1), 3); }
+static VariableV2 *op_partial_loss(VariableV2 **x) { return ag_cross_entropy_ignoring(x[0], SHAPE(2, -1, 1), 3, -1); }
+static VariableV2 *op_linear_loss(VariableV2 **x) { return ag_linear_cross_entropy(x[0], x[1], SHAPE(4, 0, 1), 3); }
+static VariableV2 *op_partial_linear_loss(VariableV2 **x) {
+  return ag_linear_cross_entropy_ignoring(x[0], x[1], SHAPE(4, 9, 9, 0, 1, 1), 6, 9);
+}
 static VariableV2 *op_soft_loss(VariableV2 **x) { return ag_cross_entropy_loss(x[0], ag_softmax(x[1])); }
 
 static VariableV2 *op_squared_error(VariableV2 **x) { return ag_squared_error(x[0], x[1]); }
@@ -128,6 +133,11 @@ static VariableV2 *op_class_loss(VariableV2 **x) {
   TensorV2 *t = tensor_create_temp(SHAPE(3), 1);
   t->data[0] = 2;
   return ag_cross_entropy_loss(x[0], var_create_temp(t, false));
+}
+
+static VariableV2 *op_attention_dropout(VariableV2 **x) {
+  autograd_set_seed(7);
+  return ag_attention_dropout(x[0], x[1], x[2], 2, 0.3);
 }
 
 static VariableV2 *op_dropout(VariableV2 **x) {
@@ -225,8 +235,12 @@ int main(void) {
   ONE(op_plain_norm, P(2, 3, 5));
   THREE(op_attention, P(2, 5, 4), P(2, 5, 4), P(2, 5, 4));
   THREE(op_attention, P(3, 2, 3, 4), P(3, 2, 3, 4), P(3, 2, 3, 4));
+  THREE(op_attention_dropout, P(2, 5, 4), P(2, 5, 4), P(2, 5, 4));
   ONE(op_embedding, P(2, 3, 4));
   ONE(op_loss, P(2, 3, 4));
+  ONE(op_partial_loss, P(2, 3, 4));
+  TWO(op_linear_loss, P(2, 3, 4), P(2, 5, 4));
+  TWO(op_partial_linear_loss, P(3, 2, 3, 4), P(2, 5, 4));
   TWO(op_soft_loss, P(2, 3, 4), P(2, 3, 4));
   TWO(op_squared_error, P(2, 3, 4), P(2, 3, 4));
   TWO(op_binary_loss, P(2, 3, 4), P(2, 3, 4));

@@ -53,7 +53,8 @@ static void tapes(VariableV2 *v) {
 static void operations(VariableV2 *v) {
   static VariableV2 *(*const binary[])(VariableV2 *, VariableV2 *) = {
       ag_add, var_add, ag_subtract, ag_multiply, ag_divide, ag_matmul, ag_power, ag_cross_entropy_loss,
-      ag_squared_error, ag_binary_cross_entropy, ag_less, ag_less_equal, ag_greater, ag_greater_equal, ag_equal, ag_not_equal};
+      ag_squared_error, ag_binary_cross_entropy, ag_less, ag_less_equal, ag_greater, ag_greater_equal, ag_equal,
+      ag_not_equal};
   for (size_t i = 0; i < sizeof binary / sizeof *binary; i++) {
     NONE(binary[i](NULL, v));
     NONE(binary[i](v, NULL));
@@ -65,6 +66,12 @@ static void operations(VariableV2 *v) {
   for (size_t i = 0; i < sizeof unary / sizeof *unary; i++) NONE(unary[i](NULL));
   NONE(compute_cross_entropy_loss(NULL, NULL, 2));
   NONE(compute_cross_entropy_loss(v, NULL, 2));
+  NONE(ag_cross_entropy_ignoring(NULL, NULL, 2, 0));
+  NONE(ag_cross_entropy_ignoring(v, NULL, 2, 0));
+  NONE(ag_linear_cross_entropy(NULL, v, NULL, 2));
+  NONE(ag_linear_cross_entropy(v, NULL, NULL, 2));
+  NONE(ag_linear_cross_entropy(v, v, NULL, 2));
+  NONE(ag_linear_cross_entropy_ignoring(NULL, NULL, NULL, 2, 0));
   NONE(var_reshape(NULL, NULL, 1));
   NONE(var_reshape(v, NULL, 1));
   NONE(ag_pow(NULL, 2));
@@ -93,9 +100,12 @@ static void operations(VariableV2 *v) {
   NONE(ag_layer_norm(NULL, v, v, 1e-5));
   NONE(ag_attention(NULL, v, v, 1));
   NONE(ag_attention(v, v, NULL, 1));
+  NONE(ag_attention_dropout(NULL, v, v, 1, 0.5));
+  NONE(ag_attention_dropout(v, v, NULL, 1, 0.5));
   NONE(ag_embedding(NULL, NULL, 1));
   NONE(ag_embedding(v, NULL, 1));
   NONE(ag_dropout(NULL, 0.5));
+  NONE(ag_recompute(v, NULL, NULL));
 }
 
 static void layers(VariableV2 *v) {

@@ -164,8 +164,140 @@ static void losses(void) {
   CHECK_ERROR("ag_binary_cross_entropy: predictions [2, 2] want targets of the same shape; got [2]");
 }
 
+static void ignored_targets(void) {
+  VariableV2 *x = VALUES(AXES(3, 2), NUMBERS(0, 2, 5, 5, -1, 1)), *both = VALUES(AXES(2, 2), NUMBERS(0, 2, -1, 1));
+  const double log_loss = log1p(exp(-2));
+  EXPECT(ag_cross_entropy_ignoring(x, SHAPE(1, -100, 1), 3, -100), NULL, 0, NUMBERS(log_loss));
+  EXPECT(ag_cross_entropy_ignoring(x, SHAPE(1, 0, 1), 3, 0), NULL, 0, NUMBERS(log_loss));
+  CHECK(compute_cross_entropy_loss(both, SHAPE(1, 1), 2)->data->data[0] ==
+        ag_cross_entropy_ignoring(x, SHAPE(1, 9, 1), 3, 9)->data->data[0]);
+  CHECK(isnan(ag_cross_entropy_ignoring(x, SHAPE(7, 7, 7), 3, 7)->data->data[0]));
+  VariableV2 *loss = ag_cross_entropy_ignoring(x, SHAPE(1, 7, 1), 3, 7);
+  CHECK(autograd_backward(loss) == 0);
+  CHECK(x->grad->data[2] == 0 && x->grad->data[3] == 0 && x->grad->data[0] > 0 && x->grad->data[0] == x->grad->data[4]);
+  CHECK(!ag_cross_entropy_ignoring(x, SHAPE(1, 2, 1), 3, 7));
+  CHECK_ERROR("ag_cross_entropy_ignoring: token 2 at position 1 is outside the vocabulary of 2");
+  CHECK(!ag_cross_entropy_ignoring(x, SHAPE(1, 1), 2, 7));
+  CHECK_ERROR("ag_cross_entropy_ignoring: logits [3, 2] have 3 rows, count is 2");
+}
+
+/* Against the products and the loss that it stands for; more rows than a chunk has, the last chunk not full. */
+static void linear_losses(void) {
+  enum { ROWS = 300, C = 5, V = 11 };
+  static int targets[ROWS];
+  for (int i = 0; i < ROWS; i++) targets[i] = i % 7 == 3 ? -1 : i * 5 % V;
+  VariableV2 *x = parameter(SHAPE(2, ROWS / 2, C), 3), *w = parameter(SHAPE(V, C), 2), *both[] = {x, w};
+  OptimizerV2 *sgd = optimizer_create(both, 2, 0.1);
+  static double wanted[2][ROWS * C];
+  for (int way = 0; way < 2; way++) {
+    VariableV2 *loss = way ? ag_linear_cross_entropy_ignoring(x, w, targets, ROWS, -1)
+                           : ag_cross_entropy_ignoring(ag_matmul(x, ag_transpose(w)), targets, ROWS, -1);
+    static double value;
+    if (!way) value = loss->data->data[0];
+    CHECK_CLOSE(loss->data->data[0], value, 1e-14);
+    /* Gradients may be cleared between forward and backward, and any seed will do. */
+    optimizer_zero_grad(sgd);
+    loss->grad->data[0] = -0.3;
+    CHECK(tape_backward(g_tape) == 0);
+    for (int p = 0; p < 2; p++) {
+      for (int i = 0; i < both[p]->data->size; i++) {
+        if (!way) wanted[p][i] = both[p]->grad->data[i];
+        CHECK_CLOSE(both[p]->grad->data[i], wanted[p][i], 1e-14);
+      }
+    }
+    CHECK(fabs(wanted[1][0]) > 1e-6);
+    if (way) CHECK(g_tape->count == 1 && g_tape->ops[0].num_inputs == 2 && g_tape->ops[0].inputs[1] == w);
+    autograd_reset_iteration();
+  }
+
+  /* A loss that nothing walks changes no gradient and is no error; one that is walked twice as often counts twice. */
+  CHECK(ag_linear_cross_entropy_ignoring(x, w, targets, ROWS, -1));
+  CHECK(w->grad->data[0] == wanted[1][0] && autograd_reset_iteration() == 0);
+  VariableV2 *sum = ag_add(ag_linear_cross_entropy_ignoring(x, w, targets, ROWS, -1),
+                           ag_linear_cross_entropy_ignoring(x, w, targets, ROWS, -1));
+  CHECK(w->grad->data[0] == wanted[1][0] && autograd_backward(sum) == 0);
+  for (int p = 0; p < 2; p++) {
+    for (int i = 0; i < both[p]->data->size; i++) CHECK_CLOSE(both[p]->grad->data[i], -wanted[p][i] / 0.15, 1e-13);
+  }
+  autograd_reset_iteration();
+
+  CHECK(!ag_linear_cross_entropy(x, w, targets, ROWS));
+  CHECK_ERROR("ag_linear_cross_entropy: token -1 at position 3 is outside the vocabulary of 11");
+  CHECK(!ag_linear_cross_entropy(x, w, targets, 2));
+  CHECK_ERROR("ag_linear_cross_entropy: x [2, 150, 5] has 300 rows, count is 2");
+  CHECK(!ag_linear_cross_entropy(w, x, targets, V));
+  CHECK_ERROR("weight must be [vocabulary, 5]; got [2, 150, 5]");
+  CHECK(!ag_linear_cross_entropy(w, w, NULL, V));
+  CHECK_ERROR("the token list is NULL");
+  optimizer_destroy(sgd);
+  var_free_persistent(x);
+  var_free_persistent(w);
+}
+
+/* The rows are the weight: one gradient gets both contributions. */
+static void tied_linear_loss(void) {
+  enum { N = 270 };
+  static int targets[N];
+  static double wanted[N * 2];
+  for (int i = 0; i < N; i++) targets[i] = i * 7 % N;
+  VariableV2 *w = parameter(SHAPE(N, 2), 2);
+  CHECK(autograd_backward(compute_cross_entropy_loss(ag_matmul(w, ag_transpose(w)), targets, N)) == 0);
+  for (int i = 0; i < 2 * N; i++) wanted[i] = w->grad->data[i];
+  autograd_reset_iteration();
+  CHECK(autograd_backward(ag_linear_cross_entropy(w, w, targets, N)) == 0);
+  for (int i = 0; i < 2 * N; i++) CHECK_CLOSE(w->grad->data[i], wanted[i], 1e-14);
+  var_free_persistent(w);
+}
+
+/* There is memory for a part of the logits. */
+static void linear_loss_in_little_memory(void) {
+  enum { N = 1024 };
+  static int targets[N];
+  VariableV2 *x = parameter(SHAPE(N, 4), 2), *w = parameter(SHAPE(N, 4), 2);
+  CHECK(autograd_set_memory_limit(5 << 20) == 0);
+  CHECK(autograd_backward(ag_linear_cross_entropy(x, w, targets, N)) == 0);
+  autograd_reset_iteration();
+  CHECK(!compute_cross_entropy_loss(ag_matmul(x, ag_transpose(w)), targets, N));
+  CHECK_ERROR("ag_matmul: no memory for a tensor [1024, 1024]");
+  autograd_set_memory_limit(0);
+  var_free_persistent(x);
+  var_free_persistent(w);
+}
+
+/* With equal scores token i weighs its i + 1 keys alike: what it gets counts those that stayed. */
+static void dropped_attention(void) {
+  enum { T = 400, C = 4 };
+  const double rate = 0.25;
+  VariableV2 *zeros = var_create_temp(tensor_zeros_temp(SHAPE(T, C), 2), true);
+  VariableV2 *ones = var_create_temp(tensor_zeros_temp(SHAPE(T, C), 2), true);
+  for (int i = 0; i < T * C; i++) ones->data->data[i] = 1;
+  VariableV2 *y = ag_attention_dropout(zeros, zeros, ones, 2, rate);
+  VariableV2 *other = ag_attention_dropout(zeros, zeros, ones, 2, rate);
+  double kept = 0;
+  int differ = 0;
+  for (int i = 0; i < T; i++) {
+    double count = y->data->data[i * C] * (i + 1) * (1 - rate);
+    CHECK(fabs(count - round(count)) < 1e-9 && count > -0.5 && count < i + 1.5);
+    kept += count;
+    differ += y->data->data[i * C] != other->data->data[i * C];
+    CHECK_CLOSE(y->data->data[i * C + 1], y->data->data[i * C], 1e-14);
+  }
+  CHECK(fabs(kept / (T * (T + 1) / 2) - (1 - rate)) < 0.01 && differ > T / 2);
+
+  EXPECT(ag_attention_dropout(y, other, y, 2, 0), AXES(T, C), ag_attention(y, other, y, 2)->data->data, T * C);
+  autograd_set_recording(false);
+  EXPECT(ag_attention_dropout(y, other, y, 2, rate), AXES(T, C), ag_attention(y, other, y, 2)->data->data, T * C);
+  autograd_set_recording(true);
+  CHECK(!ag_attention_dropout(zeros, zeros, ones, 2, 1));
+  CHECK_ERROR("ag_attention_dropout: a dropout rate of 1.0");
+  CHECK(!ag_attention_dropout(zeros, zeros, ones, 3, rate));
+  CHECK_ERROR("ag_attention_dropout: 4 channels do not split into 3 heads");
+}
+
 int main(void) {
-  static void (*const parts[])(void) = {comparisons, choices, picks, reductions, element_by_element, shapes, losses};
+  static void (*const parts[])(void) = {
+      comparisons, choices,         picks,         reductions,       element_by_element, shapes,
+      losses,      ignored_targets, linear_losses, tied_linear_loss, linear_loss_in_little_memory, dropped_attention};
   quiet();
   for (int i = 0; i < LENGTH(parts); i++) {
     parts[i]();

@@ -12,16 +12,19 @@ import Kernels
 //
 // A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
 // of the step says so.
+//
+// Without an expected seed forward computes the loss alone, and backward each chunk's logits once more, with dx and dW:
+// 8·rows·V·C flops together, and no gradient changes before its backward.
 
 package extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
   private static let chunkRows = 256
 
   func linearCrossEntropy(
-    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double = 1
+    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double? = 1
   ) throws(Misuse) -> Slot {
     let operation: StaticString = "linearCrossEntropy"
-    guard expectedSeed.isFinite, expectedSeed != 0 else {
+    if let expectedSeed, !expectedSeed.isFinite || expectedSeed == 0 {
       throw Misuse(operation, "an expected seed of \(expectedSeed)", hint: "leave it out, or give what backward gets")
     }
     let shape = nodes[x].shape, w = nodes[weight].shape
@@ -33,7 +36,7 @@ package extension TapeCore {
     guard nodes[targets].shape == shape.droppingLast() else {
       throw Misuse(operation, "x \(shape) wants targets \(shape.droppingLast()); got \(nodes[targets].shape)")
     }
-    guard !isRecording || surroundings == nil else {
+    guard !isRecording || surroundings == nil || expectedSeed == nil else {
       throw Misuse(
         operation,
         "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
@@ -44,11 +47,11 @@ package extension TapeCore {
     let rows = shape.rows, mark = arena.mark()
     let losses = unsafe try rowLosses(rows, operation)
     let counted = countedTargets(targets, ignoring)
-    let integers: InlineArray<4, Int> = [Int(ignoring ?? .min), counted, 0, 0]
-    if isRecording, requiresGradient(y) {
+    let integers: InlineArray<4, Int> = [Int(ignoring ?? .min), counted, expectedSeed == nil ? 1 : 0, 0]
+    if isRecording, requiresGradient(y), let expectedSeed {
       // dx waits here for backward; it becomes the gradient of x, or is added to it.
-      var dx: UnsafeMutableRawPointer? = nil
-      if requiresGradient(x) { unsafe dx = try allocateGradient(shape, operation) }
+      var dx: Contribution? = nil
+      if requiresGradient(x) { dx = unsafe Contribution(target: try allocateGradient(shape, operation), adds: false) }
       let dW = unsafe try contribution(to: weight, operation)
       if dW != nil { openLosses += 1 }
       let chunks = unsafe Chunks(
@@ -57,19 +60,23 @@ package extension TapeCore {
       unsafe try run(chunks, dx: dx, dW: dW, operation)
       unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
       unsafe record(
-        .linearCrossEntropy, x, weight, targets, output: y, saved: [dx, UnsafeMutableRawPointer(losses), nil],
+        .linearCrossEntropy, x, weight, targets, output: y, saved: [dx?.target, UnsafeMutableRawPointer(losses), nil],
         integers: integers, scalars: [expectedSeed, 0])
     } else {
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: nil)
       unsafe try run(chunks, dx: nil, dW: nil, operation)
       unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
+      unsafe record(
+        .linearCrossEntropy, x, weight, targets, output: y, saved: [nil, UnsafeMutableRawPointer(losses), nil],
+        integers: integers)
       if !isRecording { arena.rewind(to: mark) }
     }
     return y
   }
 
   func linearCrossEntropyBackward(_ record: Record) throws(Misuse) {
+    if record.integers[2] == 1 { return try wholeBackward(record) }
     let operation: StaticString = "linearCrossEntropy"
     let x = record.inputs[0], weight = record.inputs[1], shape = nodes[x].shape
     let seed = unsafe element(gradient(of: record.output)), expected = record.scalars[0]
@@ -99,6 +106,25 @@ package extension TapeCore {
     }
   }
 
+  /// The backward of a loss that computed no gradient before.
+  private func wholeBackward(_ record: Record) throws(Misuse) {
+    let operation: StaticString = "linearCrossEntropy"
+    let x = record.inputs[0], weight = record.inputs[1], count = nodes[x].shape.count
+    guard let losses = unsafe record.saved[1] else { return }
+    var dx = unsafe try contribution(to: x, operation)
+    let dW = unsafe try contribution(to: weight, operation)
+    // Where x is the weight, chunks of rows of dx and sums over all rows meet: both add then.
+    if let first = dx, unsafe first.target == dW?.target {
+      unsafe clear(first, count: count)
+      unsafe dx = Contribution(target: first.target, adds: true)
+    }
+    let chunks = unsafe Chunks(
+      x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
+      losses: losses.assumingMemoryBound(to: Double.self),
+      scale: element(gradient(of: record.output)) / Double(record.integers[1]))
+    unsafe try run(chunks, dx: dx, dW: dW, operation)
+  }
+
   /// What every chunk needs; `scale` turns softmax − onehot into a gradient, nil computes losses only.
   @safe private struct Chunks {
     let x, weight, targets: Slot
@@ -115,7 +141,7 @@ package extension TapeCore {
   }
 
   @unsafe private func run(
-    _ chunks: Chunks, dx: UnsafeMutableRawPointer?, dW: Contribution?, _ operation: StaticString
+    _ chunks: Chunks, dx: Contribution?, dW: Contribution?, _ operation: StaticString
   ) throws(Misuse) {
     let rows = nodes[chunks.x].shape.rows, C = nodes[chunks.x].shape.last, V = nodes[chunks.weight].shape[0]
     let logitsShape = logitsShape(chunks), spacing = logitsShape.last
@@ -136,8 +162,9 @@ package extension TapeCore {
         accumulate: 0, scale: chunks.scale ?? 0)
       unsafe runRows(arguments, count: count, columns: V)
       let gradient = unsafe MatrixView(logits, rowStride: spacing, columnStride: 1)
-      if let dx = unsafe dx {
-        unsafe multiply(m: count, n: C, k: V, gradient, weights, into: dx + offset, cStride: C)
+      if let dx = dx {
+        unsafe multiply(
+          m: count, n: C, k: V, gradient, weights, into: dx.target + offset, cStride: C, accumulate: dx.adds)
       }
       if let dW = dW {
         unsafe multiply(

@@ -39,14 +39,20 @@ public final class Recomputation<Scalar: TensorScalar> {
   }
 }
 
-/// A `Recomputation` of whatever scalar.
-protocol RecomputedPart: AnyObject {
+/// A `Recomputation` of whatever scalar, or what a caller of the core has in its place.
+package protocol RecomputedPart: AnyObject {
   /// Runs the body on a variable of `core`.
   func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot
+  /// Follows every `run`, whether it failed or not, while the variables it made are still there.
+  func willEnd(_ core: TapeCore)
+}
+
+package extension RecomputedPart {
+  func willEnd(_ core: TapeCore) {}
 }
 
 extension Recomputation: RecomputedPart {
-  func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot {
+  package func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot {
     try core.slot(body(Variable(core.handle(x))).handle, "recompute")
   }
 }
@@ -78,13 +84,18 @@ private struct TapePosition {
 }
 
 extension TapeCore {
-  func recompute(_ part: any RecomputedPart, _ x: Slot) throws(Misuse) -> Slot {
+  package func recompute(_ part: any RecomputedPart, _ x: Slot) throws(Misuse) -> Slot {
     try requireStep("recompute")
-    guard isRecording else { return try scope { () throws(Misuse) in try part.run(self, x) } }
+    guard isRecording else {
+      return try scope { () throws(Misuse) in
+        defer { part.willEnd(self) }
+        return try part.run(self, x)
+      }
+    }
     let random = randomPosition, start = position, firstFree = firstFreeBlock
     firstFreeBlock = freeBlocks.count
     defer { firstFreeBlock = firstFree }
-    let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
+    let inner = try run(part, x, since: start) { _ in }
     freeBlocks.removeLast(downTo: firstFreeBlock)
     // The part gave back its input, or something else from outside.
     guard inner >= start.nodes else {
@@ -93,8 +104,9 @@ extension TapeCore {
       return inner
     }
     let shape = nodes[inner].shape, needed = nodes[inner].requiresGradient
-    let data = unsafe try rewind(to: start.mark, keeping: inner, "recompute")
-    truncate(to: start)
+    let data = unsafe try ending(start) { () throws(Misuse) in
+      unsafe try rewind(to: start.mark, keeping: inner, "recompute")
+    }
     let y = unsafe append(shape, data: data, requiresGradient: needed)
     guard needed else { return y }
     recomputations.append(part)
@@ -120,15 +132,18 @@ extension TapeCore {
       randomStep = randomStepBefore
       firstFreeBlock = firstFree
     }
-    let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
-    guard inner >= start.nodes, nodes[inner].shape == shape else {
-      throw Misuse(
-        "recompute", "the part gave shape \(shape) in forward and \(nodes[inner].shape) in backward",
-        hint: "its body must compute the same every time")
+    _ = try run(part, x, since: start) { inner throws(Misuse) in
+      guard inner >= start.nodes, nodes[inner].shape == shape, nodes[inner].requiresGradient else {
+        throw Misuse(
+          "recompute", "the part gave shape \(shape) in forward and \(nodes[inner].shape) in backward"
+            + (nodes[inner].requiresGradient ? "" : ", which needs no gradient"),
+          hint: "its body must compute the same every time")
+      }
+      nodes[inner].retainsGradient = nodes[y].retainsGradient
+      try passGradient(from: y, to: inner, "recompute")
+      if walksFromSeeds { try markReached(from: inner, downTo: start.records) }
+      try walk(from: records.count - 1, downTo: start.records)
     }
-    nodes[inner].retainsGradient = nodes[y].retainsGradient
-    try passGradient(from: y, to: inner, "recompute")
-    try walk(from: records.count - 1, downTo: start.records)
 
     let dx = unsafe nodes[x].gradient
     let dxIsInside = unsafe dx != nil && dx != dxBefore && dx != dy
@@ -136,12 +151,13 @@ extension TapeCore {
     freeBlocks.removeLast(downTo: firstFreeBlock)
     firstFreeBlock = firstFree
     if unsafe nodes[y].gradient == nil, unsafe dx != dy { unsafe free(dy, shape) }
-    if dxIsInside, let dx = unsafe dx {
-      unsafe nodes[x].gradient = unsafe try rescue(dx, of: x, to: start.mark)
-    } else {
-      arena.rewind(to: start.mark)
+    try ending(start) { () throws(Misuse) in
+      if dxIsInside, let dx = unsafe dx {
+        unsafe nodes[x].gradient = unsafe try rescue(dx, of: x, to: start.mark)
+      } else {
+        arena.rewind(to: start.mark)
+      }
     }
-    truncate(to: start)
   }
 
   /// Rewinds the arena; a gradient made since the mark moves to a buffer that stays.
@@ -158,6 +174,27 @@ extension TapeCore {
     return unsafe block
   }
 
+  /// Runs a part, then `body` on its result. Where one of them fails, nothing stays of what they made.
+  private func run(
+    _ part: any RecomputedPart, _ x: Slot, since start: TapePosition, _ body: (Slot) throws(Misuse) -> Void
+  ) throws(Misuse) -> Slot {
+    do throws(Misuse) {
+      let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
+      try body(inner)
+      part.willEnd(self)
+      return inner
+    } catch {
+      part.willEnd(self)
+      freeBlocks.removeLast(downTo: firstFreeBlock)
+      arena.rewind(to: start.mark)
+      truncate(to: start)
+      throw error
+    }
+  }
+
+  /// A part that is running did not make this variable.
+  package func isOutsideOfPart(_ slot: Slot) -> Bool { surroundings.map { slot < $0.firstOwn } ?? false }
+
   /// Runs `body` as a part that may touch x and what it makes itself.
   private func inside(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
     let before = surroundings
@@ -170,6 +207,14 @@ extension TapeCore {
     TapePosition(
       mark: arena.mark(), nodes: nodes.count, records: records.count, inputLists: inputLists.count,
       userDefined: userDefinedBackwards.count, recomputations: recomputations.count)
+  }
+
+  /// Runs `body`, which rewinds the arena; then the tables end there, too, whether or not there was memory for what stays.
+  private func ending<Result>(
+    _ start: TapePosition, _ body: () throws(Misuse) -> Result
+  ) throws(Misuse) -> Result {
+    defer { truncate(to: start) }
+    return try body()
   }
 
   private func truncate(to position: TapePosition) {

@@ -167,6 +167,13 @@ AUTOGRAD_API VariableV2 *ag_transpose(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_permute(VariableV2 *x, const int *order, int rank);
 AUTOGRAD_API VariableV2 *ag_cross_entropy_loss(VariableV2 *logits, VariableV2 *targets);
 AUTOGRAD_API VariableV2 *compute_cross_entropy_loss(VariableV2 *logits, const int *targets, int seq_len);
+/* The same, but rows whose target is `ignored` count neither in the sum nor in the mean: NaN where no other is left. */
+AUTOGRAD_API VariableV2 *ag_cross_entropy_ignoring(VariableV2 *logits, const int *targets, int count, int ignored);
+/* The same of logits x W^T that never exist: x [..., C], weight [V, C]. Takes memory for 256 rows of logits, and
+ * computes them twice, in forward and in backward. */
+AUTOGRAD_API VariableV2 *ag_linear_cross_entropy(VariableV2 *x, VariableV2 *weight, const int *targets, int count);
+AUTOGRAD_API VariableV2 *ag_linear_cross_entropy_ignoring(
+    VariableV2 *x, VariableV2 *weight, const int *targets, int count, int ignored);
 /* Means over all elements of two equal shapes [...] -> []: they do not broadcast, other shapes fail. The first is
  * (prediction - target)^2; the second takes logits, not probabilities, against targets in 0...1, in nats. */
 AUTOGRAD_API VariableV2 *ag_squared_error(VariableV2 *predictions, VariableV2 *targets);
@@ -224,8 +231,16 @@ AUTOGRAD_API VariableV2 *ag_where(VariableV2 *mask, VariableV2 *a, VariableV2 *b
 AUTOGRAD_API VariableV2 *ag_gather(VariableV2 *x, const int *tokens, const int *shape, int rank, int axis);
 AUTOGRAD_API VariableV2 *ag_layer_norm(VariableV2 *x, VariableV2 *gamma, VariableV2 *beta, double eps);
 AUTOGRAD_API VariableV2 *ag_attention(VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads);
+/* The same; drops attention weights with probability `rate` in [0, 1) and scales the rest, where recording is on. */
+AUTOGRAD_API VariableV2 *ag_attention_dropout(
+    VariableV2 *q, VariableV2 *k, VariableV2 *v, int n_heads, double rate);
 AUTOGRAD_API VariableV2 *ag_embedding(VariableV2 *table, const int *tokens, int count);
 AUTOGRAD_API VariableV2 *ag_dropout(VariableV2 *x, double rate);
+/* part(x, user), of which x and the result are kept: backward calls it again for what it computed in between. It must
+ * compute the same both times, from the x that it is given, persistent variables, and what needs no gradient; `user`
+ * lives until then. What it made ends with it, but the result. */
+AUTOGRAD_API VariableV2 *ag_recompute(
+    VariableV2 *x, VariableV2 *(*part)(VariableV2 *x, void *user), void *user);
 
 /* Layers */
 
