@@ -1,6 +1,8 @@
 import Kernels
 
 /// A parameter without its scalar type: values, gradient, and when that gradient was last written.
+///
+/// INVARIANT: both blocks hold at least `shape.count` elements of `type`, and live as long as this object.
 @safe package final class ParameterCore {
   package let shape: Shape
   package let type: ElementType

@@ -50,6 +50,8 @@ extension InlineArray where count == 8, Element == Int {
 
 package extension TapeCore {
   /// Runs a strided kernel over a merged loop: by elements where one axis is left, by rows otherwise.
+  ///
+  /// INVARIANT: as in TapeCore+Kernels.swift; strides of the arguments stay inside their operands over all of `shape`.
   @unsafe func runStrided<Arguments: KernelArguments>(_ arguments: Arguments, _ shape: Shape) {
     if shape.rank == 1 {
       unsafe runElements(arguments, count: shape.count)

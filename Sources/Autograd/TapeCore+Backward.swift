@@ -2,6 +2,9 @@ import CKernels
 import Kernels
 
 /// Where a contribution to a gradient goes, and whether it adds to what is there.
+///
+/// INVARIANT: the target has as many elements as the variable whose gradient it is. It is that variable's own until
+/// `giveBackGradient`, or a parameter's, which the step retains; while planning nobody touches it.
 @safe package struct Contribution {
   package let target: UnsafeMutableRawPointer
   package let adds: Bool
@@ -14,6 +17,8 @@ package extension TapeCore {
   // MARK: Recording
 
   /// Records an operation where backward will need it.
+  ///
+  /// INVARIANT: `saved` are blocks of this step, which end no sooner than the record.
   func record(
     _ kind: OperationKind, _ a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1, output: Slot,
     saved: InlineArray<3, UnsafeMutableRawPointer?> = unsafe InlineArray(repeating: nil),
@@ -112,7 +117,7 @@ package extension TapeCore {
 
   // MARK: Gradients
 
-  /// The gradient of a record's output.
+  /// The gradient of a record's output. INVARIANT: `shape.count` elements, valid until it is given back.
   @unsafe func gradient(of slot: Slot) -> UnsafeMutableRawPointer {
     guard let gradient = unsafe nodes[slot].gradient else { fatalError("backward: variable \(slot) has no gradient") }
     return unsafe gradient
@@ -135,7 +140,8 @@ package extension TapeCore {
     return unsafe Contribution(target: gradient, adds: false)
   }
 
-  /// Adds the output's gradient to an input of the same number of elements. Call it last: where the input has no
+  /// Adds the output's gradient to an input of the same number of elements. INVARIANT: a buffer belongs to one variable
+  /// at a time. Call it last: where the input has no
   /// gradient yet it takes over the output's buffer.
   func passGradient(from output: Slot, to input: Slot, _ operation: StaticString) throws(Misuse) {
     guard input >= 0, nodes[input].requiresGradient, let gradient = unsafe nodes[output].gradient else { return }

@@ -4,8 +4,9 @@ import Kernels
 // How operations reach their kernels. While planning, nothing runs; the backend notes what scratch memory it would
 // take.
 //
-// INVARIANT of every call: the arguments point at blocks of this step (or at parameters) of at least the sizes
-// that the shapes say, which were checked before.
+// INVARIANT of every call, here and in `Operations/`: the arguments point at blocks of this step (or at parameters)
+// of at least the sizes that the shapes say, which the operation checked before. What a record saved is a block of the
+// same step. Nothing here frees memory or lets a pointer outlive the step.
 package extension TapeCore {
   @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer { unsafe nodes[slot].data }
 

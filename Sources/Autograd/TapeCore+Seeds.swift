@@ -82,6 +82,8 @@ package extension TapeCore {
   }
 
   /// Whether the caller can see this variable's gradient and it is not zero everywhere.
+  ///
+  /// INVARIANT: a gradient has as many elements as its variable.
   private func isSeeded(_ slot: Slot) -> Bool {
     guard nodes[slot].retainsGradient, let gradient = unsafe nodes[slot].gradient else { return false }
     for index in 0..<nodes[slot].shape.count where unsafe element(gradient, index) != 0 { return true }

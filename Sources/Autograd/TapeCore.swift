@@ -4,11 +4,12 @@ import Kernels
 /// A tape without its scalar type: the arena, the table of variables and the records of operations.
 ///
 /// Everything is addressed by slot. Operations are extensions in `Operations/`; each infers its shape, allocates,
-/// runs its kernels (skipped while planning) and records itself.
+/// runs its kernels (skipped while planning) and records itself. Here are steps, plans and variables; what becomes of
+/// memory stands in `TapeCore+Memory.swift`, walking back in `TapeCore+Backward.swift`.
 package final class TapeCore {
   package let type: ElementType
   package var backend: Backend
-  /// How matrix products multiply; attention inside its blocks always does in full.
+  /// How matrix products multiply, attention's among them where the backend multiplies pairs.
   package var matmulPrecision = MatmulPrecision.float32
   package private(set) var arena: Arena
   package private(set) var index: UInt32 = 0
@@ -72,17 +73,12 @@ package final class TapeCore {
   /// Watches operations; nil watches nothing and costs nothing.
   var observer: Observer?
   /// When the arena last had to map memory.
-  private(set) var lastGrowth: ArenaGrowth?
+  var lastGrowth: ArenaGrowth?
 
   /// Keys of random numbers: dropout draws from (seed, step, ordinal of the dropout within the step).
   package var seed: UInt64 = 0
   package var randomStep: UInt64?
   private var randomOrdinal: UInt32 = 0
-
-  @safe struct FreeBlock: BitwiseCopyable {
-    let start: UnsafeMutableRawPointer
-    let size: Int
-  }
 
   package init(type: ElementType, backend: Backend, byteLimit: Int?) {
     self.type = type
@@ -237,6 +233,9 @@ package final class TapeCore {
   }
 
   /// Enters a variable over memory that outlives it.
+  ///
+  /// INVARIANT: `data` has `shape.count` elements (Int32 for tokens), in a block of this step or in a parameter, which
+  /// comes retained.
   @unsafe package func append(
     _ shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,
     requiresGradient: Bool, isTokens: Bool = false
@@ -252,6 +251,7 @@ package final class TapeCore {
   package func temporary(_ shape: Shape, _ operation: StaticString, requiresGradient: Bool) throws(Misuse) -> Slot {
     try requireStep(operation)
     try shape.checkSize(atMost: resultLimit, operation)
+    // INVARIANT: a block from the free list is as large as one from the arena would be.
     // Inside inference, scopes rewind the arena: a block from before must not be mixed up with theirs.
     if isRecording, freeBlocks.count > firstFreeBlock, let block = unsafe takeFreeBlock(shape.count * type.size) {
       return unsafe append(shape, data: block, requiresGradient: requiresGradient)
@@ -278,6 +278,7 @@ package final class TapeCore {
   package func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
     try requireStep("variable")
     // A plan reads no values: those of a model that is only planned take no memory.
+    // INVARIANT: the parameter owns its block, and the node retains the parameter until `releaseParameters`.
     let data = isPlanning ? unsafe TapeCore.plannedAddress : unsafe parameter.value.start
     let slot = unsafe append(
       parameter.shape, data: data, parameter: Unmanaged.passRetained(parameter),
@@ -287,137 +288,8 @@ package final class TapeCore {
     return slot
   }
 
-  /// Stands for a parameter's memory while planning; nobody touches it.
+  /// Stands for a parameter's memory. INVARIANT: only while planning, when nobody follows it.
   @unsafe static var plannedAddress: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(bitPattern: 64)! }
 
   package func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }
-
-  // MARK: Memory
-
-  /// Takes a block from the arena.
-  @unsafe package func allocate(_ bytes: Int, _ shape: Shape, _ operation: StaticString) throws(Misuse)
-    -> UnsafeMutableRawPointer
-  {
-    let mappings = arena.mappings
-    if let block = unsafe arena.allocate(bytes) {
-      if arena.mappings != mappings {
-        lastGrowth = ArenaGrowth(operation: "\(operation)", step: step, reserved: arena.statistics.reserved)
-      }
-      return unsafe block
-    }
-    throw noMemory(bytes, shape, operation)
-  }
-
-  private func noMemory(_ bytes: Int, _ shape: Shape, _ operation: StaticString) -> Misuse {
-    let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
-    return Misuse(
-      operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "
-        + "\(arena.used) bytes are in use \(limit)",
-      hint: memoryHint)
-  }
-
-  /// A buffer for a gradient: one given back earlier in this step, or a new one.
-  @unsafe package func allocateGradient(_ shape: Shape, _ operation: StaticString) throws(Misuse) -> UnsafeMutableRawPointer {
-    let bytes = shape.count * type.size
-    if let block = unsafe takeFreeBlock(bytes) { return unsafe block }
-    return unsafe try allocate(bytes, shape, operation)
-  }
-
-  /// A buffer for `bytes` bytes that was given back earlier in this step; nil where there is none.
-  @unsafe func takeFreeBlock(_ bytes: Int) -> UnsafeMutableRawPointer? {
-    let size = Arena.blockSize(bytes)
-    for index in stride(from: freeBlocks.count - 1, through: firstFreeBlock, by: -1)
-    where freeBlocks[index].size == size {
-      let block = unsafe freeBlocks[index].start
-      freeBlocks.removeBySwapping(at: index)
-      return unsafe block
-    }
-    return nil
-  }
-
-  /// Gives a buffer of `shape` back to the step.
-  @unsafe package func free(_ block: UnsafeMutableRawPointer, _ shape: Shape) {
-    unsafe freeBlocks.append(FreeBlock(start: block, size: Arena.blockSize(shape.count * type.size)))
-  }
-
-  // MARK: Scopes
-
-  /// Runs `body` and frees everything made inside but its result. While recording, backward needs it all: then
-  /// nothing is freed.
-  package func scope(_ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
-    guard !isRecording else { return try body() }
-    let mark = arena.mark(), nodeCount = nodes.count
-    let result = try body()
-    guard result >= nodeCount else {
-      truncate(nodes: nodeCount, records: records.count)
-      arena.rewind(to: mark)
-      return result
-    }
-    let shape = nodes[result].shape, data = unsafe try rewind(to: mark, keeping: result, "scope")
-    // A parameter that only this scope used is released after it was copied.
-    truncate(nodes: nodeCount, records: records.count)
-    return unsafe append(shape, data: data, requiresGradient: false)
-  }
-
-  /// Gives back every block since `mark` but the data of `slot`; returns its new place.
-  @unsafe func rewind(to mark: Arena.Mark, keeping slot: Slot, _ operation: StaticString) throws(Misuse)
-    -> UnsafeMutableRawPointer
-  {
-    let node = nodes[slot], bytes = node.shape.count * type.size
-    guard let data = unsafe arena.rewind(to: mark, keeping: node.data, bytes) else {
-      throw noMemory(bytes, node.shape, operation)
-    }
-    return unsafe data
-  }
-
-  /// Runs `body` on x; its result takes x's memory and x itself is void. While recording, x stays.
-  func replace(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
-    guard !isRecording else { return try body() }
-    let mark = arena.mark(), nodeCount = nodes.count
-    let result = try body(), old = nodes[x]
-    guard result >= nodeCount, nodes[result].shape == old.shape, unsafe old.parameter == nil else {
-      throw Misuse(
-        "updated", "the result has shape \(nodes[result].shape), which cannot take the place of \(old.shape)",
-        hint: "return a new variable of the same shape")
-    }
-    // The result was made after x: the two do not overlap.
-    if !isPlanning {
-      unsafe old.data.copyMemory(from: nodes[result].data, byteCount: old.shape.count * type.size)
-    }
-    truncate(nodes: nodeCount, records: records.count)
-    arena.rewind(to: mark)
-    unsafe nodes[x] = Node(serial: nextSerial(), shape: old.shape, data: old.data, requiresGradient: false)
-    return x
-  }
-
-  func truncate(nodes count: Int, records recordCount: Int) {
-    releaseParameters(from: count)
-    nodes.removeLast(downTo: count)
-    records.removeLast(downTo: recordCount)
-  }
-
-  private func releaseParameters(from slot: Slot) {
-    while parameterSlots.count > 0, parameterSlots[parameterSlots.count - 1] >= slot {
-      unsafe nodes[parameterSlots[parameterSlots.count - 1]].parameter?.release()
-      parameterSlots.removeLast(downTo: parameterSlots.count - 1)
-    }
-  }
-}
-
-/// Which serials the last 64 steps began with, so that a stale handle can be told its step.
-private struct StepStarts {
-  private var steps = InlineArray<64, UInt64>(repeating: 0)
-  private var serials = InlineArray<64, UInt64>(repeating: .max)
-
-  mutating func append(step: UInt64, serial: UInt64) {
-    steps[Int(step % 64)] = step
-    serials[Int(step % 64)] = serial
-  }
-
-  /// The step in which a serial was given out; nil where that is too long ago.
-  func step(of serial: UInt64) -> UInt64? {
-    var found: UInt64?
-    for index in 0..<64 where serials[index] < serial && steps[index] > found ?? 0 { found = steps[index] }
-    return found
-  }
 }

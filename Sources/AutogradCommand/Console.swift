@@ -29,7 +29,7 @@ enum Console {
   static func clearLive() { write("\r\u{1B}[K", to: 1) }
 
   private static func environment(_ name: String) -> String? {
-    // SAFETY: getenv yields null or a terminated string, copied before anything could change it.
+    // INVARIANT: getenv yields null or a terminated string, copied before anything could change it.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 

@@ -5,7 +5,7 @@ import Text
 import Training
 
 /// Exit codes beside 0 (done) and 64 (usage).
-enum Exit: Int32 {
+enum Exit: Int32, CaseIterable {
   case badInput = 3
   case outOfMemory = 4
   case inputOutput = 5

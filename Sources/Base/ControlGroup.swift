@@ -70,7 +70,8 @@ package struct ControlGroup {
   /// The folders of this process' group and of all above it, for every mount that has the controller.
   private func folders(of controller: Substring) -> [(folder: String, isVersion2: Bool)] {
     mounts(with: controller).flatMap { mount in
-      mount.folders(of: mount.isVersion2 ? path(version2: ()) : path(controller: controller)).map { ($0, mount.isVersion2) }
+      let group = mount.isVersion2 ? path(version2: ()) : path(controller: controller)
+      return mount.folders(of: group).map { ($0, mount.isVersion2) }
     }
   }
 
@@ -104,8 +105,8 @@ package struct ControlGroup {
     }
   }
 
-  /// Where groups with a controller's settings are mounted. A line of `mountinfo`: number, parent, device, root, point, options,
-  /// optional fields, "-", type, source, super options.
+  /// Where groups with a controller's settings are mounted. A line of `mountinfo`: number, parent, device, root,
+  /// point, options, optional fields, "-", type, source, super options.
   private func mounts(with controller: Substring) -> [Mount] {
     lines("/proc/self/mountinfo").compactMap { line in
       let words = line.split(separator: " ")

@@ -13,7 +13,8 @@ public struct ExactString: Hashable, Sendable {
 
   public func hash(into hasher: inout Hasher) {
     var string = string
-    // At once: byte by byte, finding duplicates would be most of the time of reading. The buffer lives during the call.
+    // At once: byte by byte, finding duplicates would be most of the time of reading.
+    // INVARIANT: the buffer is only read, and only during the call.
     string.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     hasher.combine(0xFF as UInt8)  // stands in no UTF-8: strings hashed one after another stay apart
   }

@@ -28,7 +28,8 @@ public enum FileError: Error, Equatable, Sendable {
     switch self {
     case .notFound(_, let path), .isDirectory(_, let path), .notDirectory(_, let path),
       .notRegular(_, let path), .alreadyExists(_, let path), .notEmpty(_, let path), .permissionDenied(_, let path),
-      .noSpace(_, let path), .tooLarge(let path, _, _), .truncated(let path, _, _), .invalidPath(let path), .io(_, let path, _):
+      .noSpace(_, let path), .tooLarge(let path, _, _), .truncated(let path, _, _), .invalidPath(let path),
+      .io(_, let path, _):
       path
     }
   }

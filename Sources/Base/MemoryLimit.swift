@@ -61,6 +61,7 @@ public struct MemoryLimit: Sendable, Equatable {
       guard read(&value) == 0, value.rlim_cur < 1 << 62 else { return nil }
       return Int(value.rlim_cur)
     }
+    // INVARIANT: the structure is initialised and written by nobody else during the call.
     return (
       limit { unsafe getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &$0) },
       limit { unsafe getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &$0) }

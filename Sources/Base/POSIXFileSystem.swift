@@ -82,15 +82,15 @@ public struct POSIXFileSystem: FileSystem {
 
   public func list(_ path: String) throws(FileError) -> [String] {
     try checkPath(path)
-    // The string lives for the duration of the call and ends with a zero byte.
+    // INVARIANT: the string lives for the duration of the call and ends with a zero byte.
     guard let directory = unsafe opendir(path) else { throw fileError(errno, .list, path) }
-    // Closed exactly once, after the last use.
+    // INVARIANT: closed exactly once, after the last use.
     defer { unsafe _ = closedir(directory) }
     var names: [String] = []
     errno = 0
-    // The entry stays valid until the next readdir on this directory, which only this function has.
+    // INVARIANT: the entry stays valid until the next readdir on this directory, which only this function has.
     while let entry = unsafe readdir(directory) {
-      // d_name ends with a zero byte inside the entry.
+      // INVARIANT: d_name ends with a zero byte inside the entry.
       let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         // The tuple is an array of C characters in memory.
         unsafe String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
@@ -118,7 +118,7 @@ public struct POSIXFileSystem: FileSystem {
   private func status(_ path: String) -> stat? {
     guard !path.isEmpty, !path.utf8.contains(0) else { return nil }
     var result = stat()
-    // Path and structure live for the duration of the call; only this call writes the structure.
+    // INVARIANT: path and structure live for the duration of the call; only this call writes the structure.
     return unsafe stat(path, &result) == 0 ? result : nil
   }
 }
@@ -126,16 +126,16 @@ public struct POSIXFileSystem: FileSystem {
 // Outside the type, where the C functions are not hidden by methods of the same name.
 
 private func renameEntry(_ source: String, _ destination: String) -> Int32 {
-  // Both strings live for the duration of the call and end with a zero byte.
+  // INVARIANT: both strings live for the duration of the call and end with a zero byte.
   unsafe rename(source, destination)
 }
 
 private func removeEntry(_ path: String) -> Int32 {
-  // The string lives for the duration of the call and ends with a zero byte.
+  // INVARIANT: the string lives for the duration of the call and ends with a zero byte.
   unsafe remove(path)
 }
 
 private func createFolder(_ path: String) -> Int32 {
-  // The string lives for the duration of the call and ends with a zero byte.
+  // INVARIANT: the string lives for the duration of the call and ends with a zero byte.
   unsafe mkdir(path, 0o777)
 }

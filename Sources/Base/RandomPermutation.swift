@@ -26,9 +26,9 @@ public struct RandomPermutation: Sendable {
 
   /// What stands at `place`.
   ///
-  /// - Precondition: 0 ≤ place < count.
+  /// - Precondition: 0 ≤ place < count; otherwise stops and prints both.
   public subscript(place: Int) -> Int {
-    precondition(place >= 0 && place < count)
+    guard place >= 0, place < count else { fatalError("permutation: place \(place) of \(count)") }
     var value = UInt64(place)
     repeat { value = encipher(value) } while value >= UInt64(count)
     return Int(value)

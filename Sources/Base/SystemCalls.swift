@@ -8,7 +8,7 @@
 
 /// The system's words for an error number, in the language of the process.
 func errorText(_ errorNumber: Int32) -> String {
-  // strerror never returns NULL; its text stays valid until this thread's next call, and is copied here.
+  // INVARIANT: strerror never returns NULL; its text stays valid until this thread's next call, and is copied here.
   unsafe String(cString: strerror(errorNumber))
 }
 
@@ -41,7 +41,7 @@ struct Descriptor: ~Copyable {
     try checkPath(path)
     var result: Int32
     repeat {
-      // The string lives for the duration of the call and ends with a zero byte.
+      // INVARIANT: the string lives for the duration of the call and ends with a zero byte.
       result = unsafe open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o666)
     } while result < 0 && errno == EINTR
     guard result >= 0 else { throw fileError(errno, operation, path) }
@@ -52,7 +52,7 @@ struct Descriptor: ~Copyable {
 
   func status(_ path: String, for operation: FileOperation) throws(FileError) -> stat {
     var result = stat()
-    // The structure is initialised and written by nobody else during the call.
+    // INVARIANT: the structure is initialised and written by nobody else during the call.
     guard unsafe fstat(number, &result) == 0 else { throw fileError(errno, operation, path) }
     return result
   }
@@ -71,7 +71,7 @@ struct Descriptor: ~Copyable {
   ///
   /// - Returns: How many were written: fewer than `bytes.count` only after a failure that `errno` names.
   func writeAll(_ bytes: Span<UInt8>) -> Int {
-    // The buffer is only read, and only during this call; `written` never exceeds its count.
+    // INVARIANT: the buffer is only read, and only during this call; `written` never exceeds its count.
     unsafe bytes.withUnsafeBufferPointer { buffer in
       var written = 0
       while written < buffer.count {
@@ -91,7 +91,7 @@ struct Descriptor: ~Copyable {
   ///
   /// - Returns: How many bytes were read; nil after a failure that `errno` names.
   func readAll(into room: inout OutputSpan<UInt8>) -> Int? {
-    // Only bytes behind the initialised ones are written, never beyond the buffer; the count follows them.
+    // INVARIANT: only bytes behind the initialised ones are written, never beyond the buffer; the count follows them.
     unsafe room.withUnsafeMutableBufferPointer { buffer, initializedCount in
       let before = initializedCount
       while initializedCount < buffer.count {
@@ -113,7 +113,7 @@ struct Descriptor: ~Copyable {
   ///
   /// - Returns: How many bytes were read; nil after a failure that `errno` names.
   func readAll(into room: inout OutputSpan<UInt8>, from offset: Int) -> Int? {
-    // As in the other `readAll`.
+    // INVARIANT: as in the other `readAll`.
     unsafe room.withUnsafeMutableBufferPointer { buffer, initializedCount in
       let before = initializedCount
       while initializedCount < buffer.count {

@@ -25,7 +25,7 @@ public enum AvailableProcessors {
 
   private static func allowed() -> [Int32] {
     var cpus = [Int32](repeating: 0, count: 1024)
-    // SAFETY: the capacity passed is the array's own.
+    // INVARIANT: the capacity passed is the array's own.
     let found = unsafe cpus.withUnsafeMutableBufferPointer { buffer in
       unsafe csystem_allowed_cpus(buffer.baseAddress!, Int32(buffer.count))
     }

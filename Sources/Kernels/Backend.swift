@@ -4,7 +4,7 @@ import CSystem
 /// What runs kernels: an instruction set, a thread pool and scratch memory for each of its threads.
 ///
 /// One backend serves one caller at a time (a tape, an optimiser); several may share one pool. The bits of a
-/// result depend on the instruction set only, never on the pool.
+/// result depend on the instruction set (in bfloat16 also on `multipliesPairs`), never on the pool.
 @safe public final class Backend {
   public let instructionSet: InstructionSet
   public let pool: ThreadPool
@@ -42,6 +42,7 @@ import CSystem
   /// Bytes of scratch memory held for the threads; grows to the largest need and stays.
   public var workspaceBytes: Int { workspace.capacity }
 
+  /// The instruction set's kernels for an element type, copied: `run` takes less time to find one.
   @unsafe public func table(_ type: ElementType) -> ck_table {
     switch type {
     case .float32: float32

@@ -42,7 +42,7 @@ public enum InstructionSet: String, Sendable, CaseIterable, Comparable {
 
   /// What `AUTOGRAD_ISA` says, whether it names a set or not. Read once.
   public static let requested: String? = {
-    // SAFETY: getenv yields null or a terminated string; it is copied before anything could change it.
+    // INVARIANT: getenv yields null or a terminated string; it is copied before anything could change it.
     unsafe getenv("AUTOGRAD_ISA").map { unsafe String(cString: $0) }
   }()
 }

@@ -3,7 +3,7 @@ public enum MatmulPrecision: String, Sendable, CaseIterable {
   /// Operands as they are.
   case float32 = "fp32"
   /// Operands rounded to bfloat16 (8 bits of mantissa) as they are packed: with AVX512-BF16 twice as many
-  /// multiplications per cycle. Other instruction sets round too and then multiply in float32: near the same
-  /// numbers, without the speed. Subnormal operands count as zero.
+  /// multiplications per cycle. Without it matrix products round too and then multiply in float32: near the same
+  /// numbers, without the speed; attention does not even round. Subnormal operands count as zero.
   case bfloat16 = "bf16"
 }

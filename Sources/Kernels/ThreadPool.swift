@@ -34,7 +34,7 @@ public final class ThreadPool: Sendable {
   /// - Parameter threads: Threads including the caller; nil takes one per CPU that this process may use.
   public init(threads: Int? = nil) {
     threadCount = max(1, min(threads ?? AvailableProcessors.count, 256))
-    // SAFETY: getenv yields null or a terminated string, compared before anything could change it.
+    // INVARIANT: getenv yields null or a terminated string, compared before anything could change it.
     pinned = unsafe getenv("AUTOGRAD_PIN").map { unsafe strcmp($0, "0") != 0 } ?? true
     workers = Workers()
     _ = forkGeneration  // registers the fork handler
@@ -43,6 +43,9 @@ public final class ThreadPool: Sendable {
   deinit { workers.stop(joining: state.load(ordering: .acquiring) / 2 == ownProcess) }
 
   /// Runs `function` over [0, count) in tiles of `grain` units.
+  ///
+  /// INVARIANT: arguments and scratch are the caller's, who stays in here until the last tile is done; tiles cover
+  /// [0, count) once, and each thread that takes one has its own `stride` bytes of scratch, or there are none.
   ///
   /// - Complexity: about 0.2 µs beyond the work itself while the workers are awake.
   @unsafe public func run(

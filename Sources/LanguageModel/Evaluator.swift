@@ -29,6 +29,8 @@ public struct Evaluator {
   private let model: GPT<Float>
   private let tape: Tape<Float>
 
+  /// - Parameter tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile. Evaluating
+  ///   maps its arena for a whole window.
   public init(model: GPT<Float>, tape: Tape<Float> = Tape()) {
     self.model = model
     self.tape = tape

@@ -15,7 +15,8 @@ public struct Block<Scalar: TensorScalar>: Layer {
     attention = CausalSelfAttention(
       channels: C, headCount: configuration.headCount, bias: bias, dropout: configuration.dropout)
     feedForwardNorm = LayerNorm(channels: C, bias: bias, epsilon: configuration.layerNormEpsilon)
-    feedForward = FeedForward(channels: C, width: configuration.feedForwardWidth, bias: bias, dropout: configuration.dropout)
+    feedForward = FeedForward(
+      channels: C, width: configuration.feedForwardWidth, bias: bias, dropout: configuration.dropout)
   }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {

@@ -2,8 +2,8 @@
 extension GPTConfiguration {
   /// Weights that stand in matrix products: those of the layers and the head's, not embeddings, norms and biases.
   public var productWeightCount: Int {
-    let C = channelCount
-    return layerCount * (4 * C * C + 2 * C * feedForwardWidth) + vocabularySize * C
+    let layer = layerTensors.reduce(0) { $0 + ($1.shape.count > 1 ? $1.count : 0) }
+    return layerCount * Int(layer) + vocabularySize * channelCount
   }
 
   /// Multiplications and additions that a training step needs for each token, forward and backward.

@@ -45,9 +45,8 @@ public struct GPTConfiguration: Sendable, Equatable {
     for (name, size) in sizes where size < 1 || size > 1 << 24 {
       return "the \(name) must lie between 1 and \(1 << 24), got \(size)"
     }
-    let rows = max(vocabularySize, contextLength, 4 * channelCount, feedForwardWidth)
-    let weights = 12 * Double(layerCount) * Double(channelCount) * Double(channelCount)
-    if rows * channelCount > 1 << 40 || layerCount > 1 << 16 || weights > 0x1p44 {
+    let largest = (embeddingTensors + layerTensors + finalTensors).reduce(0) { max($0, $1.count) }
+    if largest > 0x1p40 || layerCount > 1 << 16 || numberCount > 0x1p44 {
       return "the model is too large for any memory"
     }
     if channelCount % headCount != 0 {

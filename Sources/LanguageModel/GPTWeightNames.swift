@@ -21,13 +21,10 @@ enum GPTWeightNames {
 
   /// The biases that a file holds for every layer, and a model without biases writes as zeros.
   static func biases(_ configuration: GPTConfiguration) -> [(path: String, count: Int)] {
-    let C = configuration.channelCount
+    let inLayer = configuration.layerTensors.filter(\.isBias)
     let layers = (0..<configuration.layerCount).flatMap { layer in
-      [
-        ("h.\(layer).ln_1.bias", C), ("h.\(layer).attn.c_attn.bias", 3 * C), ("h.\(layer).attn.c_proj.bias", C),
-        ("h.\(layer).ln_2.bias", C), ("h.\(layer).mlp.c_fc.bias", configuration.feedForwardWidth), ("h.\(layer).mlp.c_proj.bias", C),
-      ]
+      inLayer.map { (path: "h.\(layer).\($0.path)", count: $0.shape[0]) }
     }
-    return layers + [("ln_f.bias", C)]
+    return layers + configuration.finalTensors.filter(\.isBias).map { (path: $0.path, count: $0.shape[0]) }
   }
 }

@@ -9,6 +9,9 @@ public struct Generator {
   private let tape: Tape<Float>
   public var sampler: Sampler
 
+  /// - Parameters:
+  ///   - sampler: Chooses tokens; `Sampler()` draws at temperature 0.8 among the 200 likeliest.
+  ///   - tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile.
   public init(model: GPT<Float>, sampler: Sampler, tape: Tape<Float> = Tape()) {
     self.model = model
     self.sampler = sampler

@@ -106,6 +106,9 @@ public struct ModelDirectory: Sendable {
     return (model, tokenizer)
   }
 
+  /// Reads the tokenizer alone.
+  ///
+  /// - Throws: What is wrong with `tokenizer.json`; whether it fits the weights, only `load` can tell.
   public func tokenizer() throws(LanguageModelError) -> CharacterTokenizer {
     let bytes = try read("tokenizer.json", byteLimit: 100_000_000)
     do throws(TextError) {
@@ -130,6 +133,9 @@ public struct ModelDirectory: Sendable {
     return model
   }
 
+  /// Reads the sizes alone, which says nothing yet of the weights.
+  ///
+  /// - Throws: What is wrong with `config.json`, or that its sizes make no model that this version opens.
   public func configuration() throws(LanguageModelError) -> GPTConfiguration {
     let bytes = try read("config.json", byteLimit: 1_000_000)
     let json: JSON
@@ -247,8 +253,7 @@ extension GPTConfiguration {
   /// Whether a file could be this model's with mistakes in it: a model's numbers are at most a few times the file's.
   fileprivate func isNear(_ contents: SafetensorsFile) -> Bool {
     let held = contents.header.entries.reduce(0.0) { $0 + Double($1.elementCount) }
-    let C = Double(channelCount), layer = C * (4 * C + 2 * Double(feedForwardWidth) + 6)
-    return Double(layerCount) * layer + C * Double(vocabularySize + contextLength) <= 4 * held + 65536
+    return numberCount <= 4 * held + 65536
   }
 }
 

@@ -43,7 +43,7 @@ public struct SafetensorsFile: Sendable {
   ///
   /// - Parameter elements: Which of them; nil reads all.
   /// - Throws: `noSuchTensor`, `wrongDType`, `file`.
-  /// - Precondition: `elements` lie inside the tensor.
+  /// - Precondition: `elements` lie inside the tensor; otherwise stops and prints both.
   /// - Complexity: O(elements); two new arrays.
   public func floats(_ name: String, elements: Range<Int>? = nil) throws(SafetensorsError) -> [Float] {
     let entry = try existing(name)
@@ -94,12 +94,14 @@ public struct SafetensorsFile: Sendable {
     _ entry: SafetensorsHeader.Entry, _ elements: Range<Int>?, _ convert: (Bits) -> Number
   ) throws(SafetensorsError) -> [Number] {
     let width = entry.dtype.byteCount, elements = elements ?? 0..<entry.elementCount
-    precondition(elements.lowerBound >= 0 && elements.upperBound <= entry.elementCount)
+    guard elements.lowerBound >= 0, elements.upperBound <= entry.elementCount else {
+      fatalError("safetensors: elements \(elements) of a tensor that has \(entry.elementCount)")
+    }
     let start = entry.byteRange.lowerBound + elements.lowerBound * width
     let bytes = try Self.bytes(of: file, start..<start + elements.count * width)
     return unsafe bytes.withUnsafeBytes { buffer in
       stride(from: 0, to: buffer.count, by: width).map {
-        // The buffer is a whole number of elements as wide as `Bits`; any bits are a valid integer.
+        // INVARIANT: the buffer is a whole number of elements as wide as `Bits`; any bits are a valid integer.
         convert(Bits(littleEndian: unsafe buffer.loadUnaligned(fromByteOffset: $0, as: Bits.self)))
       }
     }

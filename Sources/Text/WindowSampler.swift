@@ -55,9 +55,8 @@ public struct WindowSampler: BatchSampler {
       if window / perEpoch != epoch.number { epoch = Epoch(number: window / perEpoch, of: self) }
       let start = epoch.start(ofWindow: Int(window % perEpoch))
       for column in 0..<blockSize {
-        // row · blockSize + column < batchSize · blockSize, which is the count of both buffers.
+        // INVARIANT: row · blockSize + column < batchSize · blockSize, which is the count of both buffers.
         unsafe inputs[row * blockSize + column] = tokens[start + column]
-        // As above.
         unsafe targets[row * blockSize + column] = tokens[start + column + 1]
       }
     }

@@ -50,6 +50,9 @@ public struct Checkpoint: Sendable {
     }
   }
 
+  /// Reads the tokenizer that the run had.
+  ///
+  /// - Throws: `damaged`; `file` where the system could not read it.
   public func tokenizer() throws(CheckpointError) -> CharacterTokenizer {
     do throws(LanguageModelError) {
       return try ModelDirectory(path, fileSystem: fileSystem).tokenizer()

@@ -10,6 +10,7 @@ public struct RunSettings: Sendable, CustomStringConvertible {
   public var dropout: Double
   public var hasBias: Bool
 
+  /// Settings as they are asked for; see `init(_:)` for those of a checkpoint.
   public init(
     configuration: TrainingConfiguration, batchSize: Int, blockSize: Int, layerCount: Int, headCount: Int,
     channelCount: Int, dropout: Double, hasBias: Bool

@@ -49,7 +49,8 @@ import Testing
     }
     #expect(tape.firstNonFinite { run([[3, 1]]) } == nil)
     let found = tape.firstNonFinite { run([[1, 1]]) }
-    let sentence = "log: the first number that is not finite: -inf at index 0 of its result [1, 2], after layers.0.weight;"
+    let sentence =
+      "log: the first number that is not finite: -inf at index 0 of its result [1, 2], after layers.0.weight;"
     #expect(found?.description.hasPrefix(sentence) == true)
     #expect(!tape.findsNonFinite)
     run([[1, 1]])

@@ -43,7 +43,8 @@ struct TransformersTests {
     for named in model.parameters { named.parameter.set(named.parameter.array.map { $0 * 3 + 0.01 }) }
     try temporaryDirectory { folder in
       try ModelDirectory(folder).save(model, tokenizer: tokenizer)
-      let sequences = [1, 7, 32].map { length in (0..<length).map { Int32(($0 * 7 + length) % model.configuration.vocabularySize) } }
+      let V = model.configuration.vocabularySize
+      let sequences = [1, 7, 32].map { length in (0..<length).map { Int32(($0 * 7 + length) % V) } }
       let answer = try ask(
         ["logits", folder], .array(sequences.map { .array($0.map { .integer(Int64($0)) }) }))
       let tape = Tape<Float>()

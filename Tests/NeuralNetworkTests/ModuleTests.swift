@@ -60,7 +60,8 @@ import Testing
     }
     let norms = [1, 2, 3, 8].map { threads in
       Adam(
-        [ParameterGroup([NamedParameter(path: "x", parameter: x)])], backend: Backend(pool: ThreadPool(threads: threads))
+        [ParameterGroup([NamedParameter(path: "x", parameter: x)])],
+        backend: Backend(pool: ThreadPool(threads: threads))
       ).gradientNorm()
     }
     #expect(Set(norms).count == 1)

@@ -50,7 +50,8 @@ public struct StepProfile: Sendable {
   public func chromeTrace() -> [UInt8] {
     let rows = events.map { event in
       JSON.object([
-        JSON.Member("name", .string(event.name)), JSON.Member("cat", .string(event.isBackward ? "backward" : "forward")),
+        JSON.Member("name", .string(event.name)),
+        JSON.Member("cat", .string(event.isBackward ? "backward" : "forward")),
         JSON.Member("ph", .string("X")), JSON.Member("ts", .number(Double(event.start) / 1000)),
         JSON.Member("dur", .number(Double(event.duration) / 1000)), JSON.Member("pid", .integer(1)),
         JSON.Member("tid", .integer(event.isBackward ? 2 : 1)),

@@ -12,7 +12,10 @@ public struct GradientExplanation: Sendable, CustomStringConvertible {
     case neverUsed = "the last step did not use it: give it to an operation"
     case noBackward = "no backward was called in the last step: call loss.backward()"
     case notReached = "the loss does not depend on what it was used for: check what backward is called on"
-    case exactlyZero = "backward reached it and the gradient is exactly zero: look for a dead relu, a product with zero or a softmax that ignores it"
+    case exactlyZero = """
+      backward reached it and the gradient is exactly zero: look for a dead relu, a product with zero or a softmax \
+      that ignores it
+      """
     case notFinite = "its gradient is not finite: turn on the tape's findsNonFinite to see where that begins"
   }
 
@@ -106,6 +109,7 @@ extension TapeCore {
       let record = records[index], output = nodes[record.output]
       var names: [String] = []
       for input in 0..<4 where record.inputs[input] >= 0 {
+        // INVARIANT: the tape retains the parameters that its nodes use.
         if let parameter = unsafe nodes[record.inputs[input]].parameter?.takeUnretainedValue() {
           names.append(parameter.name ?? "parameter \(parameter.shape)")
         }

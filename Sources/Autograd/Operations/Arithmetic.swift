@@ -5,6 +5,8 @@ import CKernels
 // Forward: y = a ∘ b over the broadcast shape.
 // Backward: the local derivative at the broadcast shape, summed over the axes along which an operand repeated.
 // Keeps nothing but the operands. About 1 flop and 3 elements of memory traffic per result element.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func add(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot { try binary(.add, CK_ADD, a, b, "add") }
@@ -144,7 +146,9 @@ extension Variable {
   ///
   /// - Precondition: The shapes fit; otherwise stops and prints both.
   /// - Complexity: one pass; keeps nothing for backward.
-  public static func + (a: Variable, b: Variable) -> Variable { a.apply(b, "add") { c, x, y throws(Misuse) in try c.add(x, y) } }
+  public static func + (a: Variable, b: Variable) -> Variable {
+    a.apply(b, "add") { c, x, y throws(Misuse) in try c.add(x, y) }
+  }
 
   /// Subtracts element by element; shapes as for `+`.
   public static func - (a: Variable, b: Variable) -> Variable {

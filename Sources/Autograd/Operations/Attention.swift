@@ -5,7 +5,10 @@ import Kernels
 //   P = softmax(Q·Kᵀ/√D), keys 0...i for query i;   y = P·V
 //   dV = Pᵀ·dy,  dP = dy·Vᵀ,  dS = P ∘ (dP − ⟨dy, y⟩)/√D,  dQ = dS·K,  dK = dSᵀ·Q
 // The T × T matrix never exists: rows are taken in groups, and backward computes P again from each row's maximum
-// and sum, the only things kept. 4·B·T²·C flops forward and 10·B·T²·C backward, halved by causality.
+// and sum, the only things kept. Products run at the tape's precision, in pairs of bfloat16 where the CPU has them.
+// 4·B·T²·C flops forward and 10·B·T²·C backward, halved by causality.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func attention(_ qkv: Slot, headCount H: Int, dropout: Double) throws(Misuse) -> Slot {
@@ -18,7 +21,8 @@ package extension TapeCore {
     try checkDropout(dropout, "causalAttention")
     let B = input[0], T = input[1], C = input[2] / 3
     let y = try result(Shape([B, T, C] as InlineArray<3, Int>), "causalAttention", of: qkv)
-    let statistics = try Shape([B, H, T] as InlineArray<3, Int>).validated("causalAttention"), bytes = statistics.count * type.size
+    let statistics = try Shape([B, H, T] as InlineArray<3, Int>).validated("causalAttention")
+    let bytes = statistics.count * type.size
     let maximum = unsafe try allocate(bytes, statistics, "causalAttention")
     let reciprocal = unsafe try allocate(bytes, statistics, "causalAttention")
     let random = dropout > 0 ? nextRandomCounters() : (key: 0, step: 0, ordinal: 0)
@@ -71,8 +75,8 @@ package extension TapeCore {
 extension Variable {
   /// Lets every token attend to itself and to the tokens before it, in `headCount` heads.
   ///
-  /// Masked keys are never loaded: changing a token leaves the results before it the same bit for bit, and the
-  /// first t rows equal those of the first t tokens alone.
+  /// Masked keys never enter a sum: changing a token, be it to NaN, leaves the results before it the same bit for bit,
+  /// and the first t rows equal those of the first t tokens alone.
   ///
   /// Shapes: `self` [B, T, 3C], the columns queries, keys, values, each split into heads of C / headCount
   /// neighbouring columns → [B, T, C].

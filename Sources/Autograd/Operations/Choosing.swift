@@ -5,6 +5,8 @@ import CKernels
 //   compare   y = 1 where it holds, else 0; no gradient, never recorded. With NaN only .!= holds.
 //   select    y = a where the mask is not 0, else b;   da = dy there, 0 elsewhere;   db the other way round
 //   clip      y = min(max(x, low), high), NaN stays NaN;   dx = dy where low ≤ x ≤ high, else 0
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 extension TapeCore {
   package func compare(

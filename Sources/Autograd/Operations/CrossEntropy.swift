@@ -3,6 +3,8 @@ import CKernels
 // Cross-entropy of logits against token targets, averaged over the targets that count:
 //   loss = Σ (log Σ exp(x) − x[target]) / n,   dx = (softmax(x) − onehot) / n.
 // Row losses are kept in double and added in order. Stable for large logits.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; targets lie inside the vocabulary, which `checkTokens` makes sure of.
 
 package extension TapeCore {
   func crossEntropy(_ logits: Slot, _ targets: Slot, ignoring: Int32?) throws(Misuse) -> Slot {

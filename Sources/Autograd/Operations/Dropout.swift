@@ -3,6 +3,8 @@ import CKernels
 
 // Dropout: y = x · mask / (1 − rate). The mask is drawn from counters (seed, step, ordinal of the dropout, element)
 // and drawn again in backward: nothing is kept.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func dropout(_ x: Slot, rate: Double) throws(Misuse) -> Slot {

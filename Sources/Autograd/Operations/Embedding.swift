@@ -1,6 +1,8 @@
 import CKernels
 
 // Table look-up: y[i] = table[token i]; dtable[token i] += dy[i], in token order, one owner per channel range.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; tokens lie inside the table, which `checkTokens` makes sure of.
 
 package extension TapeCore {
   func embedding(_ table: Slot, _ tokens: Slot) throws(Misuse) -> Slot {

@@ -3,6 +3,8 @@ import CKernels
 // The largest (or smallest) element over axes: y[kept] = max x[kept, reduced].
 // Backward: dy goes to the element that was taken, which among equals is the first; NaN beats every number.
 // Keeps the place of each, as an integer of the element's size.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func extremum(

@@ -3,6 +3,8 @@ import CKernels
 // Picking along an axis: with x as [O, N, I] and tokens as [O, M, I]
 //   y[o, m, i] = x[o, token[o, m, i], i],   dx[o, token[o, m, i], i] += dy[o, m, i], m ascending.
 // One owner per o. Keeps the tokens.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; tokens lie inside the axis, which `checkTokens` makes sure of.
 
 extension TapeCore {
   package func gather(_ x: Slot, _ tokens: Slot, axis: Int) throws(Misuse) -> Slot {

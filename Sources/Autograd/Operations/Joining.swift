@@ -6,6 +6,8 @@ import CKernels
 // result:
 //   y[o, startₚ + i] = xₚ[o, i],   dxₚ[o, i] = dy[o, startₚ + i].
 // One pass over memory each way; keeps nothing but the list of parts.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   /// INVARIANT: `parts` are `count` slots of this tape.

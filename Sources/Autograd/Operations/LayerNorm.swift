@@ -3,6 +3,8 @@ import CKernels
 // Layer normalisation over the last axis. With x̂ = (x − mean) · r, r = 1/√(variance + ε), g = dy ∘ scale:
 //   y = scale ∘ x̂ + shift,   dx = r · (g − mean(g) − x̂ · mean(g ∘ x̂)),   dscale = Σ dy ∘ x̂,   dshift = Σ dy.
 // Keeps mean and r of every row; x̂ is computed again from x.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func layerNorm(_ x: Slot, scale: Slot, shift: Slot, epsilon: Double) throws(Misuse) -> Slot {

@@ -4,17 +4,21 @@ import Kernels
 // Classifier and cross-entropy in one: logits = x·Wᵀ, W [V, C], then the loss of CrossEntropy.swift.
 //
 // The rows are taken in chunks. While recording, each chunk's logits are turned into their gradient at once, and
-// from it come dx and the chunk's contribution to dW: the [rows, V] logits never exist and are never computed
-// again. 2·rows·V·C flops without recording, 6·rows·V·C with it; backward costs next to nothing.
+// from it come dx and the chunk's contribution to dW: the [rows, V] logits never exist.
+// 2·rows·V·C flops without recording, 6·rows·V·C with it; backward costs next to nothing.
 //
 // The contributions are those of the expected seed gradient e, 1 unless told otherwise. For another seed s backward
-// scales dx and adds (s − e) times the contributions of a seed of 1 to dW, by going over the chunks again.
+// scales dx and adds (s − e) times the contributions of a seed of 1 to dW, by computing the chunks' logits again: as
+// slow as forward, but right.
 //
 // A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
 // of the step says so.
 //
 // Without an expected seed forward computes the loss alone, and backward each chunk's logits once more, with dx and dW:
 // 8·rows·V·C flops together, and no gradient changes before its backward.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; a chunk's rows lie inside those of x, targets inside the vocabulary, which
+// `checkTokens` makes sure of.
 
 package extension TapeCore {
   /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.

@@ -4,6 +4,8 @@ import CKernels
 //   logSumExp    y = log Σ exp(x)         dx = exp(x − y) · dy
 //   logSoftmax   y = x − log Σ exp(x)     dx = dy − exp(y) · Σ dy
 // Keep only x and y. About 10 flops per element. A row of −∞ stays −∞ and gets no NaN.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func logSoftmax(_ x: Slot) throws(Misuse) -> Slot {

@@ -4,6 +4,8 @@ import Kernels
 // Matrix product C = op(A)·op(B), op transposing the last two axes where asked; axes before them broadcast.
 //   d op(A) = dC·op(B)ᵀ,   d op(B) = op(A)ᵀ·dC, each summed over the batches along which the operand repeated.
 // 2·m·n·k flops per batch forward, twice that backward. Keeps nothing but the operands.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 /// The shapes of one product, worked out once for forward and backward.
 private struct Product {

@@ -4,6 +4,8 @@ import CKernels
 //   squaredError         Σ (x − t)²/n                                    dx = 2(x − t)/n          dt = −dx
 //   binaryCrossEntropy   Σ (max(x, 0) − x·t + log(1 + e^−|x|))/n         dx = (sigmoid(x) − t)/n  dt = −x/n
 // Sums over 1024 elements are added in double, in order. Keep nothing but the operands.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 extension OperationKind {
   /// The kernels' code of a loss of pairs, and about how many times an addition it costs.

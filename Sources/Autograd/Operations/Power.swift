@@ -4,6 +4,8 @@ import CKernels
 //   da = dy · b · aᵇ⁻¹ (0 where b is 0),   db = dy · aᵇ · log a (0 where a is 0 and b ≥ 0; NaN where a < 0).
 // The power itself is the C library's, one element at a time, but for the exponents 1 and 2. Keeps the
 // operands.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func power(_ a: Slot, _ b: Slot) throws(Misuse) -> Slot {

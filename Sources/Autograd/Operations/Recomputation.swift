@@ -9,6 +9,9 @@
 // Memory made in between dies at the rewind, so gradient buffers must not be exchanged with what surrounds the part:
 // the free list is split at `firstFreeBlock`, and only the gradient of x may leave, moved to the place of the mark.
 // That is why a part may use no other variable that needs a gradient.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; no pointer into the memory made in between outlives the rewind: what stays
+// is copied to the place of the mark first.
 
 /// A part of a network whose activations backward computes again instead of keeping them.
 ///
@@ -18,8 +21,10 @@
 /// ```swift
 /// let part = Recomputation<Float> { x in feedForward(norm(x), adding: x) }
 /// let loss = tape.step { tape in
-///   let y = part(tape.input(images))
-///   …
+///   let loss = part(tape.input(images)).squaredError(tape.input(targets))
+///   loss.backward()
+///   return loss.value
+/// }
 /// ```
 ///
 /// Inside `tape.inference` it is the body and nothing else, as in `scope`.

@@ -6,6 +6,8 @@ import Kernels
 // Forward: y[kept] = scale · Σ x[kept, reduced]; the mean is the sum scaled by 1/n.
 // Backward: dx = scale · dy, repeated along the reduced axes.
 // Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   /// Sums over the axes whose bits are set; keeps them with length 1 where `keeping`.

@@ -1,6 +1,8 @@
 import CKernels
 
 // Changing the shape: reshape shares its input's memory, permute (and transpose) copies.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; a reshaped variable has as many elements as the one whose memory it shares.
 
 package extension TapeCore {
   /// The same elements in another shape; shares memory with x.

@@ -4,6 +4,9 @@ import CKernels
 //
 // Forward: y[i, j, …] = x[start₀ + i, start₁ + j, …], one copy.
 // Backward: dx takes dy inside the ranges, 0 outside. Keeps nothing.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; ranges lie inside their axes, which is checked before an offset is
+// made of them.
 
 package extension TapeCore {
   /// `ranges` name a start and a length for every axis.

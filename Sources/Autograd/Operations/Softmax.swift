@@ -2,6 +2,8 @@ import CKernels
 
 // Softmax over the last axis: y = exp(x − max) / Σ exp(x − max); dx = y ∘ (dy − ⟨dy, y⟩).
 // Stable for large logits. Keeps only y. About 10 flops per element.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
   func softmax(_ x: Slot) throws(Misuse) -> Slot {

@@ -2,6 +2,8 @@ import CKernels
 
 // The variance over axes: y = Σ (x − mean)² / (n − correction);   dx = 2 · (x − mean) · dy / (n −
 // correction). Two passes, so that nothing cancels. Keeps the means. About 4 flops per element, 3 backward.
+//
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 extension TapeCore {
   package func variance(

@@ -230,7 +230,8 @@ typedef struct ck_gemm {
 
 // ---------------------------------------------------------------------------------------------------------
 // Causal multi-head attention over qkv [B, T, 3C]: the columns are q, k, v, each C = H·D wide.
-// Unit: one (batch, head). Rows are independent of later rows: masked keys are neither loaded nor added.
+// Unit: one (batch, head). Rows are independent of later rows: scores of masked keys are computed with their
+// panel, but never read.
 
 /// y [B, T, C]; `maximum` and `reciprocal_sum` [B, H, T] are kept for backward.
 typedef struct ck_attention {

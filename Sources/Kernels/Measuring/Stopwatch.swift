@@ -41,6 +41,7 @@ public struct Stopwatch: Sendable {
   public var seconds: Double { Stopwatch.now(clock) - start }
 
   private static func now(_ clock: Clock) -> Double {
+    // INVARIANT: the structure is initialised and written by nobody else during the call.
     var time = timespec()
     unsafe clock_gettime(clock.id, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9

@@ -12,9 +12,13 @@ public struct CausalSelfAttention<Scalar: TensorScalar>: Module {
   public let headCount: Int
   public let dropout: Double
 
-  /// - Precondition: `channels` is a multiple of `headCount`.
+  /// All zeros: initialise with `fillWeights(seed:)` or load values.
+  ///
+  /// - Precondition: `channels` is a multiple of `headCount`; otherwise stops and prints both.
   public init(channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0) {
-    precondition(channels % headCount == 0)
+    guard headCount > 0, channels % headCount == 0 else {
+      fatalError("CausalSelfAttention: \(channels) channels do not divide into \(headCount) heads")
+    }
     input = Linear(inputs: channels, outputs: 3 * channels, bias: bias)
     output = Linear(inputs: channels, outputs: channels, bias: bias)
     self.headCount = headCount

@@ -9,6 +9,11 @@ public struct FeedForward<Scalar: TensorScalar>: Module {
   public let activation: Activation
   public let dropout: Double
 
+  /// All zeros: initialise with `fillWeights(seed:)` or load values.
+  ///
+  /// - Parameters:
+  ///   - width: Channels between the two layers, 4C in a GPT.
+  ///   - dropout: The share of the result to drop while recording.
   public init(
     channels: Int, width: Int, activation: Activation = .geluTanh, bias: Bool = true, dropout: Double = 0
   ) {
@@ -23,6 +28,9 @@ public struct FeedForward<Scalar: TensorScalar>: Module {
     parts.add("c_proj", output)
   }
 
+  /// Applies both layers and adds `residual`. Between them stands one value of `width` channels, which is given up
+  /// once the second layer has it: backward computes it again.
+  ///
   /// Shapes: x and `residual` [..., C] → [..., C].
   public func callAsFunction(_ x: Variable<Scalar>, adding residual: Variable<Scalar>) -> Variable<Scalar> {
     let hidden = input(x, activation: activation)

@@ -8,6 +8,9 @@ public struct LayerNorm<Scalar: TensorScalar>: Layer {
   public let bias: Parameter<Scalar>?
   public let epsilon: Double
 
+  /// Scale one, shift zero: it needs no initialisation.
+  ///
+  /// - Parameter epsilon: Added to the variance, so that a constant row does not divide by zero.
   public init(channels: Int, bias: Bool = true, epsilon: Double = 1e-5) {
     weight = Parameter(Tensor(repeating: 1, shape: [channels]))
     self.bias = bias ? Parameter(zeros: [channels]) : nil

@@ -12,12 +12,14 @@ public import Autograd
 public struct Sequential<Scalar: TensorScalar>: Layer {
   public let layers: [any Layer<Scalar>]
 
+  /// The layers in the order in which they are applied.
   public init(_ layers: [any Layer<Scalar>]) { self.layers = layers }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
     for (index, layer) in layers.enumerated() { parts.add("\(index)", layer) }
   }
 
+  /// Shapes: x as the first layer takes it → what the last one gives; each takes what the one before it gives.
   public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> {
     var x = x
     for layer in layers { x = layer(x) }

@@ -40,6 +40,7 @@ public final class Adam<Scalar: TensorScalar>: Optimizer {
   public func step(learningRate: Double, gradientScale: Double) {
     pieces.refreshGradients()
     stepCount += 1
+    // INVARIANT: the arguments point at the pieces that `run` hands out, and are used only during the call.
     unsafe pieces.run { pieces in
       unsafe ck_adam(
         pieces: pieces, step: stepCount, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,

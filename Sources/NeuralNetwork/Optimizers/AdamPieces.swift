@@ -13,6 +13,9 @@ package import CKernels
 extension ck_piece {
   /// Calls `body` with the pieces of a whole parameter, in order: at most 16,384 elements each. The length is
   /// constant, so that the order of the norm's sum is.
+  ///
+  /// INVARIANT: each array of the whole piece that is there has `count` elements of `elementSize` bytes; so do the
+  /// shorter ones handed to `body`, one behind the other and inside the whole.
   @unsafe package func cut(elementSize: Int, _ body: (ck_piece) -> Void) {
     let longest = 16384
     for first in unsafe stride(from: 0, to: count, by: longest) {
@@ -28,6 +31,8 @@ extension ck_piece {
 
 extension ck_adam {
   /// The update of step number `step`, counted from 1.
+  ///
+  /// INVARIANT: `pieces` are as many as the kernel is run over, and stay until it is done.
   @unsafe package init(
     pieces: UnsafePointer<ck_piece>?, step: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double,
     gradientScale: Double = 1, coupledDecay: Bool = false

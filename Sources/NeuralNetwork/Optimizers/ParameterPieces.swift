@@ -96,6 +96,8 @@ import Kernels
   }
 
   /// Runs a kernel over all pieces.
+  ///
+  /// INVARIANT: what `arguments` makes of the pieces is used only during the call, in which nobody cuts anew.
   @unsafe func run<Arguments: KernelArguments>(_ arguments: (UnsafePointer<ck_piece>) -> Arguments) {
     let pieces = unsafe cutPieces().pieces, count = pieces.count
     guard let start = pieces.baseAddress, count > 0 else { return }

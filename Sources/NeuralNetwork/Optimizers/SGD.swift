@@ -32,6 +32,7 @@ public final class SGD<Scalar: TensorScalar>: Optimizer {
   public func step(learningRate: Double, gradientScale: Double) {
     pieces.refreshGradients()
     stepCount += 1
+    // INVARIANT: the arguments point at the pieces that `run` hands out, and are used only during the call.
     unsafe pieces.run { pieces in
       unsafe ck_sgd(
         pieces: pieces, learning_rate: learningRate, momentum: momentum, gradient_scale: gradientScale,

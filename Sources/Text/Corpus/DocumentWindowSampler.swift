@@ -49,10 +49,9 @@ public struct DocumentWindowSampler: BatchSampler {
       var characters = generator.characters(fromDocument: window * UInt64(blockSize + 1))
       var token = ids[Int(characters.next()!)]
       for column in 0..<blockSize {
-        // row · blockSize + column < batchSize · blockSize, which is the count of both buffers.
+        // INVARIANT: row · blockSize + column < batchSize · blockSize, which is the count of both buffers.
         unsafe inputs[row * blockSize + column] = token
         token = ids[Int(characters.next()!)]
-        // As above.
         unsafe targets[row * blockSize + column] = token
       }
     }
