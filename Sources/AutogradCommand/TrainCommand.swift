@@ -19,7 +19,6 @@ struct TrainCommand: ParsableCommand, HasExamples {
     "autograd train --data book.txt --out runs/book --preset medium --max-iters 5000",
   ]
 
-
   @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
   var data: String?
 
@@ -39,69 +38,19 @@ struct TrainCommand: ParsableCommand, HasExamples {
     try run.execute(in: directory, superseded: try directory.startAfresh())
   }
 
-  private var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
+  var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
 
   // MARK: A new run
 
-  private func newRun() throws -> TrainingRun {
+  func newRun() throws -> TrainingRun {
     let preset = try model.resolvedPreset(forStories: data == nil)
     return try PreparedRun(data: data, model: model, training: training, configuration: configuration(preset)).run()
   }
 
-  private func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
+  func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
     var configuration = training.configuration(preset)
     checkpoints.apply(to: &configuration)
     return configuration
-  }
-
-  // MARK: Going on
-
-  private func resume() throws {
-    let named = try checkpoints.resumePath.map(TrainCommand.checkpointPath)
-    let directory = try RunDirectory(out ?? named?.run ?? defaultOut)
-    let beginning =
-      try named?.checkpoint.map { try directory.checkpoint(at: $0) } ?? directory.newestCheckpoint()
-    guard let beginning else {
-      if let named { throw CheckpointError.none(path: named.run + "/checkpoints") }
-      let run = try newRun()
-      Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
-      return try run.execute(in: directory)
-    }
-    let checkpoint = beginning.checkpoint, record = checkpoint.record, settings = RunSettings(record)
-    let (asked, given) = try askedSettings(record)
-    let contradictions = settings.contradictions(to: asked, given: given)
-    guard contradictions.isEmpty else {
-      throw InputError(
-        sentence: "\(checkpoint.path) was made with \(contradictions.joined(separator: ", ")); "
-          + "leave these options out, or start a new run from its weights with --init-from")
-    }
-    let source = try TextSource(
-      path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
-    let run = try PreparedRun(source, record, settings.changed(by: asked, given: given), training).run(drawing: false)
-    for note in try directory.settle(beginning) { Console.writeError("warning: \(note)") }
-    try run.execute(in: directory, from: checkpoint)
-  }
-
-  /// What `--resume PATH` names: a checkpoint and its run, or a run alone, of which the newest is meant.
-  private static func checkpointPath(_ path: String) throws -> (run: String, checkpoint: String?) {
-    let files = POSIXFileSystem()
-    guard files.exists(path) else { throw InputError(sentence: "there is no checkpoint \(path); check the path") }
-    if files.isDirectory(path + "/checkpoints") { return (path, nil) }
-    return (parentDirectory(of: parentDirectory(of: path)), path)
-  }
-
-  /// The settings that the options ask for, and which of them were given.
-  private func askedSettings(_ record: CheckpointRecord) throws -> (RunSettings, Set<String>) {
-    let preset = try model.resolvedPreset(forStories: record.data.path == nil)
-    var given = Set((training.named + model.named + checkpoints.named).filter { $0.value != nil }.map(\.name))
-    if model.preset != nil { given.formUnion(ModelOptions.namesInPreset) }
-    return (
-      RunSettings(
-        configuration: configuration(preset), batchSize: training.batchSize ?? preset.batchSize,
-        blockSize: model.blockSize ?? preset.contextLength, layerCount: model.nLayer ?? preset.layerCount,
-        headCount: model.nHead ?? preset.headCount, channelCount: model.nEmbd ?? preset.channelCount,
-        dropout: model.dropout ?? preset.dropout, hasBias: model.bias ?? preset.hasBias), given
-    )
   }
 
   /// The name of a file without its folders and without what follows the first dot.

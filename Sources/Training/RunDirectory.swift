@@ -7,16 +7,18 @@ public struct RunDirectory: Sendable {
   private let lock: FileLock
   private let files = POSIXFileSystem()
 
-  /// Makes the directory, locks it and removes what earlier processes left unfinished.
+  /// Makes the directory, locks it and removes what earlier processes left unfinished: only for a folder that was named
+  /// as a run's, or that is one; `existing` looks first.
   ///
-  /// - Throws: `locked` at once where another process has it.
+  /// - Throws: `locked` at once where another process has it; `foreignLock` where the lock's name is taken.
   public init(_ path: String) throws(CheckpointError) {
     self.path = path
-    store = CheckpointStore(folder: path + "/checkpoints")
-    let attempt: FileLock.Attempt
+    store = RunDirectory.store(in: path)
+    let attempt: FileLock.Attempt, lockPath = path + "/lock"
+    guard RunDirectory.isLock(lockPath) else { throw .foreignLock(path: lockPath) }
     do throws(FileError) {
       try files.createDirectory(path)
-      attempt = try FileLock.take(path + "/lock")
+      attempt = try FileLock.take(lockPath)
     } catch {
       throw .file(error)
     }
@@ -33,6 +35,37 @@ public struct RunDirectory: Sendable {
     } catch {
       throw .file(error)
     }
+  }
+
+  private static func store(in path: String) -> CheckpointStore { CheckpointStore(folder: path + "/checkpoints") }
+
+  /// Taking a lock empties its file: where there is one, it must be what a lock leaves, a process's number or nothing.
+  private static func isLock(_ path: String) -> Bool {
+    do throws(FileError) {
+      let bytes = try POSIXFileSystem().read(path, byteLimit: 32)
+      return bytes.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "\n") }
+    } catch {
+      if case .tooLarge = error { return false }
+      // What cannot be read cannot be locked, either, which says why.
+      return true
+    }
+  }
+
+  // MARK: Looking
+
+  /// The run in a folder, locked; nil where the folder holds none, in which case nothing was touched.
+  ///
+  /// - Throws: As `init`, and `noneVerifies` where what looks like checkpoints has no manifest that can be read.
+  public static func existing(_ path: String) throws(CheckpointError) -> RunDirectory? {
+    if holdsRun(path) { return try RunDirectory(path) }
+    _ = try store(in: path).newestVerified()
+    return nil
+  }
+
+  /// Whether a folder is a run's, by what nobody else writes: a checkpoint with its manifest.
+  private static func holdsRun(_ path: String) -> Bool {
+    let store = store(in: path), entries = (try? store.entries()) ?? []
+    return entries.contains { CheckpointManifest.stands(in: store.path($0), POSIXFileSystem()) }
   }
 
   // MARK: Going on
