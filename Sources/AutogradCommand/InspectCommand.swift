@@ -18,7 +18,6 @@ struct InspectCommand: ParsableCommand, HasExamples {
     "autograd inspect runs/book/checkpoints/step-00001000",
   ]
 
-
   @Argument(help: ArgumentHelp("A model directory, a checkpoint or a .safetensors file.", valueName: "path"))
   var path: String
 
@@ -37,14 +36,15 @@ struct InspectCommand: ParsableCommand, HasExamples {
   }
 
   private func show(_ checkpoint: Checkpoint) {
-    let record = checkpoint.record, progress = record.progress, data = record.data
+    let record = checkpoint.record, progress = record.progress, configuration = record.setup.configuration
+    let data = record.setup.data, text = data.path?.escapedForDisplay ?? "the stories"
     var rows = [
-      ("step", "\(progress.step) of \(record.configuration.maximumSteps)" + (record.isFinished ? ", finished" : "")),
+      ("step", "\(progress.step) of \(configuration.maximumSteps)" + (record.isFinished ? ", finished" : "")),
       ("tokens seen", progress.tokens.grouped),
       ("verified", "every file has the size and the SHA-256 of its manifest"),
       ("fingerprint", "\(record.fingerprint)"),
-      ("data", "\(data.path ?? "the stories"), \(data.byteCount.bytes), SHA-256 \(data.sha256.prefix(12))"),
-      ("settings", RunSettings(record).description),
+      ("data", "\(text), \(data.byteCount.bytes), SHA-256 \(data.sha256.prefix(12))"),
+      ("settings", RunSettings(record.setup).description),
       ("instructions", record.instructionSet),
     ]
     if let loss = record.validationLoss { rows.insert(("validation loss", loss.fixed(4)), at: 1) }
@@ -52,7 +52,7 @@ struct InspectCommand: ParsableCommand, HasExamples {
       rows.insert(("best so far", "\(best.validationLoss.fixed(4)) at step \(best.step)"), at: 2)
     }
     if progress.accumulated > 0 {
-      let count = record.configuration.accumulation
+      let count = configuration.accumulation
       rows.append(("under way", "\(progress.accumulated) of \(count) batches of step \(progress.step + 1)"))
     }
     if let evaluation = progress.evaluation {

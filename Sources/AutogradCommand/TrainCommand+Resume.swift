@@ -1,20 +1,39 @@
 import Base
+import LanguageModel
 import Training
 
 /// Going on with a run. A folder is looked at before it is locked, and what is refused has changed nothing.
 extension TrainCommand {
   func resume() throws {
-    let named = try checkpoints.resumePath.map { try NamedBeginning($0, out: out) }
+    let named = try resuming.path.map { try NamedBeginning($0, out: out) }
     let place = out ?? named?.run ?? defaultOut, existing = try RunDirectory.existing(place)
     if let path = named?.checkpoint { return try goOn(fromCheckpointAt: path, in: existing, place) }
     if let existing, let beginning = try existing.newestCheckpoint() {
       return try go(on: try run(from: beginning.checkpoint), from: beginning, in: existing)
     }
+    if let existing, let start = try existing.start() { return try begin(again: start, in: existing) }
     if named != nil { throw CheckpointError.noRun(path: place) }
     let run = try newRun(), directory = try existing ?? RunDirectory(place)
     let superseded = try directory.startAfresh()
-    Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
+    tellBeginning(directory)
     try run.execute(in: directory, superseded: superseded)
+  }
+
+  private func tellBeginning(_ directory: RunDirectory) {
+    Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
+  }
+
+  /// Begins a run again that ended before its first checkpoint, with what it was begun with.
+  private func begin(again start: RunStart, in directory: RunDirectory) throws {
+    let settings = try settings(
+      of: start.setup, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
+    let weights = try start.setup.initFrom.map { try ModelDirectory($0).load() }
+    let source = try TextSource(
+      path: data ?? start.setup.data.path, tokenizer: weights?.tokenizer, expected: start.setup.data)
+    let run = try PreparedRun(source, start.setup, settings, weights: weights?.model, training).run()
+    if let warning = try start.check(run.trainer) { Console.writeError("warning: \(warning)") }
+    tellBeginning(directory)
+    try run.execute(in: directory)
   }
 
   /// Goes on from a checkpoint of this run, or of another one where this run is yet to be made.
@@ -33,22 +52,34 @@ extension TrainCommand {
   }
 
   private func run(from checkpoint: Checkpoint) throws -> TrainingRun {
-    let record = checkpoint.record, settings = RunSettings(record)
-    let (asked, given) = try askedSettings(record)
+    let setup = checkpoint.record.setup
+    let settings = try settings(
+      of: setup, whose: "\(checkpoint.path) was made", orElse: "start a new run from its weights with --init-from")
+    let source = try TextSource(
+      path: data ?? setup.data.path, tokenizer: try checkpoint.tokenizer(), expected: setup.data)
+    return try PreparedRun(source, setup, settings, training).run(drawing: false)
+  }
+
+  // MARK: Settings
+
+  /// The settings of a run, and what the options change in them.
+  ///
+  /// - Throws: Where an option contradicts them that may not.
+  private func settings(of setup: RunSetup, whose: String, orElse: String) throws -> RunSettings {
+    let settings = RunSettings(setup), (asked, given) = try askedSettings(setup)
     let contradictions = settings.contradictions(to: asked, given: given)
     guard contradictions.isEmpty else {
       throw InputError(
-        sentence: "\(checkpoint.path) was made with \(contradictions.joined(separator: ", ")); "
-          + "leave these options out, or start a new run from its weights with --init-from")
+        sentence: "\(whose) with \(contradictions.joined(separator: ", ")); leave these options out, or \(orElse)")
     }
-    let source = try TextSource(
-      path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
-    return try PreparedRun(source, record, settings.changed(by: asked, given: given), training).run(drawing: false)
+    let changed = settings.changed(by: asked, given: given)
+    if let problem = changed.configuration.problem { throw TrainingError.invalidConfiguration(problem) }
+    return changed
   }
 
   /// The settings that the options ask for, and which of them were given.
-  private func askedSettings(_ record: CheckpointRecord) throws -> (RunSettings, Set<String>) {
-    let preset = try model.resolvedPreset(forStories: record.data.path == nil)
+  private func askedSettings(_ setup: RunSetup) throws -> (RunSettings, Set<String>) {
+    let preset = try model.resolvedPreset(forStories: setup.data.path == nil)
     var given = Set((training.named + model.named + checkpoints.named).filter { $0.value != nil }.map(\.name))
     if model.preset != nil { given.formUnion(ModelOptions.namesInPreset) }
     return (
@@ -56,7 +87,9 @@ extension TrainCommand {
         configuration: configuration(preset), batchSize: training.batchSize ?? preset.batchSize,
         blockSize: model.blockSize ?? preset.contextLength, layerCount: model.nLayer ?? preset.layerCount,
         headCount: model.nHead ?? preset.headCount, channelCount: model.nEmbd ?? preset.channelCount,
-        dropout: model.dropout ?? preset.dropout, hasBias: model.bias ?? preset.hasBias), given
+        dropout: model.dropout ?? preset.dropout, hasBias: model.bias ?? preset.hasBias,
+        recomputesBlocks: training.recompute ?? false, initFrom: training.initFrom.map { absolutePath($0) ?? $0 }),
+      given
     )
   }
 }

@@ -28,11 +28,12 @@ struct TrainCommand: ParsableCommand, HasExamples {
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
   @OptionGroup var checkpoints: CheckpointOptions
+  @OptionGroup var resuming: ResumeOptions
 
   mutating func run() throws { try reportingErrors { try train() } }
 
   private func train() throws {
-    if checkpoints.resume != nil { return try resume() }
+    if resuming.resume != nil { return try resume() }
     let run = try newRun()
     let directory = try RunDirectory(out ?? defaultOut)
     try run.execute(in: directory, superseded: try directory.startAfresh())

@@ -17,8 +17,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Batches per step (1).", valueName: "n"))
   var gradAccum: Int?
 
-  @Flag(help: "Compute activations again in backward: less memory, more time.")
-  var recompute = false
+  @Flag(inversion: .prefixedNo, help: "Compute activations again in backward: less memory, more time (no).")
+  var recompute: Bool?
 
   @Option(help: ArgumentHelp("Steps (2000); also --iters.", valueName: "n"))
   var maxIters: Int?
@@ -104,7 +104,8 @@ struct TrainingOptions: ParsableArguments {
   /// The settings by their names in checkpoints; nil where one was not given.
   var named: [(name: String, value: Any?)] {
     [
-      ("batch_size", batchSize), ("grad_accum", gradAccum), ("max_iters", maxIters), ("optimizer", optimizer),
+      ("init_from", initFrom), ("batch_size", batchSize), ("grad_accum", gradAccum), ("recompute", recompute),
+      ("max_iters", maxIters), ("optimizer", optimizer),
       ("learning_rate", learningRate), ("min_lr", minLr), ("schedule", schedule), ("warmup_iters", warmupIters),
       ("lr_decay_iters", lrDecayIters), ("weight_decay", weightDecay), ("beta1", beta1), ("beta2", beta2),
       ("grad_clip", gradClip), ("eval_interval", evalInterval), ("eval_iters", evalIters),

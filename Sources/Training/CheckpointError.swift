@@ -33,11 +33,12 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
         + "Restore one from a backup, or move the folder away to start afresh"
     case .none(let path): "\(path) holds no checkpoint; name a folder step-… or a run that has one"
     case .noRun(let path):
-      "\(path) holds no run that could go on, and nothing in it was touched; name a run's folder or a checkpoint step-…, "
-        + "or start a run there: the options of train with --out \(path)"
+      "\(path) holds no run that could go on; name a run's folder or a checkpoint step-…, or repeat the command that "
+        + "began the run, with --out \(path) --resume"
     case .strayCheckpoint(let path):
       "\(path) lies in no run's folder checkpoints; name the folder in which the run is to go on with --out"
-    case .foreignLock(let path): "\(path) is no lock of a run, and would be emptied; move it away, or choose another --out"
+    case .foreignLock(let path):
+      "\(path) is no lock of a run, and would be emptied; move it away, or choose another --out"
     case .occupied(let path, let step):
       "\(path) holds an unfinished run, saved at step \(step); go on with it with --resume, name another folder with "
         + "--out, or remove \(path)/checkpoints"

@@ -11,7 +11,7 @@ public final class RunKeeper {
   public let store: CheckpointStore
   private let tokenizer: CharacterTokenizer
   private let data: DataIdentity
-  private let batchSize, blockSize: Int
+  private let initFrom: String?
   /// The step of the last attempt to save, and what is on the disk.
   private var lastAttempt: Int?
   private var saved: TrainingProgress?
@@ -20,13 +20,18 @@ public final class RunKeeper {
 
   typealias Report = (TrainingEvent) throws(TrainingError) -> Void
 
+  /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
   public init(
-    store: CheckpointStore, tokenizer: CharacterTokenizer, data: DataIdentity, batchSize: Int, blockSize: Int
+    store: CheckpointStore, tokenizer: CharacterTokenizer, data: DataIdentity, initFrom: String? = nil
   ) {
     self.store = store
     self.tokenizer = tokenizer
-    self.data = data
-    (self.batchSize, self.blockSize) = (batchSize, blockSize)
+    (self.data, self.initFrom) = (data, initFrom)
+  }
+
+  /// What a run begins with, before its first step.
+  public func start(of trainer: Trainer) -> RunStart {
+    RunStart(of: trainer, RunSetup(of: trainer, data: data, initFrom: initFrom))
   }
 
   /// Notes what a run goes on from, which need not be saved again.
@@ -100,9 +105,8 @@ public final class RunKeeper {
     progress.rollbacks = 0
     let fingerprint = trainer.fingerprint()
     let record = CheckpointRecord(
-      configuration: trainer.configuration, model: trainer.model.configuration, batchSize: batchSize,
-      blockSize: blockSize, data: data, progress: progress, curve: trainer.curve, fingerprint: fingerprint,
-      instructionSet: trainer.instructionSet)
+      setup: RunSetup(of: trainer, data: data, initFrom: initFrom), progress: progress, curve: trainer.curve,
+      fingerprint: fingerprint, instructionSet: trainer.instructionSet)
     let files: [CheckpointStore.File]
     do {
       files = try ModelDirectory.files(trainer.model, tokenizer: tokenizer, metadata: [("step", "\(progress.step)")])

@@ -31,11 +31,11 @@ import Testing
   @Test(
     "a folder that holds no run is refused, and nothing in or above it changes",
     arguments: [
-      ("runs/first", 3, "@/runs/first holds no run that could go on, and nothing in it was touched"),
+      ("runs/first", 3, "@/runs/first holds no run that could go on; name a run's folder or a checkpoint step-…, "),
       ("runs/first/", 3, "@/runs/first/ holds no run"), (".", 3, "@/. holds no run"),
       ("checkpoints/.mine", 3, "@/checkpoints/.mine holds no run"),
       ("runs/second", 8, "none of the checkpoints in @/runs/second/checkpoints can be used: "),
-      ("runs/second/checkpoints/step-00000010", 8, "none of the checkpoints in @/runs/second/checkpoints can be used: "),
+      ("runs/second/checkpoints/step-00000010", 8, "none of the checkpoints in @/runs/second/checkpoints can be used"),
       ("runs/third", 3, "@/runs/third holds no run"),
       ("model", 3, "@/model lies in no run's folder checkpoints"),
       ("runs/nothing", 3, "there is no checkpoint @/runs/nothing; check the path"),
