@@ -23,12 +23,16 @@ struct PreparedRun {
   {
     if let problem = configuration.problem { throw TrainingError.invalidConfiguration(problem) }
     let preset = try options.resolvedPreset(forStories: path == nil)
-    let start = try training.initFrom.map { try ModelDirectory($0).load() }
+    let start = try training.initFrom.map { folder in
+      let directory = ModelDirectory(folder)
+      try options.requireSizes(try directory.configuration(), of: folder, preset)
+      return try directory.load(dropout: options.dropout(preset))
+    }
     let source = try TextSource(path: path, tokenizer: start?.tokenizer)
     let model = try start?.model ?? options.network(preset, vocabularySize: source.tokenizer.vocabularySize)
     try self.init(
       source, model, isNew: start == nil, configuration, batchSize: training.batchSize ?? preset.batchSize,
-      blockSize: options.blockSize ?? model.configuration.contextLength,
+      blockSize: options.blockSize(preset) ?? model.configuration.contextLength,
       recomputes: training.recompute ?? false, initFrom: training.initFrom.map { absolutePath($0) ?? $0 }, training)
   }
 

@@ -108,6 +108,40 @@ struct ModelOptions: ParsableArguments {
     return found
   }
 
+  // MARK: For a model that exists
+
+  /// The share to drop in training: as given, or as a named preset has it; nil where the model's own counts.
+  func dropout(_ preset: TrainingPreset) -> Double? { dropout ?? (self.preset == nil ? nil : preset.dropout) }
+
+  /// As `dropout`: windows may be shorter than the model's context.
+  func blockSize(_ preset: TrainingPreset) -> Int? { blockSize ?? (self.preset == nil ? nil : preset.contextLength) }
+
+  /// Weights have the sizes that they have: options that ask for others are refused rather than ignored.
+  func requireSizes(_ sizes: GPTConfiguration, of folder: String, _ preset: TrainingPreset) throws {
+    var wrong: [String] = []
+    func check<Value: Equatable>(
+      _ given: Value?, _ presets: Value, _ own: Value, _ what: String, _ option: (Value) -> String
+    ) {
+      if let given, given != own { wrong.append(option(given) + " (it has \(what))") }
+      if given == nil, let name = self.preset, presets != own {
+        wrong.append("--preset \(name), which says \(option(presets)) (it has \(what))")
+      }
+    }
+    check(nLayer, preset.layerCount, sizes.layerCount, "\(sizes.layerCount)") { "--n-layer \($0)" }
+    check(nHead, preset.headCount, sizes.headCount, "\(sizes.headCount)") { "--n-head \($0)" }
+    check(nEmbd, preset.channelCount, sizes.channelCount, "\(sizes.channelCount)") { "--n-embd \($0)" }
+    check(bias, preset.hasBias, sizes.hasBias, sizes.hasBias ? "biases" : "none") { $0 ? "--bias" : "--no-bias" }
+    if let length = blockSize(preset), length > sizes.contextLength {
+      let source = blockSize == nil ? "--preset \(preset.name), which says " : ""
+      wrong.append("\(source)--block-size \(length) (its context is \(sizes.contextLength))")
+    }
+    guard wrong.isEmpty else {
+      throw ValidationError(
+        "the model in \(folder) contradicts \(wrong.joined(separator: ", ")); leave the options out, or start "
+          + "without --init-from")
+    }
+  }
+
   /// A new model that has no weights yet.
   func network(_ preset: TrainingPreset, vocabularySize: Int) throws -> GPT<Float> {
     let configuration = try GPTConfiguration(

@@ -95,8 +95,12 @@ public struct ModelDirectory: Sendable {
   // MARK: Reading
 
   /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
-  public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
-    let model = try loadModel(), tokenizer = try tokenizer()
+  ///
+  /// - Parameter dropout: What share to drop in training, instead of the configuration's: no weight depends on it.
+  public func load(
+    dropout: Double? = nil
+  ) throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
+    let model = try loadModel(dropout: dropout), tokenizer = try tokenizer()
     let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
     guard ids <= rows else {
       throw .configuration(
@@ -116,8 +120,15 @@ public struct ModelDirectory: Sendable {
   }
 
   /// Reads configuration and weights, where the tokenizer is another's business.
-  public func loadModel() throws(LanguageModelError) -> GPT<Float> {
-    let configuration = try configuration(), contents = try openWeights()
+  ///
+  /// - Parameter dropout: As for `load`.
+  public func loadModel(dropout: Double? = nil) throws(LanguageModelError) -> GPT<Float> {
+    var configuration = try configuration()
+    if let dropout {
+      configuration.dropout = dropout
+      if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    }
+    let contents = try openWeights()
     // Making a model, and listing what it lacks, takes time and memory by its configuration. One that is nowhere near
     // its weights is refused for that alone.
     guard configuration.isNear(contents) else {
@@ -149,9 +160,9 @@ public struct ModelDirectory: Sendable {
     }
   }
 
-  /// Reads the weights into a model of the same configuration. All or nothing where the file is at fault: every mismatch
-  /// and number that is not finite is listed in one error before a weight is changed. Only where the disk fails between
-  /// that and the end are some weights new and others old.
+  /// Reads the weights into a model of the same configuration. All or nothing where the file is at fault: every
+  /// mismatch and number that is not finite is listed in one error before a weight is changed. Only where the disk
+  /// fails between that and the end are some weights new and others old.
   ///
   /// - Complexity: reads the file twice.
   public func load(into model: GPT<Float>) throws(LanguageModelError) {

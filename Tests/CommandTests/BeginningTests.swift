@@ -123,4 +123,32 @@ import Testing
       #expect(outcome.errors == "error: \(file.path) is damaged: the key \"beta1\" is missing\n")
     }
   }
+
+  @Test(
+    "options that contradict the model of --init-from are named, exit code 64; dropout is no part of its weights",
+    arguments: [
+      ("--n-layer 2", "--n-layer 2 (it has 1)"), ("--n-head 2", "--n-head 2 (it has 1)"),
+      ("--n-embd 16 --bias", "--n-embd 16 (it has 8), --bias (it has none)"),
+      ("--block-size 9", "--block-size 9 (its context is 8)"),
+      ("--preset tiny --n-embd 8 --block-size 8", "--preset tiny, which says --n-layer 2 (it has 1)"),
+      ("--n-layer 1 --n-head 1 --n-embd 8 --no-bias --block-size 4 --dropout 0.25", ""),
+    ])
+  func sizesOfModel(given: String, complaint: String) throws {
+    try temporaryDirectory { path in
+      _ = try autograd(try options(path, "model") + ["--max-iters", "0"])
+      let outcome = try autograd(
+        try options(path, sizes: given.split(separator: " ").map(String.init))
+          + ["--init-from", path + "/model", "--max-iters", "1"])
+      if complaint.isEmpty {
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let settings = try autograd("inspect", path + "/run/checkpoints/step-00000001").output
+        #expect(settings.contains(" --dropout 0.25 ") && settings.contains(" --block-size 4 "))
+      } else {
+        #expect(outcome.status == 64)
+        let first = String(outcome.errors.split(separator: "\n").first ?? "")
+        #expect(first.hasPrefix("Error: the model in \(path)/model contradicts " + complaint), "\(first)")
+        #expect(!FileManager.default.fileExists(atPath: path + "/run"))
+      }
+    }
+  }
 }
