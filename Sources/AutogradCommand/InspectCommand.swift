@@ -10,7 +10,7 @@ struct InspectCommand: ParsableCommand, HasExamples {
     abstract: "Shows what a model directory, a checkpoint or a safetensors file holds.",
     discussion: """
       Shows the configuration, and names, types, shapes and sizes of the tensors; of a run its checkpoints, and of a
-      checkpoint how far the run was and with what settings. Checkpoints are verified.
+      checkpoint how far the run was and with what settings. Checkpoints are verified: exit code 8 where one is damaged.
       """)
 
   static let examples = [
@@ -63,6 +63,7 @@ struct InspectCommand: ParsableCommand, HasExamples {
 
   private func showCheckpoints(_ store: CheckpointStore) throws {
     let best = try store.best(), entries = try store.entries()
+    var problems: [CheckpointError] = []
     Console.showLine(entries.isEmpty ? "no checkpoints" : "checkpoints:")
     for entry in entries {
       var notes: [String] = []
@@ -74,9 +75,23 @@ struct InspectCommand: ParsableCommand, HasExamples {
         if entry == entries.last { notes.append("newest") }
       } catch {
         notes = ["\(error)"]
+        problems.append(error)
       }
       Console.showLine("  " + store.path(entry) + "  " + notes.joined(separator: ", "))
     }
+    try report(problems, of: entries.count, in: store.folder)
+  }
+
+  /// Once all is shown: the code of what is wrong. What the system could not read may well be good.
+  private func report(_ problems: [CheckpointError], of count: Int, in folder: String) throws {
+    let damaged = problems.count { if case .damaged = $0 { true } else { false } }
+    guard damaged > 0 else {
+      if let first = problems.first { throw first }
+      return
+    }
+    throw InputError(
+      sentence: "\(damaged) of the \(count) checkpoints in \(folder) \(damaged == 1 ? "is" : "are") damaged, as shown",
+      exit: .noCheckpoint)
   }
 
   private func show(_ configuration: GPTConfiguration) {
