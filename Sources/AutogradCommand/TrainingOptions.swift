@@ -78,6 +78,10 @@ struct TrainingOptions: ParsableArguments {
     if let threads, !(1...256).contains(threads) {
       throw ValidationError("--threads must lie between 1 and 256, got \(threads)")
     }
+    for (option, isGiven) in [("--min-lr", minLr != nil), ("--lr-decay-iters", lrDecayIters != nil)]
+    where isGiven && schedule == .constant {
+      throw ValidationError("\(option) means nothing with --schedule constant, whose rate stays; leave one of them out")
+    }
   }
 
   func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
@@ -101,7 +105,8 @@ struct TrainingOptions: ParsableArguments {
     return result
   }
 
-  /// The settings by their names in checkpoints; nil where one was not given.
+  /// The settings by their names in checkpoints; nil where one was not given. A test asks `train --help` whether all
+  /// options are here or among those that are no setting: --threads and --trace.
   var named: [(name: String, value: Any?)] {
     [
       ("init_from", initFrom), ("batch_size", batchSize), ("grad_accum", gradAccum), ("recompute", recompute),
