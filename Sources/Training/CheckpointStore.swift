@@ -137,11 +137,6 @@ public struct CheckpointStore: Sendable {
     try fileSystem.removeTree(doomed)
   }
 
-  /// Removes all but the newest `count` and `best`.
-  func prune(keeping count: Int, best: Entry?) throws(FileError) {
-    for entry in try entries().dropLast(count) where entry != best { try remove(entry) }
-  }
-
   /// Gives a checkpoint a name under which it is no longer found, and lets it stand.
   ///
   /// - Returns: Its new path.

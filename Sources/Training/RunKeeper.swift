@@ -1,4 +1,4 @@
-public import Base
+import Base
 import Kernels
 import LanguageModel
 import NeuralNetwork
@@ -130,7 +130,7 @@ public final class RunKeeper {
   /// Removes what is not to stay; what cannot be removed stays until the next time.
   private func prune(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
     do throws(FileError) {
-      try store.prune(keeping: trainer.configuration.keptCheckpoints, best: try store.best())
+      try store.prune(keeping: trainer.configuration.keptCheckpoints)
       for path in superseded { try store.fileSystem.removeTree(path) }
       superseded = []
     } catch {
@@ -150,18 +150,5 @@ public final class RunKeeper {
     } catch {
       throw .checkpoint(error)
     }
-  }
-}
-
-extension CheckpointStore {
-  /// The checkpoint with the least validation loss, the oldest of equals; nil where none was measured.
-  public func best() throws(FileError) -> Entry? {
-    var best: (entry: Entry, loss: Double)?
-    for entry in try entries() {
-      let record = try? Checkpoint.record(path(entry), fileSystem)
-      guard let loss = record?.validationLoss, loss.isFinite else { continue }
-      if best.map({ loss < $0.loss }) ?? true { best = (entry, loss) }
-    }
-    return best?.entry
   }
 }
