@@ -12,7 +12,7 @@ A target's files are made by its module in Scripts/fuzz_corpus.
 import functools
 import pathlib
 
-from fuzz_corpus import configuration, json_text, manifest, record, safetensors, text, tokenizer, weights
+from fuzz_corpus import configuration, json_text, manifest, record, safetensors, start, text, tokenizer, weights
 from fuzz_corpus.corpus import Corpus
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Fuzz" / "Corpus"
@@ -27,6 +27,7 @@ TARGETS = {
     "text": text,
     "manifest": manifest,
     "record": record,
+    "start": start,
 }
 
 

@@ -35,4 +35,14 @@ extension FuzzTarget {
     try require(try read(record.json)?.json == record.json, "a record reads back as another")
     return true
   }
+
+  /// What a run begins with comes back as it was written.
+  static let start = FuzzTarget("start") { bytes throws(BrokenProperty) in
+    func read(_ bytes: [UInt8]) throws(BrokenProperty) -> RunStart? {
+      try accepted { () throws(CheckpointError) in try RunStart(parsing: bytes, path: "run.json") }
+    }
+    guard let start = try read(bytes) else { return false }
+    try require(try read(start.bytes)?.bytes == start.bytes, "a run's beginning reads back as another")
+    return true
+  }
 }

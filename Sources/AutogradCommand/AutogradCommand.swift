@@ -35,17 +35,17 @@ struct AutogradCommand: ParsableCommand, HasExamples {
       // Help and version come as errors, too.
       var message = fullMessage(for: error, columns: 100)
       while message.last == "\n" { message.removeLast() }
-      Console.showLine(message.contains("USAGE:") ? message + "\n\n" + examplesOfInvocation() : message)
+      Console.showLine(message.contains("USAGE:") ? message + "\n\n" + endOfHelp() : message)
     }
   }
 
-  /// The examples of the command that the arguments name.
-  private static func examplesOfInvocation() -> String {
+  /// The examples of the command that the arguments name; where they name none, the exit codes of all of them first.
+  private static func endOfHelp() -> String {
     let named = CommandLine.arguments.dropFirst().compactMap { argument in
       commands.first { $0.configuration.commandName == argument }
     }
-    let lines = (named.first?.examples ?? examples).map { "  " + $0 }
-    return (["EXAMPLES:"] + lines).joined(separator: "\n")
+    let lines = ["EXAMPLES:"] + (named.first?.examples ?? examples).map { "  " + $0 }
+    return (named.isEmpty ? ["EXIT CODES:"] + Exit.lines + [""] + lines : lines).joined(separator: "\n")
   }
 }
 

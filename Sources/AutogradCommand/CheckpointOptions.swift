@@ -3,17 +3,13 @@ import Training
 
 extension NonFinitePolicy: ExpressibleByArgument {}
 
+/// When a run saves, and what it does where a step goes wrong. No memory depends on it: `plan` takes it and lets it be.
 struct CheckpointOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps between checkpoints; 0: at the end only (250).", valueName: "n"))
   var saveEvery: Int?
 
   @Option(help: ArgumentHelp("Checkpoints that stay, the best apart (2).", valueName: "n"))
   var keep: Int?
-
-  @Option(
-    defaultAsFlag: "auto",
-    help: ArgumentHelp("Go on from this checkpoint, or the newest.", valueName: "auto|path"))
-  var resume: String?
 
   @Option(
     name: .customLong("on-nonfinite"),
@@ -30,7 +26,14 @@ struct CheckpointOptions: ParsableArguments {
     if let keep { configuration.keptCheckpoints = keep }
     if let onNonfinite { configuration.nonFinitePolicy = onNonfinite }
   }
+}
 
-  /// The checkpoint that `--resume` names; nil where it says `auto`.
-  var resumePath: String? { resume == "auto" ? nil : resume }
+struct ResumeOptions: ParsableArguments {
+  @Option(
+    defaultAsFlag: "auto",
+    help: ArgumentHelp("Go on from a run or checkpoint, or in --out.", valueName: "auto|path"))
+  var resume: String?
+
+  /// The run or checkpoint that `--resume` names; nil where it says `auto`.
+  var path: String? { resume == "auto" ? nil : resume }
 }

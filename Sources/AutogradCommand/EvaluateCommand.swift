@@ -16,7 +16,6 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
     "autograd evaluate --model runs/book --data other-book.txt --json",
   ]
 
-
   @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
   var model: String
 

@@ -12,6 +12,26 @@ enum Exit: Int32, CaseIterable {
   case nonFinite = 6
   case locked = 7
   case noCheckpoint = 8
+
+  /// As the help of `autograd` lists it.
+  var meaning: String {
+    switch self {
+    case .badInput: "a file, a text or settings that cannot be used"
+    case .outOfMemory: "not enough memory, found out before the first step"
+    case .inputOutput: "the disk failed, or is full"
+    case .nonFinite: "training stopped at a loss or gradient that is not a number"
+    case .locked: "another process writes to the run's folder"
+    case .noCheckpoint: "a checkpoint is damaged, or none can be used"
+    }
+  }
+
+  /// All codes with their meanings, in order; a signal that ends a run is raised again once the run is saved.
+  static var lines: [String] {
+    let others: [(Int32, String)] = [(0, "done"), (64, "the command line is wrong")]
+    return (others + allCases.map { ($0.rawValue, $0.meaning) }).sorted { $0.0 < $1.0 }.map { code, meaning in
+      String(repeating: " ", count: code < 10 ? 3 : 2) + "\(code)  \(meaning)"
+    }
+  }
 }
 
 /// What was wrong with the input, where no module has an error of its own for it.

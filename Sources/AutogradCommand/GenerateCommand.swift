@@ -13,7 +13,6 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     "autograd generate --model runs/book --temperature 0.5 --top-p 0.9 --num-samples 3 --stop \".\"",
   ]
 
-
   @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
   var model: String
 

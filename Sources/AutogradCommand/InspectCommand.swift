@@ -10,14 +10,13 @@ struct InspectCommand: ParsableCommand, HasExamples {
     abstract: "Shows what a model directory, a checkpoint or a safetensors file holds.",
     discussion: """
       Shows the configuration, and names, types, shapes and sizes of the tensors; of a run its checkpoints, and of a
-      checkpoint how far the run was and with what settings. Checkpoints are verified.
+      checkpoint how far the run was and with what settings. Checkpoints are verified: exit code 8 where one is damaged.
       """)
 
   static let examples = [
     "autograd inspect runs/book",
     "autograd inspect runs/book/checkpoints/step-00001000",
   ]
-
 
   @Argument(help: ArgumentHelp("A model directory, a checkpoint or a .safetensors file.", valueName: "path"))
   var path: String
@@ -37,14 +36,15 @@ struct InspectCommand: ParsableCommand, HasExamples {
   }
 
   private func show(_ checkpoint: Checkpoint) {
-    let record = checkpoint.record, progress = record.progress, data = record.data
+    let record = checkpoint.record, progress = record.progress, configuration = record.setup.configuration
+    let data = record.setup.data, text = data.path?.escapedForDisplay ?? "the stories"
     var rows = [
-      ("step", "\(progress.step) of \(record.configuration.maximumSteps)" + (record.isFinished ? ", finished" : "")),
+      ("step", "\(progress.step) of \(configuration.maximumSteps)" + (record.isFinished ? ", finished" : "")),
       ("tokens seen", progress.tokens.grouped),
       ("verified", "every file has the size and the SHA-256 of its manifest"),
       ("fingerprint", "\(record.fingerprint)"),
-      ("data", "\(data.path ?? "the stories"), \(data.byteCount.bytes), SHA-256 \(data.sha256.prefix(12))"),
-      ("settings", RunSettings(record).description),
+      ("data", "\(text), \(data.byteCount.bytes), SHA-256 \(data.sha256.prefix(12))"),
+      ("settings", RunSettings(record.setup).description),
       ("instructions", record.instructionSet),
     ]
     if let loss = record.validationLoss { rows.insert(("validation loss", loss.fixed(4)), at: 1) }
@@ -52,7 +52,7 @@ struct InspectCommand: ParsableCommand, HasExamples {
       rows.insert(("best so far", "\(best.validationLoss.fixed(4)) at step \(best.step)"), at: 2)
     }
     if progress.accumulated > 0 {
-      let count = record.configuration.accumulation
+      let count = configuration.accumulation
       rows.append(("under way", "\(progress.accumulated) of \(count) batches of step \(progress.step + 1)"))
     }
     if let evaluation = progress.evaluation {
@@ -63,6 +63,7 @@ struct InspectCommand: ParsableCommand, HasExamples {
 
   private func showCheckpoints(_ store: CheckpointStore) throws {
     let best = try store.best(), entries = try store.entries()
+    var problems: [CheckpointError] = []
     Console.showLine(entries.isEmpty ? "no checkpoints" : "checkpoints:")
     for entry in entries {
       var notes: [String] = []
@@ -74,9 +75,23 @@ struct InspectCommand: ParsableCommand, HasExamples {
         if entry == entries.last { notes.append("newest") }
       } catch {
         notes = ["\(error)"]
+        problems.append(error)
       }
       Console.showLine("  " + store.path(entry) + "  " + notes.joined(separator: ", "))
     }
+    try report(problems, of: entries.count, in: store.folder)
+  }
+
+  /// Once all is shown: the code of what is wrong. What the system could not read may well be good.
+  private func report(_ problems: [CheckpointError], of count: Int, in folder: String) throws {
+    let damaged = problems.count { if case .damaged = $0 { true } else { false } }
+    guard damaged > 0 else {
+      if let first = problems.first { throw first }
+      return
+    }
+    throw InputError(
+      sentence: "\(damaged) of the \(count) checkpoints in \(folder) \(damaged == 1 ? "is" : "are") damaged, as shown",
+      exit: .noCheckpoint)
   }
 
   private func show(_ configuration: GPTConfiguration) {

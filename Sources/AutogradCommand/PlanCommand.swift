@@ -10,7 +10,11 @@ struct PlanCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "plan",
     abstract: "Tells what train would need, without training: give it train's options.",
-    discussion: "Sizes come from a dry run, exact to the byte. Exit code 4 where the machine has less.")
+    discussion: """
+      Sizes come from a dry run, exact to the byte. Exit code 4 where the machine has less.
+      Takes all of train's options but --resume: a run that goes on needs what it needed. --out,
+      --save-every, --keep and --on-nonfinite decide nothing here; --fit prints them with the others.
+      """)
 
   static let examples = [
     "autograd plan --data book.txt --preset large --probe",
@@ -37,13 +41,15 @@ struct PlanCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup(visibility: .hidden) var checkpoints: CheckpointOptions
 
   mutating func run() throws { try reportingErrors { try plan() } }
 
   private func plan() throws {
     let preset = try model.resolvedPreset(forStories: data == nil)
-    let settings = try PreparedRun(
-      data: data, model: model, training: training, configuration: training.configuration(preset))
+    var configuration = training.configuration(preset)
+    checkpoints.apply(to: &configuration)
+    let settings = try PreparedRun(data: data, model: model, training: training, configuration: configuration)
     let planner = settings.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
     let command = fit == nil ? nil : TrainArguments(ForeignNames.translated(CommandLine.arguments)).command(chosen)

@@ -1,3 +1,4 @@
+import Base
 import Kernels
 import LanguageModel
 import Text
@@ -11,6 +12,8 @@ struct PreparedRun {
   private(set) var data: TrainingData
   let backend: Backend
   let trace: String?
+  /// The model directory, from the root, whose weights the run begins with; nil where they are new.
+  let initFrom: String?
   private var model: GPT<Float>
   private let isNew: Bool
 
@@ -20,31 +23,41 @@ struct PreparedRun {
   {
     if let problem = configuration.problem { throw TrainingError.invalidConfiguration(problem) }
     let preset = try options.resolvedPreset(forStories: path == nil)
-    let start = try training.initFrom.map { try ModelDirectory($0).load() }
+    let start = try training.initFrom.map { folder in
+      let directory = ModelDirectory(folder)
+      try options.requireSizes(try directory.configuration(), of: folder, preset)
+      return try directory.load(dropout: options.dropout(preset))
+    }
     let source = try TextSource(path: path, tokenizer: start?.tokenizer)
     let model = try start?.model ?? options.network(preset, vocabularySize: source.tokenizer.vocabularySize)
     try self.init(
       source, model, isNew: start == nil, configuration, batchSize: training.batchSize ?? preset.batchSize,
-      blockSize: options.blockSize ?? model.configuration.contextLength, training)
+      blockSize: options.blockSize(preset) ?? model.configuration.contextLength,
+      recomputes: training.recompute ?? false, initFrom: training.initFrom.map { absolutePath($0) ?? $0 }, training)
   }
 
-  /// A run that goes on from a checkpoint, whose weights are yet to be read.
+  /// A run that was begun before, with settings that may have changed since.
+  ///
+  /// - Parameter weights: What it begins again with, where that is a model; nil where weights are drawn anew, or are
+  ///   yet to be read from a checkpoint.
   init(
-    _ source: TextSource, _ record: CheckpointRecord, _ configuration: TrainingConfiguration, _ training: TrainingOptions
+    _ source: TextSource, _ setup: RunSetup, _ settings: RunSettings, weights: GPT<Float>? = nil,
+    _ training: TrainingOptions
   ) throws {
     try self.init(
-      source, GPT(record.model), isNew: true, configuration, batchSize: record.batchSize, blockSize: record.blockSize,
-      training)
+      source, weights ?? GPT(setup.model), isNew: weights == nil, settings.configuration,
+      batchSize: settings.batchSize, blockSize: settings.blockSize, recomputes: settings.recomputesBlocks,
+      initFrom: setup.initFrom, training)
   }
 
   private init(
     _ source: TextSource, _ model: GPT<Float>, isNew: Bool, _ configuration: TrainingConfiguration, batchSize: Int,
-    blockSize: Int, _ training: TrainingOptions
+    blockSize: Int, recomputes: Bool, initFrom: String?, _ training: TrainingOptions
   ) throws {
     try PreparedRun.check(model.configuration, batchSize, blockSize)
     (self.source, self.model, self.isNew, self.configuration) = (source, model, isNew, configuration)
-    self.model.recomputesBlocks = training.recompute
-    trace = training.trace
+    self.model.recomputesBlocks = recomputes
+    (trace, self.initFrom) = (training.trace, initFrom)
     data = try source.trainingData(blockSize: blockSize, batchSize: batchSize, seed: configuration.seed)
     backend = Backend(pool: training.threads.map { ThreadPool(threads: $0) } ?? .shared)
   }
@@ -102,6 +115,6 @@ struct PreparedRun {
     try planner.requireMemory()
     return try TrainingRun(
       source: source, model: try makeWeights(drawing: drawing), configuration: configuration, data: data,
-      backend: backend, trace: trace)
+      backend: backend, trace: trace, initFrom: initFrom)
   }
 }

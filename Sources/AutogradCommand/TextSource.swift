@@ -45,7 +45,7 @@ struct TextSource {
 
   private static func difference(_ expected: DataIdentity, _ found: DataIdentity) -> String {
     func name(_ data: DataIdentity) -> String {
-      (data.path ?? "the stories") + " (\(data.byteCount) bytes, SHA-256 \(data.sha256.prefix(12)))"
+      (data.path?.escapedForDisplay ?? "the stories") + " (\(data.byteCount) bytes, SHA-256 \(data.sha256.prefix(12)))"
     }
     return "the run was trained on another text: on \(name(expected)), and this is \(name(found)); name the same text "
       + "with --data, or start a new run from the weights with --init-from"

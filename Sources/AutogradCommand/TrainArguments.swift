@@ -5,7 +5,7 @@ struct TrainArguments {
   private let arguments: [String]
 
   private static let dropped = ["--batch-size", "--grad-accum", "--fit"]
-  private static let droppedFlags = ["--probe", "--json", "--recompute"]
+  private static let droppedFlags = ["--probe", "--json", "--recompute", "--no-recompute"]
 
   /// - Parameter arguments: All of them, the program's name first.
   init(_ arguments: [String]) {

@@ -19,7 +19,6 @@ struct TrainCommand: ParsableCommand, HasExamples {
     "autograd train --data book.txt --out runs/book --preset medium --max-iters 5000",
   ]
 
-
   @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
   var data: String?
 
@@ -29,79 +28,30 @@ struct TrainCommand: ParsableCommand, HasExamples {
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
   @OptionGroup var checkpoints: CheckpointOptions
+  @OptionGroup var resuming: ResumeOptions
 
   mutating func run() throws { try reportingErrors { try train() } }
 
   private func train() throws {
-    if checkpoints.resume != nil { return try resume() }
+    if resuming.resume != nil { return try resume() }
     let run = try newRun()
     let directory = try RunDirectory(out ?? defaultOut)
     try run.execute(in: directory, superseded: try directory.startAfresh())
   }
 
-  private var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
+  var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
 
   // MARK: A new run
 
-  private func newRun() throws -> TrainingRun {
+  func newRun() throws -> TrainingRun {
     let preset = try model.resolvedPreset(forStories: data == nil)
     return try PreparedRun(data: data, model: model, training: training, configuration: configuration(preset)).run()
   }
 
-  private func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
+  func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
     var configuration = training.configuration(preset)
     checkpoints.apply(to: &configuration)
     return configuration
-  }
-
-  // MARK: Going on
-
-  private func resume() throws {
-    let named = try checkpoints.resumePath.map(TrainCommand.checkpointPath)
-    let directory = try RunDirectory(out ?? named?.run ?? defaultOut)
-    let beginning =
-      try named?.checkpoint.map { try directory.checkpoint(at: $0) } ?? directory.newestCheckpoint()
-    guard let beginning else {
-      if let named { throw CheckpointError.none(path: named.run + "/checkpoints") }
-      let run = try newRun()
-      Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
-      return try run.execute(in: directory)
-    }
-    let checkpoint = beginning.checkpoint, record = checkpoint.record, settings = RunSettings(record)
-    let (asked, given) = try askedSettings(record)
-    let contradictions = settings.contradictions(to: asked, given: given)
-    guard contradictions.isEmpty else {
-      throw InputError(
-        sentence: "\(checkpoint.path) was made with \(contradictions.joined(separator: ", ")); "
-          + "leave these options out, or start a new run from its weights with --init-from")
-    }
-    let source = try TextSource(
-      path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
-    let run = try PreparedRun(source, record, settings.changed(by: asked, given: given), training).run(drawing: false)
-    for note in try directory.settle(beginning) { Console.writeError("warning: \(note)") }
-    try run.execute(in: directory, from: checkpoint)
-  }
-
-  /// What `--resume PATH` names: a checkpoint and its run, or a run alone, of which the newest is meant.
-  private static func checkpointPath(_ path: String) throws -> (run: String, checkpoint: String?) {
-    let files = POSIXFileSystem()
-    guard files.exists(path) else { throw InputError(sentence: "there is no checkpoint \(path); check the path") }
-    if files.isDirectory(path + "/checkpoints") { return (path, nil) }
-    return (parentDirectory(of: parentDirectory(of: path)), path)
-  }
-
-  /// The settings that the options ask for, and which of them were given.
-  private func askedSettings(_ record: CheckpointRecord) throws -> (RunSettings, Set<String>) {
-    let preset = try model.resolvedPreset(forStories: record.data.path == nil)
-    var given = Set((training.named + model.named + checkpoints.named).filter { $0.value != nil }.map(\.name))
-    if model.preset != nil { given.formUnion(ModelOptions.namesInPreset) }
-    return (
-      RunSettings(
-        configuration: configuration(preset), batchSize: training.batchSize ?? preset.batchSize,
-        blockSize: model.blockSize ?? preset.contextLength, layerCount: model.nLayer ?? preset.layerCount,
-        headCount: model.nHead ?? preset.headCount, channelCount: model.nEmbd ?? preset.channelCount,
-        dropout: model.dropout ?? preset.dropout, hasBias: model.bias ?? preset.hasBias), given
-    )
   }
 
   /// The name of a file without its folders and without what follows the first dot.
@@ -156,6 +106,40 @@ struct ModelOptions: ParsableArguments {
       throw ValidationError("there is no preset '\(preset)'; choose one of \(names)")
     }
     return found
+  }
+
+  // MARK: For a model that exists
+
+  /// The share to drop in training: as given, or as a named preset has it; nil where the model's own counts.
+  func dropout(_ preset: TrainingPreset) -> Double? { dropout ?? (self.preset == nil ? nil : preset.dropout) }
+
+  /// As `dropout`: windows may be shorter than the model's context.
+  func blockSize(_ preset: TrainingPreset) -> Int? { blockSize ?? (self.preset == nil ? nil : preset.contextLength) }
+
+  /// Weights have the sizes that they have: options that ask for others are refused rather than ignored.
+  func requireSizes(_ sizes: GPTConfiguration, of folder: String, _ preset: TrainingPreset) throws {
+    var wrong: [String] = []
+    func check<Value: Equatable>(
+      _ given: Value?, _ presets: Value, _ own: Value, _ what: String, _ option: (Value) -> String
+    ) {
+      if let given, given != own { wrong.append(option(given) + " (it has \(what))") }
+      if given == nil, let name = self.preset, presets != own {
+        wrong.append("--preset \(name), which says \(option(presets)) (it has \(what))")
+      }
+    }
+    check(nLayer, preset.layerCount, sizes.layerCount, "\(sizes.layerCount)") { "--n-layer \($0)" }
+    check(nHead, preset.headCount, sizes.headCount, "\(sizes.headCount)") { "--n-head \($0)" }
+    check(nEmbd, preset.channelCount, sizes.channelCount, "\(sizes.channelCount)") { "--n-embd \($0)" }
+    check(bias, preset.hasBias, sizes.hasBias, sizes.hasBias ? "biases" : "none") { $0 ? "--bias" : "--no-bias" }
+    if let length = blockSize(preset), length > sizes.contextLength {
+      let source = blockSize == nil ? "--preset \(preset.name), which says " : ""
+      wrong.append("\(source)--block-size \(length) (its context is \(sizes.contextLength))")
+    }
+    guard wrong.isEmpty else {
+      throw ValidationError(
+        "the model in \(folder) contradicts \(wrong.joined(separator: ", ")); leave the options out, or start "
+          + "without --init-from")
+    }
   }
 
   /// A new model that has no weights yet.

@@ -17,8 +17,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Batches per step (1).", valueName: "n"))
   var gradAccum: Int?
 
-  @Flag(help: "Compute activations again in backward: less memory, more time.")
-  var recompute = false
+  @Flag(inversion: .prefixedNo, help: "Compute activations again in backward: less memory, more time (no).")
+  var recompute: Bool?
 
   @Option(help: ArgumentHelp("Steps (2000); also --iters.", valueName: "n"))
   var maxIters: Int?
@@ -78,6 +78,10 @@ struct TrainingOptions: ParsableArguments {
     if let threads, !(1...256).contains(threads) {
       throw ValidationError("--threads must lie between 1 and 256, got \(threads)")
     }
+    for (option, isGiven) in [("--min-lr", minLr != nil), ("--lr-decay-iters", lrDecayIters != nil)]
+    where isGiven && schedule == .constant {
+      throw ValidationError("\(option) means nothing with --schedule constant, whose rate stays; leave one of them out")
+    }
   }
 
   func configuration(_ preset: TrainingPreset) -> TrainingConfiguration {
@@ -101,10 +105,12 @@ struct TrainingOptions: ParsableArguments {
     return result
   }
 
-  /// The settings by their names in checkpoints; nil where one was not given.
+  /// The settings by their names in checkpoints; nil where one was not given. A test asks `train --help` whether all
+  /// options are here or among those that are no setting: --threads and --trace.
   var named: [(name: String, value: Any?)] {
     [
-      ("batch_size", batchSize), ("grad_accum", gradAccum), ("max_iters", maxIters), ("optimizer", optimizer),
+      ("init_from", initFrom), ("batch_size", batchSize), ("grad_accum", gradAccum), ("recompute", recompute),
+      ("max_iters", maxIters), ("optimizer", optimizer),
       ("learning_rate", learningRate), ("min_lr", minLr), ("schedule", schedule), ("warmup_iters", warmupIters),
       ("lr_decay_iters", lrDecayIters), ("weight_decay", weightDecay), ("beta1", beta1), ("beta2", beta2),
       ("grad_clip", gradClip), ("eval_interval", evalInterval), ("eval_iters", evalIters),

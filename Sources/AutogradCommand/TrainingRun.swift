@@ -13,13 +13,16 @@ struct TrainingRun {
   let backend: Backend
   /// Where a trace of one step goes.
   let trace: String?
+  /// The model directory, from the root, whose weights the run began with; nil where they were new.
+  let initFrom: String?
 
   init(
     source: TextSource, model: GPT<Float>, configuration: TrainingConfiguration, data: TrainingData,
-    backend: Backend, trace: String?
+    backend: Backend, trace: String?, initFrom: String?
   ) throws {
     trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)
     (self.source, self.data, self.backend, self.trace) = (source, data, backend, trace)
+    self.initFrom = initFrom
   }
 
   /// Trains, from the beginning or from a checkpoint, and ends the process by the signal that interrupted it.
@@ -29,11 +32,10 @@ struct TrainingRun {
     in directory: RunDirectory, from checkpoint: Checkpoint? = nil, superseded: [String] = []
   ) throws {
     let keeper = RunKeeper(
-      store: directory.store, tokenizer: source.tokenizer, data: source.identity, batchSize: data.training.batchSize,
-      blockSize: data.training.blockSize)
+      store: directory.store, tokenizer: source.tokenizer, data: source.identity, initFrom: initFrom)
     keeper.noteSuperseded(superseded)
     var teller = Teller(out: directory.path, maximumSteps: trainer.configuration.maximumSteps)
-    // What cannot be written is lost; the run is not.
+    if checkpoint == nil { begin(in: directory, keeper, &teller) }
     Signals.watch()
     if let checkpoint {
       try checkpoint.restore(into: trainer)
@@ -59,6 +61,17 @@ struct TrainingRun {
       throw error
     }
     try finish(directory, &teller)
+  }
+
+  /// Writes down what the run begins with, so that it can begin again as long as it has no checkpoint.
+  private func begin(in directory: RunDirectory, _ keeper: RunKeeper, _ teller: inout Teller) {
+    do throws(CheckpointError) {
+      try directory.begin(with: keeper.start(of: trainer))
+    } catch {
+      teller.warn(
+        0, "what the run begins with was not saved: \(error). Should it be killed before its first checkpoint, start "
+          + "it again by the same command")
+    }
   }
 
   private func train(_ keeper: RunKeeper, _ directory: RunDirectory, _ teller: inout Teller) throws {
@@ -142,7 +155,8 @@ struct TrainingRun {
   }
 }
 
-/// Passes on what a run tells: to the log and to whoever watches. Neither can stop the run.
+/// Passes on what a run tells: to the log and to whoever watches. Neither can stop the run: what cannot be written is
+/// lost, and the run is not.
 private struct Teller {
   private let log: TrainingLog?
   private var progress: Progress

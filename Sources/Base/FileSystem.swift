@@ -111,8 +111,11 @@ extension FileSystem {
 
   /// Removes the temporary files that writers left which were killed. None may be at work in the folder.
   public func removeTemporaries(in folder: String) throws(FileError) {
-    for name in try list(folder) where name.hasPrefix(".autograd-") && name.hasSuffix(".tmp") {
-      try remove(folder + "/" + name)
+    let prefix = ".autograd-", suffix = ".tmp"
+    for name in try list(folder) where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
+      // Another number would be spelt otherwise: what merely resembles ours is somebody else's.
+      let number = name.dropFirst(prefix.count).dropLast(suffix.count)
+      if let value = UInt(number), "\(value)" == number { try remove(folder + "/" + name) }
     }
   }
 

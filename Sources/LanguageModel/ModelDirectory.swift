@@ -95,8 +95,12 @@ public struct ModelDirectory: Sendable {
   // MARK: Reading
 
   /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
-  public func load() throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
-    let model = try loadModel(), tokenizer = try tokenizer()
+  ///
+  /// - Parameter dropout: What share to drop in training, instead of the configuration's: no weight depends on it.
+  public func load(
+    dropout: Double? = nil
+  ) throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
+    let model = try loadModel(dropout: dropout), tokenizer = try tokenizer()
     let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
     guard ids <= rows else {
       throw .configuration(
@@ -119,8 +123,15 @@ public struct ModelDirectory: Sendable {
   }
 
   /// Reads configuration and weights, where the tokenizer is another's business.
-  public func loadModel() throws(LanguageModelError) -> GPT<Float> {
-    let configuration = try configuration(), contents = try openWeights()
+  ///
+  /// - Parameter dropout: As for `load`.
+  public func loadModel(dropout: Double? = nil) throws(LanguageModelError) -> GPT<Float> {
+    var configuration = try configuration()
+    if let dropout {
+      configuration.dropout = dropout
+      if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    }
+    let contents = try openWeights()
     // Making a model, and listing what it lacks, takes time and memory by its configuration. One that is nowhere near
     // its weights is refused for that alone.
     guard configuration.isNear(contents) else {
@@ -155,9 +166,15 @@ public struct ModelDirectory: Sendable {
     }
   }
 
-  /// Reads the weights into a model of the same configuration. All or nothing: every mismatch is listed in one error.
+  /// Reads the weights into a model of the same configuration. All or nothing where the file is at fault: every
+  /// mismatch and number that is not finite is listed in one error before a weight is changed. Only where the disk
+  /// fails between that and the end are some weights new and others old.
+  ///
+  /// - Complexity: reads the file twice.
   public func load(into model: GPT<Float>) throws(LanguageModelError) {
-    try load(into: model, from: try openWeights())
+    let contents = try openWeights()
+    try load(into: model, from: contents, writing: false)
+    try load(into: model, from: contents)
   }
 
   private func openWeights() throws(LanguageModelError) -> SafetensorsFile {
@@ -176,13 +193,17 @@ public struct ModelDirectory: Sendable {
 
   /// Reads the weights into a model. Where tensors do not fit, nothing was changed; where numbers are not finite, the
   /// model is of no use.
-  package func load(into model: GPT<Float>, from contents: SafetensorsFile) throws(LanguageModelError) {
+  ///
+  /// - Parameter writing: False only reads, for the errors.
+  package func load(
+    into model: GPT<Float>, from contents: SafetensorsFile, writing: Bool = true
+  ) throws(LanguageModelError) {
     let path = file("model.safetensors")
     var problems = mismatches(model, contents)
     do throws(SafetensorsError) {
       if problems.isEmpty {
         for named in model.parameters {
-          guard let (index, value) = try set(named, from: contents) else { continue }
+          guard let (index, value) = try set(named, from: contents, writing: writing) else { continue }
           problems.append("\(named.path) holds \(value) at index \(index)")
         }
       }
@@ -196,7 +217,7 @@ public struct ModelDirectory: Sendable {
   ///
   /// - Returns: The first number in the file that is not finite, and where it stands there.
   private func set(
-    _ named: NamedParameter<Float>, from contents: SafetensorsFile
+    _ named: NamedParameter<Float>, from contents: SafetensorsFile, writing: Bool
   ) throws(SafetensorsError) -> (index: Int, value: Float)? {
     let name = entry(named.path, contents)?.name ?? named.path, count = named.parameter.count
     let isTransposed = GPTWeightNames.isTransposed(named.path)
@@ -204,6 +225,7 @@ public struct ModelDirectory: Sendable {
     for first in stride(from: 0, to: count, by: 1 << 20) {
       let piece = try contents.floats(name, elements: first..<min(count, first + 1 << 20))
       if let offset = piece.firstIndex(where: { !$0.isFinite }) { return (first + offset, piece[offset]) }
+      if !writing { continue }
       // INVARIANT: no step is running on a model that is being loaded; indices lie below `count`.
       let values = unsafe named.parameter.values
       if isTransposed {

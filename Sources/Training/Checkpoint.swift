@@ -64,8 +64,7 @@ public struct Checkpoint: Sendable {
   /// What the user should know where other instructions go on: nil where they are the same.
   public func otherInstructions(than trainer: Trainer) -> String? {
     guard trainer.instructionSet != record.instructionSet else { return nil }
-    return "\(path) was made with \(record.instructionSet) instructions and this run has \(trainer.instructionSet): "
-      + "its results will differ in the last bits"
+    return RunStart.difference(path, record.instructionSet, trainer.instructionSet)
   }
 
   /// Puts a run of the same model and settings where this checkpoint was made, bit for bit, which the fingerprint
@@ -73,7 +72,7 @@ public struct Checkpoint: Sendable {
   ///
   /// - Throws: `unfit`, `damaged`.
   public func restore(into trainer: Trainer) throws(CheckpointError) {
-    guard record.model == trainer.model.configuration else {
+    guard record.setup.model == trainer.model.configuration else {
       throw .unfit("\(path) holds a model of another configuration; make the model from the checkpoint's")
     }
     guard record.progress.accumulated < max(1, trainer.configuration.accumulation) else {

@@ -11,6 +11,12 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
   case noneVerifies(folder: String, [String])
   /// Nothing there is a checkpoint.
   case none(path: String)
+  /// A run is to go on in a folder that holds none.
+  case noRun(path: String)
+  /// A checkpoint that does not lie in a run, so that nobody knows where the run is to go on.
+  case strayCheckpoint(path: String)
+  /// Something else has the name of a run directory's lock.
+  case foreignLock(path: String)
   /// A run that did not come to its end has checkpoints in the directory, the newest of this step.
   case occupied(path: String, step: Int)
   /// The run directory belongs to another process.
@@ -26,6 +32,13 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
       "none of the checkpoints in \(folder) can be used: \(problems.joined(separator: "; ")). "
         + "Restore one from a backup, or move the folder away to start afresh"
     case .none(let path): "\(path) holds no checkpoint; name a folder step-… or a run that has one"
+    case .noRun(let path):
+      "\(path) holds no run that could go on; name a run's folder or a checkpoint step-…, or repeat the command that "
+        + "began the run, with --out \(path) --resume"
+    case .strayCheckpoint(let path):
+      "\(path) lies in no run's folder checkpoints; name the folder in which the run is to go on with --out"
+    case .foreignLock(let path):
+      "\(path) is no lock of a run, and would be emptied; move it away, or choose another --out"
     case .occupied(let path, let step):
       "\(path) holds an unfinished run, saved at step \(step); go on with it with --resume, name another folder with "
         + "--out, or remove \(path)/checkpoints"

@@ -12,6 +12,7 @@ package struct CheckpointManifest: Equatable {
   static let name = "manifest.json"
   private static let format = "swift-autograd checkpoint"
   private static let version = 1
+  static let byteLimit = 1 << 20
 
   package let files: [File]
 
@@ -62,6 +63,12 @@ package struct CheckpointManifest: Equatable {
     }
     guard !files.isEmpty else { throw ManifestProblem("\(CheckpointManifest.name) lists no files") }
     self.files = files
+  }
+
+  /// Whether a folder holds a manifest that can be read, whatever has become of the files that it lists.
+  static func stands(in folder: String, _ fileSystem: some FileSystem) -> Bool {
+    guard let bytes = try? fileSystem.read(folder + "/" + name, byteLimit: byteLimit) else { return false }
+    return (try? CheckpointManifest(parsing: bytes)) != nil
   }
 
   package struct ManifestProblem: Error {

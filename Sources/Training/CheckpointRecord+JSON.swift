@@ -31,7 +31,11 @@ struct Fields {
   func string(_ key: String) throws(RecordProblem) -> String { try value(key, "a string", \.stringValue) }
 
   func optionalString(_ key: String) throws(RecordProblem) -> String? {
-    json[key]?.isNull == true ? nil : try string(key)
+    json[key] == nil || json[key]?.isNull == true ? nil : try string(key)
+  }
+
+  func optionalFlag(_ key: String) throws(RecordProblem) -> Bool? {
+    json[key] == nil ? nil : try value(key, "true or false", \.boolValue)
   }
 
   func count(_ key: String, least: Int = 0) throws(RecordProblem) -> Int {

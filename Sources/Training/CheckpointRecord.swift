@@ -1,14 +1,10 @@
 package import Base
-public import LanguageModel
+import LanguageModel
 
-/// What stands in a checkpoint beside weights, moments and tokenizer: how far the run has come, with what settings and
-/// on what data. The file `training.json`.
+/// What stands in a checkpoint beside weights, moments and tokenizer: what the run is and how far it has come. The file
+/// `training.json`.
 public struct CheckpointRecord: Sendable {
-  public let configuration: TrainingConfiguration
-  public let model: GPTConfiguration
-  public let batchSize: Int
-  public let blockSize: Int
-  public let data: DataIdentity
+  public let setup: RunSetup
   public let progress: TrainingProgress
   public let curve: LossCurve
   public let fingerprint: Fingerprint
@@ -23,34 +19,30 @@ public struct CheckpointRecord: Sendable {
   }
 
   /// Whether the run had come to its end.
-  public var isFinished: Bool { progress.isSettled && progress.step >= configuration.maximumSteps }
+  public var isFinished: Bool { progress.isSettled && progress.step >= setup.configuration.maximumSteps }
 
   package var json: JSON {
     let series = curve.series
-    return .object([
-      JSON.Member("progress", progress.json), JSON.Member("fingerprint", .string(fingerprint.hexadecimal)),
-      JSON.Member("training", configuration.json), JSON.Member("batch_size", .integer(Int64(batchSize))),
-      JSON.Member("block_size", .integer(Int64(blockSize))), JSON.Member("data", data.json),
-      JSON.Member("instruction_set", .string(instructionSet)),
-      JSON.Member(
-        "curve",
-        .object([
-          JSON.Member("optimum", .optional(curve.optimum)), JSON.Member("training", series.training.json),
-          JSON.Member("validation", series.validation.json),
-        ])),
-    ])
+    return .object(
+      [JSON.Member("progress", progress.json), JSON.Member("fingerprint", .string(fingerprint.hexadecimal))]
+        + setup.members
+        + [
+          JSON.Member("instruction_set", .string(instructionSet)),
+          JSON.Member(
+            "curve",
+            .object([
+              JSON.Member("optimum", .optional(curve.optimum)), JSON.Member("training", series.training.json),
+              JSON.Member("validation", series.validation.json),
+            ])),
+        ])
   }
 
   /// - Throws: Where a key is missing or of the wrong kind.
   package init(json: JSON, model: GPTConfiguration) throws(RecordProblem) {
     let fields = Fields(json)
-    self.model = model
     progress = try TrainingProgress(fields.object("progress"))
     fingerprint = Fingerprint(hexadecimal: try fields.string("fingerprint"))
-    configuration = try TrainingConfiguration(fields.object("training"))
-    batchSize = try fields.count("batch_size", least: 1)
-    blockSize = try fields.count("block_size", least: 1)
-    data = try DataIdentity(fields.object("data"))
+    setup = try RunSetup(fields, model: model)
     instructionSet = try fields.string("instruction_set")
     let curve = try fields.object("curve")
     self.curve = LossCurve(
@@ -59,11 +51,9 @@ public struct CheckpointRecord: Sendable {
   }
 
   init(
-    configuration: TrainingConfiguration, model: GPTConfiguration, batchSize: Int, blockSize: Int, data: DataIdentity,
-    progress: TrainingProgress, curve: LossCurve, fingerprint: Fingerprint, instructionSet: String
+    setup: RunSetup, progress: TrainingProgress, curve: LossCurve, fingerprint: Fingerprint, instructionSet: String
   ) {
-    (self.configuration, self.model, self.batchSize, self.blockSize) = (configuration, model, batchSize, blockSize)
-    (self.data, self.progress, self.curve) = (data, progress, curve)
+    (self.setup, self.progress, self.curve) = (setup, progress, curve)
     (self.fingerprint, self.instructionSet) = (fingerprint, instructionSet)
   }
 }

@@ -3,8 +3,9 @@ public import Base
 /// The checkpoints of a run, each a folder `step-00001000`, or `step-00001000-2` where that step was saved before.
 ///
 /// After `save` has returned, that checkpoint survives any loss of power; before, all older ones do. A name is never
-/// used twice while its folder stands, and nothing that stands is renamed over or written to. Folders whose names begin
-/// with a dot are unfinished; only they may be removed unasked.
+/// used twice while its folder stands, and nothing that stands is renamed over or written to. Unfinished are folders
+/// named `.step-00001000.tmp`, on their way in, and `.step-00001000.old`, on their way out; only they may be removed
+/// unasked. Whatever else lies in the folder is somebody else's.
 public struct CheckpointStore: Sendable {
   public let folder: String
   let fileSystem: any FileSystem
@@ -65,7 +66,7 @@ public struct CheckpointStore: Sendable {
     try fileSystem.createDirectory(folder)
     let last = try entries().last { $0.step == step }
     let entry = Entry(step: step, number: (last?.number ?? 0) + 1)
-    let temporary = folder + "/." + entry.name + ".tmp"
+    let temporary = folder + "/." + entry.name + CheckpointStore.incoming
     if fileSystem.exists(temporary) { try fileSystem.removeTree(temporary) }
     try fileSystem.makeDirectory(temporary)
     do throws(FileError) {
@@ -109,25 +110,31 @@ public struct CheckpointStore: Sendable {
 
   // MARK: Removing
 
-  /// Removes what earlier processes left unfinished.
+  /// Removes what earlier processes left unfinished, by the names that `save` and `remove` give and by no others.
   ///
   /// - Precondition: The run directory is locked.
   func removeUnfinished() throws(FileError) {
     guard fileSystem.exists(folder) else { return }
-    for name in try fileSystem.list(folder) where name.hasPrefix(".") { try fileSystem.removeTree(folder + "/" + name) }
+    for name in try fileSystem.list(folder) where CheckpointStore.isUnfinished(name) {
+      try fileSystem.removeTree(folder + "/" + name)
+    }
+  }
+
+  private static let incoming = ".tmp", outgoing = ".old"
+
+  private static func isUnfinished(_ name: String) -> Bool {
+    [incoming, outgoing].contains { suffix in
+      name.hasPrefix(".") && name.hasSuffix(suffix)
+        && Entry(name: String(name.dropFirst().dropLast(suffix.count))) != nil
+    }
   }
 
   /// Removes a checkpoint: under another name first, so that no half of it is ever taken for one.
   func remove(_ entry: Entry) throws(FileError) {
-    let doomed = folder + "/." + entry.name + ".old"
+    let doomed = folder + "/." + entry.name + CheckpointStore.outgoing
     if fileSystem.exists(doomed) { try fileSystem.removeTree(doomed) }
     try fileSystem.rename(path(entry), to: doomed)
     try fileSystem.removeTree(doomed)
-  }
-
-  /// Removes all but the newest `count` and `best`.
-  func prune(keeping count: Int, best: Entry?) throws(FileError) {
-    for entry in try entries().dropLast(count) where entry != best { try remove(entry) }
   }
 
   /// Gives a checkpoint a name under which it is no longer found, and lets it stand.
@@ -153,7 +160,7 @@ public struct CheckpointStore: Sendable {
   func verify(_ path: String) throws(CheckpointError) {
     let manifest: CheckpointManifest
     do {
-      let bytes = try fileSystem.read(path + "/" + CheckpointManifest.name, byteLimit: 1 << 20)
+      let bytes = try fileSystem.read(path + "/" + CheckpointManifest.name, byteLimit: CheckpointManifest.byteLimit)
       manifest = try CheckpointManifest(parsing: bytes)
     } catch let problem as CheckpointManifest.ManifestProblem {
       throw .damaged(path: path, problem.sentence)
@@ -190,7 +197,7 @@ public struct CheckpointStore: Sendable {
   ///
   /// - Throws: `noneVerifies` where there are some; `file` where one could not be read, which is no reason to take an
   ///   older one: the next try may succeed.
-  func newestVerified() throws(CheckpointError) -> (entry: Entry, damaged: [(entry: Entry, problem: String)])? {
+  public func newestVerified() throws(CheckpointError) -> (entry: Entry, damaged: [(entry: Entry, problem: String)])? {
     var damaged: [(entry: Entry, problem: String)] = []
     let all: [Entry]
     do throws(FileError) {

@@ -89,10 +89,13 @@ extension LossCurve {
         grid[row(point.loss)][place(Double(point.step), frame.steps, columns)] = mark
       }
     }
+    // A label differs from the next where the distance of three rows shows in its digits.
+    let distance = (frame.losses.upperBound - frame.losses.lowerBound) * 3 / Double(rows)
+    let digits = distance >= 0.01 ? 2 : distance >= 0.001 ? 3 : 4
     let labels = (0..<rows).map { index -> String in
       let share = (Double(rows - 1 - index) + 0.5) / Double(rows)
       let loss = frame.losses.lowerBound + share * (frame.losses.upperBound - frame.losses.lowerBound)
-      return index % 3 == 0 ? pad(LossCurve.decimal(loss, 2), 6) : "      "
+      return index % 3 == 0 ? pad(LossCurve.decimal(loss, digits), 6) : "      "
     }
     let lines = zip(labels, grid).map { $0 + " |" + String($1) }
     let end = "\(Int(frame.steps.upperBound))"
@@ -111,6 +114,7 @@ extension LossCurve {
     for _ in 0..<digits { unit *= 10 }
     let scaled = Int((abs(value) * Double(unit)).rounded()), fraction = "\(scaled % unit)"
     let sign = value < 0 && scaled > 0 ? "-" : ""
+    if digits == 0 { return sign + "\(scaled)" }
     return sign + "\(scaled / unit)." + String(repeating: "0", count: digits - fraction.count) + fraction
   }
 }
@@ -136,11 +140,14 @@ extension LossCurve {
       "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\">\(LossCurve.escaped(content))</text>\n"
     }
     var body = ""
-    for tick in LossCurve.ticks(frame.losses) {
+    let (losses, digits) = LossCurve.ticks(frame.losses)
+    for tick in losses {
       body += "<path class=\"grid\" d=\"M\(number(left)) \(number(y(tick)))H\(number(width - right))\"/>\n"
-      body += text(left - 8, y(tick) + 4, "end", LossCurve.decimal(tick, 1))
+      body += text(left - 8, y(tick) + 4, "end", LossCurve.decimal(tick, digits))
     }
-    for tick in LossCurve.ticks(frame.steps) { body += text(x(tick), height - bottom + 20, "middle", "\(Int(tick))") }
+    for tick in LossCurve.ticks(frame.steps).values where tick == tick.rounded() {
+      body += text(x(tick), height - bottom + 20, "middle", LossCurve.decimal(tick, 0))
+    }
     body += text(width / 2, height - 8, "middle", "step") + text(left, 24, "start", title)
     if let optimum {
       body += "<path class=\"optimum\" d=\"M\(number(left)) \(number(y(optimum)))H\(number(width - right))\"/>\n"
@@ -164,18 +171,18 @@ extension LossCurve {
       """
   }
 
-  /// Three to eight round numbers inside a range.
-  private static func ticks(_ range: ClosedRange<Double>) -> [Double] {
-    let span = range.upperBound - range.lowerBound
-    var unit = 1e-6
+  /// Three to eight round numbers inside a range, and the digits after the point that tell them apart.
+  static func ticks(_ range: ClosedRange<Double>) -> (values: [Double], digits: Int) {
+    let span = range.upperBound - range.lowerBound, finest = 6
+    // 1, 2 and 5 times a power of ten, from 10⁻⁶ on.
+    var unit = 1e-6, index = 0
     let factors = [2.0, 2.5, 2.0]
-    var index = 0
     while span / unit > 8 {
       unit *= factors[index % 3]
       index += 1
     }
     let first = (range.lowerBound / unit).rounded(.up), last = (range.upperBound / unit).rounded(.down)
-    return stride(from: first, through: last, by: 1).map { $0 * unit }
+    return (stride(from: first, through: last, by: 1).map { $0 * unit }, max(0, finest - index / 3))
   }
 
   private static func escaped(_ text: String) -> String {

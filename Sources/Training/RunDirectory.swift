@@ -7,16 +7,18 @@ public struct RunDirectory: Sendable {
   private let lock: FileLock
   private let files = POSIXFileSystem()
 
-  /// Makes the directory, locks it and removes what earlier processes left unfinished.
+  /// Makes the directory, locks it and removes what earlier processes left unfinished: only for a folder that was named
+  /// as a run's, or that is one; `existing` looks first.
   ///
-  /// - Throws: `locked` at once where another process has it.
+  /// - Throws: `locked` at once where another process has it; `foreignLock` where the lock's name is taken.
   public init(_ path: String) throws(CheckpointError) {
     self.path = path
-    store = CheckpointStore(folder: path + "/checkpoints")
-    let attempt: FileLock.Attempt
+    store = RunDirectory.store(in: path)
+    let attempt: FileLock.Attempt, lockPath = path + "/lock"
+    guard RunDirectory.isLock(lockPath) else { throw .foreignLock(path: lockPath) }
     do throws(FileError) {
       try files.createDirectory(path)
-      attempt = try FileLock.take(path + "/lock")
+      attempt = try FileLock.take(lockPath)
     } catch {
       throw .file(error)
     }
@@ -35,6 +37,38 @@ public struct RunDirectory: Sendable {
     }
   }
 
+  private static func store(in path: String) -> CheckpointStore { CheckpointStore(folder: path + "/checkpoints") }
+
+  /// Taking a lock empties its file: where there is one, it must be what a lock leaves, a process's number or nothing.
+  private static func isLock(_ path: String) -> Bool {
+    do throws(FileError) {
+      let bytes = try POSIXFileSystem().read(path, byteLimit: 32)
+      return bytes.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "\n") }
+    } catch {
+      if case .tooLarge = error { return false }
+      // What cannot be read cannot be locked, either, which says why.
+      return true
+    }
+  }
+
+  // MARK: Looking
+
+  /// The run in a folder, locked; nil where the folder holds none, in which case nothing was touched.
+  ///
+  /// - Throws: As `init`, and `noneVerifies` where what looks like checkpoints has no manifest that can be read.
+  public static func existing(_ path: String) throws(CheckpointError) -> RunDirectory? {
+    if holdsRun(path) { return try RunDirectory(path) }
+    _ = try store(in: path).newestVerified()
+    return nil
+  }
+
+  /// Whether a folder is a run's, by what nobody else writes: its beginning, or a checkpoint with its manifest.
+  private static func holdsRun(_ path: String) -> Bool {
+    if RunStart.stands(in: path, POSIXFileSystem()) { return true }
+    let store = store(in: path), entries = (try? store.entries()) ?? []
+    return entries.contains { CheckpointManifest.stands(in: store.path($0), POSIXFileSystem()) }
+  }
+
   // MARK: Going on
 
   /// What a run goes on from.
@@ -42,6 +76,8 @@ public struct RunDirectory: Sendable {
     public let checkpoint: Checkpoint
     /// Later checkpoints, newest first: what is wrong with them, and under which name they are to stay.
     fileprivate let passedOver: [(entry: CheckpointStore.Entry, problem: String, name: String)]
+    /// Whether it is a checkpoint of another run, with which this one begins.
+    fileprivate var isForeign = false
   }
 
   /// The newest checkpoint that verifies; nil where there has never been one. Newer ones are damaged.
@@ -62,7 +98,7 @@ public struct RunDirectory: Sendable {
     let all = try entries()
     guard let own = all.first(where: { absolutePath(store.path($0)) == absolutePath(path) }) else {
       if let newest = all.last { throw .occupied(path: self.path, step: newest.step) }
-      return Beginning(checkpoint: checkpoint, passedOver: [])
+      return Beginning(checkpoint: checkpoint, passedOver: [], isForeign: true)
     }
     // From the newest on, so that whatever stands is always a run's beginning.
     let newer = all.reversed().filter { own < $0 }
@@ -75,6 +111,7 @@ public struct RunDirectory: Sendable {
   /// - Returns: What the user should know: which checkpoints those are, and why.
   public func settle(_ beginning: Beginning) throws(CheckpointError) -> [String] {
     var notes: [String] = []
+    if beginning.isForeign { try removeStart() }
     for (entry, problem, name) in beginning.passedOver {
       notes.append("\(problem); set aside as \(try setAside(entry, as: name))")
       if name == "damaged", entry == beginning.passedOver.last?.entry {
@@ -84,18 +121,58 @@ public struct RunDirectory: Sendable {
     return notes
   }
 
-  // MARK: Starting afresh
+  // MARK: From the beginning
 
-  /// Makes room for a run from the beginning. Checkpoints of a run that came to its end are set aside.
+  /// What the run here was begun with; nil where that was never written.
+  ///
+  /// - Throws: `damaged`.
+  public func start() throws(CheckpointError) -> RunStart? {
+    let bytes: [UInt8]
+    guard files.exists(startPath) else { return nil }
+    do throws(FileError) {
+      bytes = try files.read(startPath, byteLimit: RunStart.byteLimit)
+    } catch {
+      throw CheckpointError(reading: startPath, error)
+    }
+    return try RunStart(parsing: bytes, path: startPath)
+  }
+
+  /// Writes down what the run here begins with. Once that has returned, the run can begin again after any loss of
+  /// power.
+  public func begin(with start: RunStart) throws(CheckpointError) {
+    do throws(FileError) {
+      try files.writeAtomically(start.bytes, to: startPath)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  private var startPath: String { path + "/" + RunStart.fileName }
+
+  /// Takes away the beginning of the run before. First of all: a process that ends in between must not leave the old
+  /// beginning for the new run.
+  private func removeStart() throws(CheckpointError) {
+    guard RunStart.stands(in: path, files) else { return }
+    do throws(FileError) {
+      try files.remove(startPath)
+      try files.sync(path)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Makes room for a new run. Checkpoints of a run that came to its end are set aside.
   ///
   /// - Returns: Where those are now: to be removed once the new run has a checkpoint.
   /// - Throws: `occupied` where there is a run that did not come to its end.
   public func startAfresh() throws(CheckpointError) -> [String] {
     let all = try entries()
-    guard let newest = all.last else { return [] }
-    guard let record = try? Checkpoint.record(store.path(newest), files), record.isFinished else {
-      throw .occupied(path: path, step: newest.step)
+    if let newest = all.last {
+      guard let record = try? Checkpoint.record(store.path(newest), files), record.isFinished else {
+        throw .occupied(path: path, step: newest.step)
+      }
     }
+    try removeStart()
     var places: [String] = []
     for entry in all { places.append(try setAside(entry, as: "finished")) }
     return places

@@ -1,4 +1,4 @@
-public import Base
+import Base
 import Kernels
 import LanguageModel
 import NeuralNetwork
@@ -11,7 +11,7 @@ public final class RunKeeper {
   public let store: CheckpointStore
   private let tokenizer: CharacterTokenizer
   private let data: DataIdentity
-  private let batchSize, blockSize: Int
+  private let initFrom: String?
   /// The step of the last attempt to save, and what is on the disk.
   private var lastAttempt: Int?
   private var saved: TrainingProgress?
@@ -20,13 +20,18 @@ public final class RunKeeper {
 
   typealias Report = (TrainingEvent) throws(TrainingError) -> Void
 
+  /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
   public init(
-    store: CheckpointStore, tokenizer: CharacterTokenizer, data: DataIdentity, batchSize: Int, blockSize: Int
+    store: CheckpointStore, tokenizer: CharacterTokenizer, data: DataIdentity, initFrom: String? = nil
   ) {
     self.store = store
     self.tokenizer = tokenizer
-    self.data = data
-    (self.batchSize, self.blockSize) = (batchSize, blockSize)
+    (self.data, self.initFrom) = (data, initFrom)
+  }
+
+  /// What a run begins with, before its first step.
+  public func start(of trainer: Trainer) -> RunStart {
+    RunStart(of: trainer, RunSetup(of: trainer, data: data, initFrom: initFrom))
   }
 
   /// Notes what a run goes on from, which need not be saved again.
@@ -100,9 +105,8 @@ public final class RunKeeper {
     progress.rollbacks = 0
     let fingerprint = trainer.fingerprint()
     let record = CheckpointRecord(
-      configuration: trainer.configuration, model: trainer.model.configuration, batchSize: batchSize,
-      blockSize: blockSize, data: data, progress: progress, curve: trainer.curve, fingerprint: fingerprint,
-      instructionSet: trainer.instructionSet)
+      setup: RunSetup(of: trainer, data: data, initFrom: initFrom), progress: progress, curve: trainer.curve,
+      fingerprint: fingerprint, instructionSet: trainer.instructionSet)
     let files: [CheckpointStore.File]
     do {
       files = try ModelDirectory.files(trainer.model, tokenizer: tokenizer, metadata: [("step", "\(progress.step)")])
@@ -126,7 +130,7 @@ public final class RunKeeper {
   /// Removes what is not to stay; what cannot be removed stays until the next time.
   private func prune(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
     do throws(FileError) {
-      try store.prune(keeping: trainer.configuration.keptCheckpoints, best: try store.best())
+      try store.prune(keeping: trainer.configuration.keptCheckpoints)
       for path in superseded { try store.fileSystem.removeTree(path) }
       superseded = []
     } catch {
@@ -146,18 +150,5 @@ public final class RunKeeper {
     } catch {
       throw .checkpoint(error)
     }
-  }
-}
-
-extension CheckpointStore {
-  /// The checkpoint with the least validation loss, the oldest of equals; nil where none was measured.
-  public func best() throws(FileError) -> Entry? {
-    var best: (entry: Entry, loss: Double)?
-    for entry in try entries() {
-      let record = try? Checkpoint.record(path(entry), fileSystem)
-      guard let loss = record?.validationLoss, loss.isFinite else { continue }
-      if best.map({ loss < $0.loss }) ?? true { best = (entry, loss) }
-    }
-    return best?.entry
   }
 }

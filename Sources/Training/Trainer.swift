@@ -69,8 +69,7 @@ public final class Trainer {
   ///   - report: Called before the first step, for each line of progress and after each evaluation; what it throws ends
   ///     the run.
   /// - Throws: `cancelled` where `isInterrupted` said so, after the keeper has saved; `nonFinite`; `tooLarge` and
-  ///   `outOfMemory` before the first step;
-  ///   `checkpoint` where the last save failed: earlier ones only give a warning.
+  ///   `outOfMemory` before the first step; `checkpoint` where the last save failed: earlier ones only give a warning.
   public func run(
     keeper: RunKeeper? = nil, isInterrupted: () -> Bool = { Task.isCancelled },
     _ report: (TrainingEvent) throws(TrainingError) -> Void

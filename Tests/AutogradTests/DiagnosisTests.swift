@@ -117,6 +117,23 @@ import Testing
     }
   }
 
+  @Test("the largest and the smallest go by their own names, forward, backward and in the summary")
+  func extrema() throws {
+    let tape = Tape<Double>(), weight = parameter("w", [[1, 2], [3, 4]])
+    tape.isProfiling = true
+    for smallest in [true, false] {
+      let summary = tape.step { tape in
+        let x = tape.variable(weight)
+        (smallest ? x.min() : x.max()).backward()
+        return tape.summary()
+      }
+      let own = smallest ? "min" : "max", total = try #require(tape.lastProfile?.totals.first { $0.name == own })
+      #expect(tape.lastProfile?.totals.map(\.name).contains(smallest ? "max" : "min") == false)
+      #expect(total.count == 1 && total.backwardNanoseconds > 0)
+      #expect(summary == "0  \(own)  []  w")
+    }
+  }
+
   @Test("growth names the operation and the step")
   func growth() throws {
     let tape = Tape<Double>()

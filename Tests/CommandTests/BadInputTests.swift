@@ -24,6 +24,8 @@ import Testing
     Case("train --learning-rate fast", 64, "Error: The value 'fast' is invalid for '--learning-rate <x>'"),
     Case("train --optimizer lion", 64, "Error: The value 'lion' is invalid for '--optimizer <name>'. Please provide one of 'adamw', 'adam' or 'sgd'."),
     Case("train --preset huge", 64, "Error: there is no preset 'huge'; choose one of tiny, small, medium, large, baby, char, gpt2"),
+    Case("train --schedule constant --min-lr 1e-5", 64, "Error: --min-lr means nothing with --schedule constant, whose rate stays; leave one of them out"),
+    Case("train --schedule constant --lr-decay-iters 5", 64, "Error: --lr-decay-iters means nothing with --schedule constant, whose rate stays"),
     Case("train --threads 0", 64, "Error: --threads must lie between 1 and 256, got 0"),
     Case("generate --model x --temperature=-1", 64, "Error: --temperature must be a number of at least 0, got -1.0"),
     Case("generate --model x --top-k 0", 64, "Error: --top-k must be at least 1, got 0"),

@@ -97,6 +97,15 @@ import Testing
       #expect(lines.suffix(4).first == "EXAMPLES:")
       #expect(lines.suffix(3).prefix(2).allSatisfy { $0.hasPrefix("  autograd \(command)") })
     }
+    let root = try autograd("--help").output
+    let codes = [
+      "   0  done", "   3  a file, a text or settings that cannot be used",
+      "   4  not enough memory, found out before the first step", "   5  the disk failed, or is full",
+      "   6  training stopped at a loss or gradient that is not a number",
+      "   7  another process writes to the run's folder", "   8  a checkpoint is damaged, or none can be used",
+      "  64  the command line is wrong",
+    ]
+    #expect(root.contains("\nEXIT CODES:\n" + codes.joined(separator: "\n") + "\n\nEXAMPLES:\n"), "\(root)")
     let version = try autograd("--version")
     #expect(version.output.hasPrefix("autograd "))
     #expect(["(baseline)", "(avx2)", "(avx512)"].contains { version.output.contains($0) })

@@ -65,6 +65,20 @@ import Testing
     }
   }
 
+  @Test("every option of train but --resume is one of plan's, and goes into the command that fits")
+  func sameOptions() throws {
+    let missing = try options(of: "train").subtracting(try options(of: "plan"))
+    #expect(missing.subtracting(["--resume"]).isEmpty, "\(missing)")
+    let saving = ["--keep", "3", "--save-every", "7", "--on-nonfinite", "stop", "--out", "x"]
+    let command = try #require(try json(sizes + saving + ["--fit", "4G"])["command"] as? String)
+    #expect(command.contains(saving.joined(separator: " ")))
+    let refused = try autograd(["plan", "--keep", "0"])
+    #expect(refused.status == 3)
+    #expect(refused.errors == "error: the number of kept checkpoints must be at least 1, got 0\n")
+    let resume = try autograd(["plan", "--resume", "x"])
+    #expect(resume.status == 64 && resume.errors.hasPrefix("Error: Unknown option '--resume'"))
+  }
+
   @Test("what is too large is shown all the same, with what is missing and exit code 4")
   func tooLarge() throws {
     let outcome = try autograd("plan", "--n-layer", "200", "--n-embd", "8192")

@@ -70,6 +70,23 @@ import Text
     }
   }
 
+  @Test("a number that is not finite, in whichever tensor, leaves a model as it was")
+  func notFinite() throws {
+    try temporaryDirectory { path in
+      let directory = ModelDirectory(path), source = GPT<Float>(try configuration(bias: true), seed: 3)
+      source.finalNorm.weight.set([1, 1, .nan, 1, 1, 1, 1, 1])
+      try directory.save(source, tokenizer: tokenizer)
+      let model = GPT<Float>(try configuration(bias: true), seed: 4), before = model.parameters.map(\.parameter.array)
+      do {
+        try directory.load(into: model)
+        Issue.record("took a NaN over")
+      } catch {
+        #expect("\(error)".contains("ln_f.weight holds nan at index 2"), "\(error)")
+      }
+      #expect(model.parameters.map(\.parameter.array) == before)
+    }
+  }
+
   @Test("a missing folder says which file and what to do")
   func missing() throws {
     do {

@@ -99,6 +99,20 @@ import Testing
     }
   }
 
+  @Test("what is unfinished goes by the names that saving and removing give; anything else stays, dot or not")
+  func unfinished() throws {
+    let disk = try disk(withFirst: true)
+    let own = [".step-00000002.tmp", ".step-00000002-2.tmp", ".step-00000001.old"]
+    let foreign = [".mine", ".step-2.tmp", ".step-00000002", ".step-00000002.bak", ".tmp", ".old", "step-00000003.tmp"]
+    for name in own + foreign {
+      try disk.makeDirectory("run/checkpoints/" + name)
+      try disk.create("run/checkpoints/\(name)/a", [1])
+    }
+    try store(disk).removeUnfinished()
+    let left = try disk.list("run/checkpoints")
+    #expect(Set(left) == Set(foreign + ["step-00000001"]))
+  }
+
   @Test("a step that is saved again gets a name of its own")
   func names() throws {
     let disk = try disk(withFirst: true)

@@ -32,13 +32,15 @@ import Text
 
   /// A new run over a store; `seed` decides the weights that it starts with.
   private func run(
-    _ disk: CrashingFileSystem, _ configuration: TrainingConfiguration, seed: UInt64 = 7, threads: Int = 1
+    _ disk: CrashingFileSystem, _ configuration: TrainingConfiguration, seed: UInt64 = 7, threads: Int = 1,
+    recomputing: Bool = false
   ) throws -> Run {
     let tokenizer = try CharacterTokenizer(training: text)
-    let model = GPT<Float>(
+    var model = GPT<Float>(
       try GPTConfiguration(
         vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 8,
         hasBias: true, dropout: 0.2), seed: seed)
+    model.recomputesBlocks = recomputing
     let data = try TrainingData.windows(
       of: try TokenDataset(tokens: try tokenizer.encode(text)), blockSize: 8, batchSize: 2, seed: configuration.seed)
     return Run(
@@ -46,7 +48,7 @@ import Text
         model: model, data: data, configuration: configuration, backend: Backend(pool: ThreadPool(threads: threads))),
       keeper: RunKeeper(
         store: CheckpointStore(folder: "run/checkpoints", fileSystem: disk), tokenizer: tokenizer,
-        data: DataIdentity(path: nil, bytes: text), batchSize: 2, blockSize: 8))
+        data: DataIdentity(path: nil, bytes: text)))
   }
 
   private func disk() -> CrashingFileSystem { CrashingFileSystem(folders: ["run"]) }
@@ -177,7 +179,7 @@ import Text
     #expect(try go(run))
     let entry = try #require(try run.keeper.store.entries().last)
     let record = try Checkpoint(run.keeper.store.path(entry), fileSystem: disk).record
-    #expect(record.configuration == configuration)
+    #expect(record.setup.configuration == configuration)
     #expect(record.progress == run.trainer.progress)
     #expect(record.isFinished && record.fingerprint == run.trainer.fingerprint())
     var progress = TrainingProgress()
@@ -193,17 +195,66 @@ import Text
     let disk = disk(), run = try run(disk, configuration())
     #expect(try go(run))
     let entry = try #require(try run.keeper.store.entries().last)
-    let settings = RunSettings(try Checkpoint(run.keeper.store.path(entry), fileSystem: disk).record)
+    let settings = RunSettings(try Checkpoint(run.keeper.store.path(entry), fileSystem: disk).record.setup)
     var asked = settings
     asked.configuration.schedule.peak = 0.5
     asked.configuration.maximumSteps = 99
     asked.configuration.seed = 3
     asked.layerCount = 5
-    let given: Set = ["learning_rate", "n_layer", "max_iters"]
+    asked.recomputesBlocks = true
+    asked.initFrom = "/a/model"
+    let given: Set = ["learning_rate", "n_layer", "max_iters", "recompute", "init_from"]
     #expect(
-      settings.contradictions(to: asked, given: given) == ["--learning-rate 0.01 (not 0.5)", "--n-layer 1 (not 5)"])
-    #expect(settings.changed(by: asked, given: given).maximumSteps == 99)
-    #expect(settings.changed(by: asked, given: given).seed == settings.configuration.seed)
+      settings.contradictions(to: asked, given: given)
+        == ["--learning-rate 0.01 (not 0.5)", "--n-layer 1 (not 5)", "no --init-from (not /a/model)"])
+    let changed = settings.changed(by: asked, given: given)
+    #expect(changed.configuration.maximumSteps == 99 && changed.recomputesBlocks)
+    #expect(changed.configuration.seed == settings.configuration.seed && changed.layerCount == 1)
+  }
+
+  @Test("a record says whether blocks are computed again and where weights came from; older ones say neither")
+  func laterKeys() throws {
+    let model = try GPTConfiguration(vocabularySize: 3, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 8)
+    var record = try JSON(parsing: try recordJSON(recomputing: true))
+    func setup() throws -> RunSetup { try CheckpointRecord(json: record, model: model).setup }
+    #expect(try setup().recomputesBlocks)
+    #expect(try setup().initFrom == nil)
+    record = .object((record.objectValue ?? []).filter { !["recompute", "init_from"].contains($0.key) })
+    #expect(record["recompute"] == nil)
+    #expect(try setup().recomputesBlocks == false)
+    #expect(try setup().initFrom == nil)
+  }
+
+  @Test("what a run begins with comes back as it was written; what lies is refused as damaged")
+  func start() throws {
+    try temporaryDirectory { path in
+      let run = try run(disk(), configuration { $0.seed = .max }), start = run.keeper.start(of: run.trainer)
+      let directory = try RunDirectory(path)
+      #expect(try directory.start() == nil)
+      try directory.begin(with: start)
+      let read = try #require(try directory.start())
+      #expect(read.bytes == start.bytes)
+      #expect(read.setup.configuration == run.trainer.configuration)
+      #expect(read.setup.model == run.trainer.model.configuration)
+      #expect(try read.check(run.trainer) == nil)
+      let other = try self.run(disk(), configuration { $0.seed = .max }, seed: 8)
+      #expect(throws: CheckpointError.self) { try read.check(other.trainer) }
+      let whole = String(decoding: start.bytes, as: UTF8.self)
+      for (old, new) in [("\"batch_size\": 2", "\"batch_size\": 0"), ("\"version\": 1", "\"version\": 2"), ("{", "[")] {
+        try #require(whole.contains(old))
+        #expect(throws: CheckpointError.self) {
+          try RunStart(parsing: Array(whole.replacing(old, with: new, maxReplacements: 1).utf8), path: "run.json")
+        }
+      }
+    }
+  }
+
+  /// The record of the last checkpoint of a whole run.
+  private func recordJSON(recomputing: Bool) throws -> [UInt8] {
+    let disk = disk(), run = try run(disk, configuration(), recomputing: recomputing)
+    #expect(try go(run))
+    let entry = try #require(try run.keeper.store.entries().last)
+    return try disk.read(run.keeper.store.path(entry) + "/training.json", byteLimit: 1 << 20)
   }
 
   // MARK: Numbers that are not finite

@@ -90,8 +90,7 @@ private func checkSavingRun() throws {
   try temporaryDirectory { path in
     let directory = try RunDirectory(path), log = try TrainingLog(path: path + "/log.jsonl")
     let keeper = RunKeeper(
-      store: directory.store, tokenizer: tokenizer, data: DataIdentity(path: nil, bytes: []), batchSize: 2,
-      blockSize: 8)
+      store: directory.store, tokenizer: tokenizer, data: DataIdentity(path: nil, bytes: []))
     let start = try tokenizer.encode("the "), generator = Generator(model: trainer.model, sampler: Sampler())
     var readings: [(step: Int, bytes: Int)] = [], chunks: Set<Int> = []
     var allocations = 0, intervals = 0, last = 0

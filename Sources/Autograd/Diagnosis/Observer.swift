@@ -47,7 +47,7 @@ extension TapeCore {
     guard let observer, !isPlanning else { return try propagate(record) }
     let start = csystem_nanoseconds(), used = arena.used
     try propagate(record)
-    let name = record.kind.name
+    let name = record.name
     if observer.profiles { observer.add(name, isBackward: true, start: start, bytes: max(0, arena.used - used)) }
     if observer.findsNonFinite {
       for index in 0..<4 where record.inputs[index] >= 0 {
@@ -104,6 +104,11 @@ extension TapeCore {
     for index in 0..<count where !(unsafe element(start, index).isFinite) { return index }
     return nil
   }
+}
+
+extension Record {
+  /// As the public operation is called: one kind serves two of them.
+  var name: String { kind == .extremum && integers[1] == 1 ? "min" : kind.name }
 }
 
 extension OperationKind {

@@ -114,7 +114,7 @@ extension TapeCore {
           names.append(parameter.name ?? "parameter \(parameter.shape)")
         }
       }
-      lines.append("\(index)  \(record.kind.name)  \(output.shape)  \(names.joined(separator: ", "))")
+      lines.append("\(index)  \(record.name)  \(output.shape)  \(names.joined(separator: ", "))")
     }
     return lines.joined(separator: "\n")
   }
