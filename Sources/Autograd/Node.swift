@@ -19,9 +19,9 @@ package typealias Slot = Int
   /// Gradients flow here in the walk that `backwardFromSeeds` is about to make.
   var isReached = false
   package let isTokens: Bool
-  /// The value was given up: `data` holds it only while `isRecomputed`.
+  /// The value was given up: `data` holds it only while `isRestored`.
   var isForgotten = false
-  var isRecomputed = false
+  var isRestored = false
 
   package init(
     serial: UInt64, shape: Shape, data: UnsafeMutableRawPointer, parameter: Unmanaged<ParameterCore>? = nil,

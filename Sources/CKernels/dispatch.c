@@ -41,6 +41,9 @@ const ck_pair_table *ck_widest_pair_table(void) {
   return 0;
 }
 
+// What attention lays out in its scratch memory stands in bodies/attention.h (`attention`, `attention_backward`): an array
+// that is added there is added here.
+
 static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
 
 // A row's dropout factors, drawn 64 at a time, and room to align.

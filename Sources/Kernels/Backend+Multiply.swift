@@ -16,6 +16,9 @@ public import CKernels
   public var transposed: MatrixView { unsafe MatrixView(start, rowStride: columnStride, columnStride: rowStride) }
 }
 
+// INVARIANT: A, B and C have the rows and columns that the caller names, C does not overlap A or B, and each of
+// the threads writes tiles of C of its own. The packed operand and each thread's scratch live until `multiply` returns.
+
 extension Backend {
   /// Computes C = A·B, or C += A·B where `accumulate`, and finishes each element with `epilogue`.
   ///

@@ -3,6 +3,9 @@ import CSystem
 /// Watches a tape's operations: for profiles, for the first number that is not finite, for growth.
 ///
 /// A tape without an observer pays one branch per operation.
+///
+/// INVARIANT: what it reads of a node or of a gradient has the elements of the node's shape; parameters of nodes are
+/// retained by the tape until its reset.
 final class Observer {
   var findsNonFinite = false
   /// What `firstNonFinite` has found; nil inside where it is still looking, and outside where nobody notes.

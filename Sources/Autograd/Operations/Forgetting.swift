@@ -6,11 +6,13 @@ import CKernels
 //
 // Before the backward of an operation whose input was given up, the value is computed again into a block of the step,
 // by the kernel that made it from what its record kept: the same bits. The block is free again after that operation.
+//
+// INVARIANT: `data` of a forgotten node is read only while `isRestored`; what its record kept lives as long as the step.
 
 package extension TapeCore {
   /// Gives up the value of a variable where its record has what it takes to compute it again; else keeps it.
   func forget(_ slot: Slot) throws(Misuse) {
-    guard isRecording, canRecompute(nodes[slot]), !nodes[slot].isForgotten else { return }
+    guard isRecording, canRestore(nodes[slot]), !nodes[slot].isForgotten else { return }
     unsafe free(nodes[slot].data, nodes[slot].shape)
     nodes[slot].isForgotten = true
     hasForgotten = true
@@ -18,7 +20,7 @@ package extension TapeCore {
     nodes[slot].serial = nextSerial()
   }
 
-  private func canRecompute(_ node: Node) -> Bool {
+  private func canRestore(_ node: Node) -> Bool {
     guard node.record >= 0, node.shape.count > 0 else { return false }
     let record = records[node.record]
     return switch record.kind {
@@ -34,20 +36,20 @@ package extension TapeCore {
     try forEachInput(of: record) { slot throws(Misuse) in
       guard slot >= 0, nodes[slot].isForgotten else { return }
       forgotten = true
-      try recompute(slot)
+      try restoreValue(of: slot)
     }
     try body()
     guard forgotten else { return }
     try forEachInput(of: record) { slot throws(Misuse) in
-      guard slot >= 0, nodes[slot].isRecomputed else { return }
-      nodes[slot].isRecomputed = false
+      guard slot >= 0, nodes[slot].isRestored else { return }
+      nodes[slot].isRestored = false
       unsafe free(nodes[slot].data, nodes[slot].shape)
     }
   }
 
   /// Computes a value again, into a block of its own.
-  private func recompute(_ slot: Slot) throws(Misuse) {
-    guard !nodes[slot].isRecomputed else { return }
+  private func restoreValue(of slot: Slot) throws(Misuse) {
+    guard !nodes[slot].isRestored else { return }
     let record = records[nodes[slot].record], shape = nodes[slot].shape
     let y = unsafe try allocateGradient(shape, "forget")
     if record.kind == .layerNorm {
@@ -57,7 +59,7 @@ package extension TapeCore {
       unsafe runElements(ck_unary(op: op, y: y, x: record.saved[0]), count: shape.count, cost: cost)
     }
     unsafe nodes[slot].data = unsafe y
-    nodes[slot].isRecomputed = true
+    nodes[slot].isRestored = true
   }
 }
 

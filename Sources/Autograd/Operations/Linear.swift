@@ -6,6 +6,8 @@ import Kernels
 // Bias, activation and residual are the product's epilogue: no pass over memory of their own. Keeps z where there
 // is an activation. 2·rows·N·K flops forward, 4·rows·N·K backward.
 
+// INVARIANT: as in TapeCore+Kernels.swift; the saved preactivation has the elements of the output.
+
 package extension TapeCore {
   func linear(
     _ x: Slot, weight: Slot, bias: Slot, activation: Activation?, residual: Slot

@@ -5,6 +5,8 @@
 // With PAIRS the five products multiply pairs: of channels in Q·Kᵀ and dy·Vᵀ, of keys in P·V and dS·K, of queries in
 // Pᵀ·dy and dSᵀ·Q. Everything between them is in floats.
 
+// How much scratch memory `attention` and `attention_backward` lay out is counted in dispatch.c.
+
 INLINE ck_index padded(ck_index n) { return (n + NR - 1) / NR * NR; }
 
 // Query rows per group in backward: long enough that the products over rows are not bound by loads of C. Groups and
