@@ -68,6 +68,7 @@ extension Backend {
           a: a.start + first * a.columnStride * size, a_row_stride: a.rowStride, a_column_stride: a.columnStride,
           packed_b: UnsafeRawPointer(packed), c: c + column * size, c_stride: cStride, m: m, n: columns, k: count,
           rows_per_tile: tiles.rows, whole_tiles: tiles.whole, panels_per_tile: tiles.panels,
+          parts: tiles.parts(panels: packUnits),
           accumulate: accumulate || first > 0 ? 1 : 0, has_epilogue: last && epilogue != nil ? 1 : 0,
           epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue(), rounds: way.rounds,
           passes_caches: passesCaches ? 1 : 0)
@@ -114,6 +115,12 @@ extension Backend {
   /// How a product is cut into what threads claim.
   private struct Tiles {
     let rows, whole, panels: Int
+
+    /// Threads take neighbouring units: each gets whole tiles, and its part of the columns below.
+    func parts(panels: Int) -> Int {
+      let columnTiles = (panels + self.panels - 1) / self.panels
+      return whole % columnTiles == 0 ? columnTiles : 1
+    }
 
     /// Tiles of all m rows over `panels` panels.
     func count(m: Int, panels: Int) -> Int {

@@ -10,7 +10,7 @@ import Synchronization
   import Darwin
 #endif
 
-/// Threads that run one kernel at a time over its range, in tiles claimed from a counter.
+/// Threads that run one kernel at a time over its range, in tiles that they take, each from its own share first.
 ///
 /// Who computes a tile cannot change its bits, so claiming needs no order. The caller works too. Between regions
 /// the workers spin for a while and then sleep; a process that computes nothing uses no CPU.
@@ -36,7 +36,7 @@ public final class ThreadPool: Sendable {
     threadCount = max(1, min(threads ?? AvailableProcessors.count, 256))
     // INVARIANT: getenv yields null or a terminated string, compared before anything could change it.
     pinned = unsafe getenv("AUTOGRAD_PIN").map { unsafe strcmp($0, "0") != 0 } ?? true
-    workers = Workers()
+    workers = Workers(threadCount: threadCount)
     _ = forkGeneration  // registers the fork handler
   }
 
@@ -53,8 +53,8 @@ public final class ThreadPool: Sendable {
   ) {
     let before = csystem_enter_float_state()
     defer { csystem_restore_float_state(before) }
-    let tiles = (count + grain - 1) / grain
-    guard threadCount > 1, tiles > 1, tiles < Int(Workers.closed), enter() else {
+    let grain = max(grain, (count + Workers.mostTiles - 1) / Workers.mostTiles)
+    guard threadCount > 1, count > grain, enter() else {
       if count > 0 { unsafe function(arguments, 0, count, scratch.base) }
       return
     }

@@ -12,19 +12,24 @@ import Synchronization
 
 /// The worker threads of a pool and the words through which they and the caller meet.
 ///
-/// `claim` holds the region's number in its upper half and the next tile in its lower half. A region's fields are
-/// written only while the lower half says `closed`, and closed only after every tile has run; a thread that
-/// claims a tile by compare-and-swap therefore read the fields of that very region. The caller never waits for
-/// a worker that sleeps: it waits for tiles.
+/// Every thread has a share of a region's tiles, the same part of the range each time: what it has written it finds in
+/// its own caches when the next region reads it. It takes its own tiles from the front, and when they are gone, those of
+/// others from the back. The caller never waits for a worker that sleeps: it waits for tiles.
+///
+/// INVARIANT: a share's word holds the region's number and the tiles that are left. A region's fields are written only
+/// when all shares of the one before are empty, and before its own shares are; a thread that takes a tile by
+/// compare-and-swap therefore read the fields of that very region.
 @safe struct Workers: @unchecked Sendable {
-  static let closed: UInt64 = 0xFFFF_FFFF
+  /// Tiles that a region may have: two of their numbers share a word with the region's.
+  static let mostTiles = 0xFFFF
   private static let stackBytes = 512 * 1024
   /// Spinning bridges the gaps between the operations of a step; beyond it a worker sleeps.
   private static let spinNanoseconds: UInt64 = 200_000
 
   /// Each group of words that different threads write lies on cache lines of its own.
   private struct Shared: ~Copyable {
-    let claim = Atomic<UInt64>(Workers.closed)
+    /// The number of the region that was opened last.
+    let opened = Atomic<UInt64>(0)
     let padding1 = InlineArray<15, UInt64>(repeating: 0)
     let done = Atomic<Int>(0)
     let padding2 = InlineArray<15, UInt64>(repeating: 0)
@@ -40,8 +45,17 @@ import Synchronization
     let stride = Atomic<Int>(0)
   }
 
+  /// A thread's share: the region's number, the first tile that is left, and the one after the last.
+  private struct Share: ~Copyable {
+    let word = Atomic<UInt64>(0)
+    let padding = InlineArray<15, UInt64>(repeating: 0)
+  }
+
   /// INVARIANT: allocated in `init`, never freed while a worker of this process may run; `stop` joins first.
   private let shared: UnsafeMutablePointer<Shared>
+  /// INVARIANT: as `shared`; one for each thread.
+  private let shares: UnsafeMutablePointer<Share>
+  private let threadCount: Int
   /// The word that sleeping workers wait on.
   private let bell: UnsafeMutablePointer<Atomic<UInt32>>
   private let threads: Threads
@@ -56,7 +70,10 @@ import Synchronization
     let cpu: Int32?
   }
 
-  init() {
+  init(threadCount: Int) {
+    self.threadCount = threadCount
+    unsafe shares = UnsafeMutablePointer.allocate(capacity: threadCount)
+    for index in 0..<threadCount { unsafe (shares + index).initialize(to: Share()) }
     let memory = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<Shared>.size, alignment: 128)
     unsafe shared = memory.bindMemory(to: Shared.self, capacity: 1)
     unsafe shared.initialize(to: Shared())
@@ -68,8 +85,8 @@ import Synchronization
   // MARK: The caller's side
 
   func run(_ region: Region) {
-    let number = (unsafe shared.pointee.claim.load(ordering: .relaxed) >> 32) &+ 1
-    unsafe shared.pointee.claim.store(number << 32 | Workers.closed, ordering: .sequentiallyConsistent)
+    let number = (unsafe shared.pointee.opened.load(ordering: .relaxed) &+ 1) & 0xFFFF_FFFF
+    let tiles = unsafe (region.count + region.grain - 1) / region.grain
     unsafe shared.pointee.function.store(unsafeBitCast(region.function, to: UInt.self), ordering: .relaxed)
     unsafe shared.pointee.arguments.store(UInt(bitPattern: region.arguments), ordering: .relaxed)
     unsafe shared.pointee.count.store(region.count, ordering: .relaxed)
@@ -77,10 +94,13 @@ import Synchronization
     unsafe shared.pointee.scratch.store(UInt(bitPattern: region.scratch.base), ordering: .relaxed)
     unsafe shared.pointee.stride.store(region.scratch.stride, ordering: .relaxed)
     unsafe shared.pointee.done.store(0, ordering: .relaxed)
-    unsafe shared.pointee.claim.store(number << 32, ordering: .sequentiallyConsistent)
+    for index in 0..<threadCount {
+      let first = tiles * index / threadCount, past = tiles * (index + 1) / threadCount
+      unsafe shares[index].word.store(Workers.word(number, first, past), ordering: .releasing)
+    }
+    unsafe shared.pointee.opened.store(number, ordering: .sequentiallyConsistent)
     if unsafe shared.pointee.sleepers.load(ordering: .sequentiallyConsistent) > 0 { ring() }
 
-    let tiles = unsafe (region.count + region.grain - 1) / region.grain
     work(number: number, worker: 0)
     var spins = 0
     while unsafe shared.pointee.done.load(ordering: .acquiring) < tiles {
@@ -98,27 +118,41 @@ import Synchronization
 
   // MARK: Both sides
 
-  /// Claims and runs tiles of region `number` until none is left.
+  private static func word(_ number: UInt64, _ first: Int, _ past: Int) -> UInt64 {
+    number << 32 | UInt64(first) << 16 | UInt64(past)
+  }
+
+  /// Takes and runs tiles of region `number` until none is left.
   private func work(number: UInt64, worker: Int) {
-    var claim = unsafe shared.pointee.claim.load(ordering: .acquiring)
-    guard claim >> 32 == number, claim & Workers.closed != Workers.closed else { return }
+    for offset in 0..<threadCount {
+      let owner = (worker + offset) % threadCount
+      work(number: number, worker: worker, owner: owner)
+    }
+  }
+
+  /// Takes and runs tiles of one share: the thread's own from the front, another's from the back.
+  private func work(number: UInt64, worker: Int, owner: Int) {
+    var word = unsafe shares[owner].word.load(ordering: .acquiring)
+    guard word >> 32 == number else { return }
     let function = unsafe unsafeBitCast(shared.pointee.function.load(ordering: .relaxed), to: ck_function?.self)
     let arguments = unsafe UnsafeRawPointer(bitPattern: shared.pointee.arguments.load(ordering: .relaxed))
     let count = unsafe shared.pointee.count.load(ordering: .relaxed)
     let grain = unsafe shared.pointee.grain.load(ordering: .relaxed)
     let scratch = unsafe UnsafeMutableRawPointer(bitPattern: shared.pointee.scratch.load(ordering: .relaxed))
     let stride = unsafe shared.pointee.stride.load(ordering: .relaxed)
-    while claim >> 32 == number {
-      let tile = Int(claim & Workers.closed)
-      let begin = tile * grain
-      if tile == Int(Workers.closed) || begin >= count { return }
-      let (exchanged, original) = unsafe shared.pointee.claim.weakCompareExchange(
-        expected: claim, desired: claim + 1, ordering: .acquiringAndReleasing)
-      claim = original
+    while word >> 32 == number {
+      let first = Int(word >> 16 & 0xFFFF), past = Int(word & 0xFFFF)
+      if first >= past { return }
+      let isOwn = owner == worker, tile = isOwn ? first : past - 1
+      let (exchanged, original) = unsafe shares[owner].word.weakCompareExchange(
+        expected: word, desired: isOwn ? Workers.word(number, first + 1, past) : Workers.word(number, first, past - 1),
+        ordering: .acquiringAndReleasing)
+      word = original
       guard exchanged else { continue }
+      let begin = tile * grain
       unsafe function?(arguments, begin, min(begin + grain, count), scratch.map { unsafe $0 + worker * stride })
       unsafe shared.pointee.done.wrappingAdd(1, ordering: .releasing)
-      claim = unsafe shared.pointee.claim.load(ordering: .acquiring)
+      word = unsafe shares[owner].word.load(ordering: .acquiring)
     }
   }
 
@@ -126,7 +160,7 @@ import Synchronization
 
   private func workUntilStopped(as worker: Int) {
     _ = csystem_enter_float_state()
-    var finished: UInt64 = 0
+    var finished = unsafe shared.pointee.opened.load(ordering: .relaxed)
     while true {
       let number = awaitRegion(after: finished)
       if unsafe shared.pointee.stopping.load(ordering: .acquiring) { return }
@@ -157,15 +191,14 @@ import Synchronization
   }
 
   private func openRegion(after finished: UInt64) -> UInt64? {
-    let claim = unsafe shared.pointee.claim.load(ordering: .sequentiallyConsistent)
-    return claim >> 32 != finished && claim & Workers.closed != Workers.closed ? claim >> 32 : nil
+    let number = unsafe shared.pointee.opened.load(ordering: .sequentiallyConsistent)
+    return number != finished ? number : nil
   }
 
   // MARK: Start and stop
 
   /// Starts `count` workers; where a thread cannot be made, the pool works with fewer.
   func start(count: Int, pinned: Bool) {
-    unsafe shared.pointee.claim.store(Workers.closed, ordering: .relaxed)
     unsafe shared.pointee.sleepers.store(0, ordering: .relaxed)
     let cpus = pinned ? AvailableProcessors.others(count) : []
     let handles = (0..<count).compactMap { index in
@@ -214,6 +247,8 @@ import Synchronization
     if joining { end() }
     unsafe shared.deinitialize(count: 1)
     unsafe UnsafeMutableRawPointer(shared).deallocate()
+    unsafe shares.deinitialize(count: threadCount)
+    unsafe shares.deallocate()
     unsafe bell.deinitialize(count: 1)
     unsafe bell.deallocate()
   }

@@ -74,6 +74,14 @@ struct ThreadPoolTests {
     }
   }
 
+  @Test("more units than a region may have tiles")
+  func manyUnits() {
+    let pool = ThreadPool(threads: 3)
+    for count in [65_535, 65_536, 200_001] {
+      #expect(Counter(count).run(pool, grain: 1, expecting: 1), "\(count) units")
+    }
+  }
+
   @Test("100 000 regions one after another, and pauses long enough to fall asleep")
   func stress() {
     let pool = ThreadPool(threads: 3), counter = Counter(5)

@@ -368,9 +368,13 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
   const int passing = g.passes_caches && aligned;
   REAL *packed_a = scratch;
   ck_index packed_row = -1;
+  const ck_index tile_rows = (g.m + g.rows_per_tile - 1) / g.rows_per_tile;
+  const ck_index whole_per_part = g.whole_tiles / g.parts, columns_per_part = column_tiles / g.parts;
+  const ck_index units_per_part = whole_per_part + (tile_rows - g.whole_tiles) * columns_per_part;
   for (ck_index unit = begin; unit < end; unit++) {
-    const ck_index below = unit - g.whole_tiles;
-    const ck_index tile_row = below < 0 ? unit : g.whole_tiles + below / column_tiles;
+    const ck_index part = unit / units_per_part, below = unit % units_per_part - whole_per_part;
+    const ck_index tile_row = below < 0 ? part * whole_per_part + unit % units_per_part
+                                        : g.whole_tiles + below / columns_per_part;
     const ck_index row = tile_row * g.rows_per_tile;
     const ck_index rows = g.m - row < g.rows_per_tile ? g.m - row : g.rows_per_tile;
     if (row != packed_row) {
@@ -378,7 +382,8 @@ static void gemm(const void *arguments, ck_index begin, ck_index end, void *scra
       pack(packed_a, MR, a, g.a_row_stride, g.a_column_stride, rows, g.k, g.rounds);
       packed_row = row;
     }
-    const ck_index first_panel = below < 0 ? 0 : below % column_tiles * g.panels_per_tile;
+    const ck_index column_tile = below < 0 ? 0 : part * columns_per_part + below % columns_per_part;
+    const ck_index first_panel = column_tile * g.panels_per_tile;
     const ck_index end_panel = below < 0 ? panels : first_panel + g.panels_per_tile;
     const ck_index past = end_panel < panels ? end_panel : panels;
     for (ck_index panel = first_panel; panel < past; panel++) {

@@ -218,13 +218,14 @@ typedef struct ck_gemm_pack {
 } ck_gemm_pack;
 
 /// Multiplies. Unit: a tile of `rows_per_tile` rows. The first `whole_tiles` have all columns; below them each row of
-/// tiles is cut into tiles of `panels_per_tile` panels, columns inner.
+/// tiles is cut into tiles of `panels_per_tile` panels. Units come in `parts` of as many each: neighbouring whole tiles,
+/// then the same columns of all rows below. `parts` divides `whole_tiles` and the tiles of a row.
 /// `scratch` holds rows_per_tile × k elements and 64 more. `passes_caches` stores C past the caches where it is aligned;
 /// only without `accumulate` and without an epilogue.
 typedef struct ck_gemm {
   const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
   void *c; ck_index c_stride; ck_index m, n, k;
-  ck_index rows_per_tile; ck_index whole_tiles; ck_index panels_per_tile;
+  ck_index rows_per_tile; ck_index whole_tiles; ck_index panels_per_tile; ck_index parts;
   int accumulate; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
 } ck_gemm;
 
