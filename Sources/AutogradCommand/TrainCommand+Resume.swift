@@ -31,6 +31,7 @@ extension TrainCommand {
     let source = try TextSource(
       path: data ?? start.setup.data.path, tokenizer: weights?.tokenizer, expected: start.setup.data)
     let run = try PreparedRun(source, start.setup, settings, weights: weights?.model, training).run()
+    try run.trainer.takeMemory()
     if let warning = try start.check(run.trainer) { Console.writeError("warning: \(warning)") }
     tellBeginning(directory)
     try run.execute(in: directory)

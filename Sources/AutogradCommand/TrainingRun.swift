@@ -35,6 +35,8 @@ struct TrainingRun {
       store: directory.store, tokenizer: source.tokenizer, data: source.identity, initFrom: initFrom)
     keeper.noteSuperseded(superseded)
     var teller = Teller(out: directory.path, maximumSteps: trainer.configuration.maximumSteps)
+    // First of all: the plan counts what is not taken yet, and a run that does not fit leaves nothing behind.
+    try trainer.takeMemory()
     if checkpoint == nil { begin(in: directory, keeper, &teller) }
     Signals.watch()
     if let checkpoint {

@@ -10,7 +10,8 @@ extension Trainer {
     tape.plan { _ in _ = lossAndBackward() }.union(tape.plan { _ in _ = loss() })
   }
 
-  /// Takes all the memory of the run and touches it.
+  /// Takes all the memory of the run and touches it. To be called before anything else needs a part of it, as a
+  /// fingerprint or a checkpoint does: what is taken already would be counted twice.
   ///
   /// - Throws: `tooLarge` where the run needs more than there is; nothing was taken then. `outOfMemory` where the
   ///   system refuses all the same.
