@@ -32,12 +32,8 @@ extension Context {
   fileprivate func crossEntropy(
     _ logits: Slot, _ targets: UnsafePointer<Int32>?, _ count: Int32, ignoring: Int32?, _ word: StaticString
   ) throws(Misuse) -> Slot {
-    let shape = core.nodes[logits].shape
-    try checkRows(shape, count, "logits \(shape) have", word)
-    var x = logits
-    if shape.rank != 2 { x = try core.reshape(x, to: Shape([shape.rows, shape.last] as InlineArray<2, Int>)) }
-    let ids = try tokens(targets, Shape([Int(count)] as InlineArray<1, Int>))
-    return try core.crossEntropy(x, ids, ignoring: ignoring)
+    let (rows, ids) = try rowsAndTargets(logits, "logits", "have", targets, count, word)
+    return try core.crossEntropy(rows, ids, ignoring: ignoring)
   }
 
   /// The same for logits x·Wᵀ that never exist.
@@ -47,20 +43,22 @@ extension Context {
   fileprivate func linearCrossEntropy(
     _ x: Slot, _ weight: Slot, _ targets: UnsafePointer<Int32>?, _ count: Int32, ignoring: Int32?
   ) throws(Misuse) -> Slot {
-    let shape = core.nodes[x].shape
-    try checkRows(shape, count, "x \(shape) has", "count")
-    var rows = x
-    if shape.rank != 2 { rows = try core.reshape(x, to: Shape([shape.rows, shape.last] as InlineArray<2, Int>)) }
-    let ids = try tokens(targets, Shape([Int(count)] as InlineArray<1, Int>))
+    let (rows, ids) = try rowsAndTargets(x, "x", "has", targets, count, "count")
     return try core.linearCrossEntropy(rows, weight: weight, ids, ignoring: ignoring, expectedSeed: nil)
   }
 
-  private func checkRows(
-    _ shape: Shape, _ count: Int32, _ subject: @autoclosure () -> String, _ word: StaticString
-  ) throws(Misuse) {
+  /// x as [rows, ...], and one target for each row.
+  private func rowsAndTargets(
+    _ x: Slot, _ name: StaticString, _ verb: StaticString, _ targets: UnsafePointer<Int32>?, _ count: Int32,
+    _ word: StaticString
+  ) throws(Misuse) -> (rows: Slot, targets: Slot) {
+    let shape = core.nodes[x].shape
     guard shape.rank >= 1, shape.rows == Int(count) else {
-      throw Misuse("", "\(subject()) \(shape.rows) rows, \(word) is \(count)")
+      throw Misuse("", "\(name) \(shape) \(verb) \(shape.rows) rows, \(word) is \(count)")
     }
+    let rows = shape.rank == 2
+      ? x : try core.reshape(x, to: Shape([shape.rows, shape.last] as InlineArray<2, Int>))
+    return (rows, try tokens(targets, Shape([Int(count)] as InlineArray<1, Int>)))
   }
 }
 

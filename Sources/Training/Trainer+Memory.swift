@@ -17,14 +17,14 @@ extension Trainer {
   ///   system refuses all the same.
   @discardableResult
   public func takeMemory() throws(TrainingError) -> MemoryPlan {
+    if let takenMemory { return takenMemory }
     let plan = plan()
-    if hasMemory { return plan }
     let planner = MemoryPlanner(
       model: model, isNew: false, training: configuration, batchSize: data.training.batchSize,
       blockSize: data.training.blockSize, dataBytes: data.byteCount, backend: tape.backend)
     try planner.requireMemory()
     guard optimizer.reserve(), tape.reserve(plan) else { throw .outOfMemory(bytes: planner.plan.newMemory) }
-    hasMemory = true
+    takenMemory = plan
     return plan
   }
 

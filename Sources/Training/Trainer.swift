@@ -23,8 +23,8 @@ public final class Trainer {
   let tape: Tape<Float>
   let optimizer: any Optimizer<Float>
   let data: TrainingData
-  /// The run's memory was asked for and taken.
-  var hasMemory = false
+  /// What was asked for and taken; nil before.
+  var takenMemory: MemoryPlan?
   private var inputs: [Int32]
   private var targets: [Int32]
 

@@ -8,21 +8,11 @@ import Autograd
 /// Each mistake stops the program with its sentence, in release builds too. Every test has a process of its own.
 @Suite("Misuse stops with a sentence")
 struct MisuseTests {
-  init() {
-    // A crash report would take seconds.
-    setenv("SWIFT_BACKTRACE", "enable=no", 1)
-  }
-
-  private func expect(
-    _ sentence: String, _ result: ExitTest.Result?, sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
-    #expect(text.contains(sentence), sourceLocation: sourceLocation)
-  }
+  init() { silenceCrashReports() }
 
   @Test("a variable of an earlier step")
   func stale() async throws {
-    try expect(
+    try expectSentence(
       "add: variable of step 41 used in step 42; temporaries end with their step; copy it out with .array",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>()
@@ -38,7 +28,7 @@ struct MisuseTests {
 
   @Test("tokens without ids in a step that computes")
   func plannedTokens() async throws {
-    try expect(
+    try expectSentence(
       "plannedTokens: a step computes with its tokens; give it ids with tape.tokens",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Tape<Float>().step { tape in _ = tape.plannedTokens(shape: [2, 3]) }
@@ -47,7 +37,7 @@ struct MisuseTests {
 
   @Test("a variable after its step")
   func afterStep() async throws {
-    try expect(
+    try expectSentence(
       "array: variable of step 1 used after step 1",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>()
@@ -59,7 +49,7 @@ struct MisuseTests {
 
   @Test("a variable of a tape that is gone, also when another has taken its place")
   func deadTape() async throws {
-    try expect(
+    try expectSentence(
       "value: variable of a tape that no longer exists",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         var kept: Variable<Float>?
@@ -72,7 +62,7 @@ struct MisuseTests {
 
   @Test("variables of two tapes")
   func twoTapes() async throws {
-    try expect(
+    try expectSentence(
       "multiply: variables of two different tapes; bring one over with .array and tape.input",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let a = Tape<Float>(), b = Tape<Float>()
@@ -82,7 +72,7 @@ struct MisuseTests {
 
   @Test("a variable on another thread")
   func otherThread() async throws {
-    try expect(
+    try expectSentence(
       "value: variable of a tape that another thread is using",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>()
@@ -105,7 +95,7 @@ struct MisuseTests {
 
   @Test("a variable of a scope that has ended")
   func endedScope() async throws {
-    try expect(
+    try expectSentence(
       "tanh: variable of a scope that has ended; return it from the scope, or copy it out with .array",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>()
@@ -125,7 +115,7 @@ struct MisuseTests {
 
   @Test("a second backward")
   func secondBackward() async throws {
-    try expect(
+    try expectSentence(
       "backward: these operations were walked by an earlier backward, which consumed them",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -139,7 +129,7 @@ struct MisuseTests {
 
   @Test("backward from more than one number")
   func notScalar() async throws {
-    try expect(
+    try expectSentence(
       "backward: expected a single number, got shape [2]; reduce it with .sum() or .mean()",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -149,7 +139,7 @@ struct MisuseTests {
 
   @Test("backward without a trainable parameter")
   func nothingTrainable() async throws {
-    try expect(
+    try expectSentence(
       "backward: the variable does not depend on any trainable parameter",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -160,7 +150,7 @@ struct MisuseTests {
 
   @Test("backward inside inference")
   func backwardInInference() async throws {
-    try expect(
+    try expectSentence(
       "backward: nothing is recorded inside inference",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -170,7 +160,7 @@ struct MisuseTests {
 
   @Test("the gradient of a temporary that was not retained")
   func gradientGone() async throws {
-    try expect(
+    try expectSentence(
       "gradient: this temporary has no gradient to read; call retainGradient() before backward",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -184,7 +174,7 @@ struct MisuseTests {
 
   @Test("a step inside a step")
   func nestedSteps() async throws {
-    try expect(
+    try expectSentence(
       "step: a step is already running; end it before the next; steps do not nest",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let tape = Tape<Float>()
@@ -194,7 +184,7 @@ struct MisuseTests {
 
   @Test("computing outside of a step")
   func noStep() async throws {
-    try expect(
+    try expectSentence(
       "input: no step is running; compute inside tape.step { … }",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = Tape<Float>().input([1])
@@ -203,7 +193,7 @@ struct MisuseTests {
 
   @Test("shapes that do not fit")
   func shapes() async throws {
-    try expect(
+    try expectSentence(
       "matmul: shapes [10, 20] and [10, 20] do not fit: 20 columns against 10 rows; "
         + "the left's columns must equal the right's rows; transpose one of them",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
@@ -214,18 +204,18 @@ struct MisuseTests {
 
   @Test("pieces that do not make up their axis, more ranges than axes, and nothing to join")
   func cutting() async throws {
-    try expect(
+    try expectSentence(
       "split: lengths [1, 3] do not make up axis -1 of shape [2, 3]",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>(zeros: [2, 3])
         Tape<Float>().step { tape in _ = tape.variable(x).split([1, 3], axis: -1) }
       })
-    try expect(
+    try expectSentence(
       "slice: 2 ranges for the 1 axes of shape [2]",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Tape<Float>().step { tape in _ = tape.input([1, 2]).slice([0..<1, 0..<1]) }
       })
-    try expect(
+    try expectSentence(
       "stack: there are no parts to join",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Tape<Float>().step { _ in _ = Variable<Float>.stack([]) }
@@ -234,7 +224,7 @@ struct MisuseTests {
 
   @Test("a token outside the vocabulary, with its position")
   func token() async throws {
-    try expect(
+    try expectSentence(
       "embedding: token 9 at position 2 is outside the vocabulary of 7; tokens run from 0 to 6",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let table = Parameter<Float>(zeros: [7, 2])
@@ -244,7 +234,7 @@ struct MisuseTests {
 
   @Test("more memory than the limit, naming operation, tensor, bytes and step")
   func memoryLimit() async throws {
-    try expect(
+    try expectSentence(
       "exp: no memory for a tensor [1000] of 4000 bytes in step 2: 4032 bytes are in use of the limit of "
         + "6000; make batch or context smaller, or raise the limit",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
@@ -257,7 +247,7 @@ struct MisuseTests {
 
   @Test("more axes than a shape has")
   func rank() async throws {
-    try expect(
+    try expectSentence(
       "shape: more than 8 axes",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = Tensor<Float>(shape: [1, 1, 1, 1, 1, 1, 1, 1, 1], [0])
@@ -266,12 +256,12 @@ struct MisuseTests {
 
   @Test("tensors and parameters of the wrong number of elements")
   func elements() async throws {
-    try expect(
+    try expectSentence(
       "Tensor: shape [2, 3] has 6 elements, got 5",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = Tensor<Float>(shape: [2, 3], [1, 2, 3, 4, 5])
       })
-    try expect(
+    try expectSentence(
       "Parameter.set: expected 2 elements for shape [2], got 1",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         Parameter<Float>([1, 2]).set([1])

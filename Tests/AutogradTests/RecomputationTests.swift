@@ -167,19 +167,11 @@ private struct TestBlock<S: TensorScalar> {
     }
   }
 
-  init() {
-    // A crash report would take seconds.
-    setenv("SWIFT_BACKTRACE", "enable=no", 1)
-  }
-
-  private func expect(_ sentence: String, _ result: ExitTest.Result?) throws {
-    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
-    #expect(text.contains(sentence), "\(text)")
-  }
+  init() { silenceCrashReports() }
 
   @Test("a variable from outside that needs a gradient is refused")
   func outside() async throws {
-    try expect(
+    try expectSentence(
       "add: a part that is recomputed uses a variable of shape [2] from outside that needs a gradient; let",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -192,7 +184,7 @@ private struct TestBlock<S: TensorScalar> {
 
   @Test("a loss inside the part is refused")
   func loss() async throws {
-    try expect(
+    try expectSentence(
       "linearCrossEntropy: it stands inside a part that is recomputed",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let w = Parameter<Float>([[1, 2], [3, 4]])
@@ -205,7 +197,7 @@ private struct TestBlock<S: TensorScalar> {
 
   @Test("a backward inside the part is refused")
   func backward() async throws {
-    try expect(
+    try expectSentence(
       "backward: it was called inside a part that is recomputed; call it on what the part returns",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])
@@ -222,7 +214,7 @@ private struct TestBlock<S: TensorScalar> {
 
   @Test("a body that computes something else the second time is refused")
   func changing() async throws {
-    try expect(
+    try expectSentence(
       "recompute: the part gave shape [2] in forward and [] in backward; its body must compute the same every time",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         let x = Parameter<Float>([1, 2])

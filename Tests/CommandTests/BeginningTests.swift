@@ -25,18 +25,8 @@ import Testing
 
   /// Starts a run that never saves, and kills it in its first steps.
   private func kill(_ arguments: [String]) throws {
-    let process = Process(), pipe = Pipe()
-    process.executableURL = executable
-    process.arguments = arguments + ["--max-iters", "100000000", "--save-every", "0", "--log-interval", "1"]
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    var said = ""
-    while !said.contains("step 3/") {
-      let more = pipe.fileHandleForReading.availableData
-      try #require(!more.isEmpty, "it ended before its third step: \(said)")
-      said += String(decoding: more, as: UTF8.self)
-    }
+    let endless = arguments + ["--max-iters", "100000000", "--save-every", "0", "--log-interval", "1"]
+    let (process, _) = try start(endless, until: "step 3/")
     Foundation.kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// What a run of the built `autograd` said.
 struct Outcome {
@@ -37,6 +38,23 @@ func autograd(_ arguments: [String], seconds: Int, megabytes: Int) throws -> Out
     let script = "ulimit -t \(seconds); ulimit -v \(megabytes << 10); exec \"$0\" \"$@\""
     return try run(URL(fileURLWithPath: "/bin/sh"), ["-c", script, executable.path] + arguments, [:], nil)
   #endif
+}
+
+/// Starts the built command, and returns once it has said `text`. Whoever reads `output` gets what it says after that.
+func start(_ arguments: [String], until text: String) throws -> (process: Process, output: Pipe) {
+  let process = Process(), output = Pipe()
+  process.executableURL = executable
+  process.arguments = arguments
+  process.standardOutput = output
+  process.standardError = FileHandle.nullDevice
+  try process.run()
+  var said = ""
+  while !said.contains(text) {
+    let more = output.fileHandleForReading.availableData
+    try #require(!more.isEmpty, "it ended before it said \"\(text)\": \(said)")
+    said += String(decoding: more, as: UTF8.self)
+  }
+  return (process, output)
 }
 
 private func run(

@@ -134,22 +134,12 @@ import Testing
   func signalAndLock() throws {
     try temporaryDirectory { path in
       _ = try train(path, "--max-iters", "0")
-      let first = Process(), pipe = Pipe()
-      first.executableURL = executable
-      first.arguments = [
+      let endless = [
         "train", "--data", path + "/text.txt", "--out", path + "/run", "--n-layer", "1", "--n-head", "1", "--n-embd",
         "8", "--block-size", "8", "--batch-size", "2", "--max-iters", "100000000", "--log-interval", "1", "--threads", "1",
       ]
-      first.standardOutput = pipe
-      first.standardError = FileHandle.nullDevice
-      try first.run()
       // Its first line of progress has come: it has the lock, and watches signals.
-      var said = ""
-      while !said.contains("step 1/") {
-        let more = pipe.fileHandleForReading.availableData
-        try #require(!more.isEmpty, "it ended before its first step: \(said)")
-        said += String(decoding: more, as: UTF8.self)
-      }
+      let (first, pipe) = try start(endless, until: "step 1/")
       let second = try train(path, "--max-iters", "20")
       #expect(second.status == 7)
       #expect(

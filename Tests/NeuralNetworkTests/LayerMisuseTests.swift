@@ -1,26 +1,16 @@
 import Autograd
-import Glibc
 import NeuralNetwork
+import TestSupport
 import Testing
 
 /// Layers that cannot be: each stops with its sentence, in release builds too. Every test has a process of its own.
 @Suite("Misuse of layers stops with a sentence")
 struct LayerMisuseTests {
-  init() {
-    // A crash report would take seconds.
-    setenv("SWIFT_BACKTRACE", "enable=no", 1)
-  }
-
-  private func expect(
-    _ sentence: String, _ result: ExitTest.Result?, sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
-    #expect(text.contains(sentence), sourceLocation: sourceLocation)
-  }
+  init() { silenceCrashReports() }
 
   @Test("causal attention whose channels do not divide into its heads")
   func causalHeads() async throws {
-    try expect(
+    try expectSentence(
       "CausalSelfAttention: 6 channels do not divide into 4 heads",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = CausalSelfAttention<Float>(channels: 6, headCount: 4)
@@ -29,7 +19,7 @@ struct LayerMisuseTests {
 
   @Test("causal attention without heads")
   func noHeads() async throws {
-    try expect(
+    try expectSentence(
       "CausalSelfAttention: 6 channels do not divide into 0 heads",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = CausalSelfAttention<Float>(channels: 6, headCount: 0)
@@ -38,7 +28,7 @@ struct LayerMisuseTests {
 
   @Test("attention whose channels do not divide into its heads")
   func heads() async throws {
-    try expect(
+    try expectSentence(
       "MultiHeadAttention: 6 channels do not divide into 4 heads",
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
         _ = MultiHeadAttention<Float>(channels: 6, headCount: 4)
