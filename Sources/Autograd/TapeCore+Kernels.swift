@@ -43,11 +43,11 @@ package extension TapeCore {
 
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false
   ) {
     unsafe backend.multiply(
       m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue,
-      isReadSoon: isReadSoon, type, precision: matmulPrecision)
+      sumsOverRows: sumsOverRows, type, precision: matmulPrecision)
   }
 
   /// Copies `scale` times x into y, or adds it, element by element.

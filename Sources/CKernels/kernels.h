@@ -21,7 +21,6 @@ const ck_table TABLE = {
   .binary = binary, .strided_copy = strided_copy, .sum = sum,
   .softmax = softmax, .softmax_backward = softmax_backward,
   .layer_norm = layer_norm, .layer_norm_backward = layer_norm_backward,
-  .layer_norm_parameters = layer_norm_parameters,
   .embedding = embedding, .embedding_backward = embedding_backward, .cross_entropy = cross_entropy,
   .clip = clip, .clip_backward = clip_backward, .strided_write = strided_write,
   .extremum = extremum, .extremum_backward = extremum_backward,

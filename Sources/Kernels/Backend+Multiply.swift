@@ -22,62 +22,93 @@ public import CKernels
 extension Backend {
   /// Computes C = A·B, or C += A·B where `accumulate`, and finishes each element with `epilogue`.
   ///
-  /// Every element is one chain of fused multiply-adds, k ascending; see docs/architecture.md, "Numbers".
+  /// Every element is one chain of fused multiply-adds, k ascending, or the sum of two where the product
+  /// `sumsOverRows`; see docs/architecture.md, "Numbers". The way through memory is `ProductCut`'s.
   ///
-  /// The way through memory: B is packed into panels of as many columns as the register tile has, a block of
-  /// `depth` rows at a time, by all threads together; then the threads claim blocks of rows of C, each packs its
-  /// rows of A and multiplies them with all panels. Blocks are sized for the second-level cache (A) and the
-  /// third (B).
-  ///
-  /// Where C `isReadSoon` is false and large, what is written passes by the caches: nothing is read in order to be
-  /// overwritten, and what lies in them stays.
+  /// A product `sumsOverRows` where k runs over the rows of a batch: C is the gradient of a weight. Nobody reads it soon,
+  /// so if it is large, it is written past the caches: nothing is read in order to be overwritten, and what lies in
+  /// them stays. And its bits may depend on the number of rows.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true, _ type: ElementType,
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, _ type: ElementType,
     precision: MatmulPrecision = .float32
   ) {
     guard m > 0, n > 0 else { return }
-    let table = unsafe table(type), size = type.size
-    let tileRows = table.mr, panel = table.nr
-    let way = way(type, precision), depth = Backend.depth(k, bytesPerStep: size, stepLength: way.stepLength)
-    let steps = (depth + way.stepLength - 1) / way.stepLength
-    let width = Backend.width(n, panel: panel, bytesPerColumn: steps * size)
-    let tiles = cut(m: m, n: width, tileRows: tileRows, panel: panel, bytesPerRow: steps * size)
-    let isWrittenOnce = unsafe !accumulate && epilogue == nil && depth >= k
-    let passesCaches = !isReadSoon && isWrittenOnce && m * n * size >= Backend.passingFrom
-    let packedBytes = (width + panel) * steps * size
-    guard let (packed, scratch) = unsafe shared(
-      bytes: packedBytes, perThread: ((tiles.rows + tileRows) * steps + 64) * size)
-    else { return }
-
-    for column in stride(from: 0, to: n, by: width) {
-      let columns = min(width, n - column)
-      var first = 0
-      repeat {
-        let count = min(depth, k - first), last = first + count == k
-        let bStart = unsafe b.start + (first * b.rowStride + column * b.columnStride) * size
-        let pack = unsafe ck_gemm_pack(
-          b: bStart, packed: packed, row_stride: b.rowStride, column_stride: b.columnStride, k: count, n: columns,
-          rounds: way.rounds)
-        let packUnits = (columns + panel - 1) / panel
-        unsafe run(way.pack, pack, units: packUnits, grain: share(packUnits, work: columns * count / 4), scratch)
-
-        let product = unsafe ck_gemm(
-          a: a.start + first * a.columnStride * size, a_row_stride: a.rowStride, a_column_stride: a.columnStride,
-          packed_b: UnsafeRawPointer(packed), c: c + column * size, c_stride: cStride, m: m, n: columns, k: count,
-          rows_per_tile: tiles.rows, whole_tiles: tiles.whole, panels_per_tile: tiles.panels,
-          parts: tiles.parts(panels: packUnits),
-          accumulate: accumulate || first > 0 ? 1 : 0, has_epilogue: last && epilogue != nil ? 1 : 0,
-          epilogue: epilogue.map { unsafe $0.shifted(by: column * size) } ?? ck_epilogue(), rounds: way.rounds,
-          passes_caches: passesCaches ? 1 : 0)
-        let units = tiles.count(m: m, panels: packUnits)
-        let small = m * columns * count < 32768
-        unsafe run(way.multiply, product, units: units, grain: small ? units : 1, scratch)
-        first += count
-      } while first < k
+    let size = type.size, way = self.way(type, precision)
+    let isWhole = unsafe !accumulate && epilogue == nil
+    let cut = unsafe ProductCut(
+      m: m, n: n, k: k, halves: sumsOverRows && isWhole, tileRows: table(type).mr, tileColumns: table(type).nr,
+      elementBytes: size, stepLength: way.stepLength, threads: pool.threadCount)
+    let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)
+    let (own, allCommon) = unsafe cut.ownsColumns ? (columns, rows) : (rows, columns)
+    guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return }
+    var product = unsafe ck_gemm()
+    unsafe product.packed_common = cut.packsTogether ? UnsafeRawPointer(packed) : nil
+    unsafe product.owns_columns = cut.ownsColumns ? 1 : 0
+    unsafe product.c_stride = cStride
+    unsafe product.own_per_tile = cut.ownPerTile
+    unsafe product.tiles_per_part = cut.tilesPerPart
+    unsafe product.parts = cut.parts
+    unsafe product.part_multiple = cut.partMultiple
+    unsafe product.rounds = way.rounds
+    let isOnePass = isWhole && cut.depth >= k && m * n * size >= Backend.passingFrom
+    unsafe product.passes_caches = sumsOverRows && isOnePass ? 1 : 0
+    if cut.takesHalvesTogether {
+      unsafe (product.own, product.common, product.c) = (own, allCommon, c)
+      unsafe multiplyHalves(product, cut, k: k, way, scratch)
+      return
     }
+    for begin in unsafe stride(from: 0, to: allCommon.count, by: cut.width) {
+      let count = unsafe min(cut.width, allCommon.count - begin)
+      let row = cut.ownsColumns ? begin : 0, column = cut.ownsColumns ? 0 : begin
+      unsafe product.c = c + (row * cStride + column) * size
+      if let epilogue = unsafe epilogue {
+        unsafe product.epilogue = epilogue.from(row: row, column: column, cStride: cStride, elementBytes: size)
+      }
+      for first in stride(from: 0, to: max(k, 1), by: cut.depth) {
+        unsafe product.k = min(cut.depth, k - first)
+        unsafe product.own = own.part(from: 0, count: own.count, k: first, elementBytes: size)
+        unsafe product.common = allCommon.part(from: begin, count: count, k: first, elementBytes: size)
+        unsafe product.onto = first > 0 && cut.halves ? CK_ADDS : accumulate || first > 0 ? CK_CONTINUES : CK_WRITES
+        unsafe product.has_epilogue = first + product.k == k && epilogue != nil ? 1 : 0
+        if cut.packsTogether {
+          unsafe pack(product.common, into: packed, product, cut, way, scratch)
+        } else {
+          unsafe clearHeads(of: scratch)
+        }
+        let isSmall = unsafe own.count * count * product.k < 32768
+        unsafe run(way.multiply, product, units: cut.units, grain: isSmall ? cut.units : 1, scratch)
+      }
+    }
+  }
+
+  /// All threads pack the common operand together.
+  @unsafe private func pack(
+    _ operand: ck_operand, into packed: UnsafeMutableRawPointer, _ product: ck_gemm, _ cut: ProductCut, _ way: Way,
+    _ scratch: Scratch
+  ) {
+    let pack = unsafe ck_gemm_pack(
+      operand: operand, packed: packed, k: product.k, is_b: cut.ownsColumns ? 0 : 1, rounds: way.rounds)
+    let panels = unsafe (operand.count + cut.commonPanel - 1) / cut.commonPanel
+    let share = max(1, panels / (pool.threadCount * 3)), isSmall = unsafe operand.count * product.k < 16384
+    unsafe run(way.pack, pack, units: panels, grain: isSmall ? panels : share, scratch)
+  }
+
+  /// Half of the threads multiply over the first half of k, the others over the second: first each for a part of C of
+  /// their own, then each adds to another's. The sum of two numbers does not depend on which came first.
+  @unsafe private func multiplyHalves(
+    _ product: ck_gemm, _ cut: ProductCut, k: Int, _ way: Way, _ scratch: Scratch
+  ) {
+    unsafe clearHeads(of: scratch)
+    var product = unsafe product
+    unsafe product.k = k
+    unsafe product.first_half = cut.depth
+    unsafe run(way.multiply, product, units: cut.units, grain: 1, scratch)
+    unsafe product.onto = CK_ADDS
+    unsafe product.rotation = cut.parts / 2
+    unsafe run(way.multiply, product, units: cut.units, grain: 1, scratch)
   }
 
   /// The functions of a product, and how many elements along k one packed step holds.
@@ -97,49 +128,11 @@ extension Backend {
   /// What is smaller than this may still be there when it is read.
   private static let passingFrom = 2 << 20
 
-  /// Rows of B packed at a time, in equal blocks of at most 1024 steps of floats or 512 of doubles: a long chain pays
-  /// for loading and storing C, and a panel of B (128 KiB) still comes from the second-level cache while rows of A
-  /// pass by. A block ends between steps.
-  private static func depth(_ k: Int, bytesPerStep: Int, stepLength: Int) -> Int {
-    let largest = 4096 / bytesPerStep * stepLength
-    let blocks = max(1, (k + largest - 1) / largest)
-    return ((k + blocks - 1) / blocks + stepLength - 1) / stepLength * stepLength
-  }
-
-  /// Columns of B packed at a time, in equal blocks of at most 6 MiB.
-  private static func width(_ n: Int, panel: Int, bytesPerColumn: Int) -> Int {
-    let most = max(panel, (6 << 20) / max(1, bytesPerColumn)), blocks = (n + most - 1) / most
-    return ((n + blocks - 1) / blocks + panel - 1) / panel * panel
-  }
-
-  /// How a product is cut into what threads claim.
-  private struct Tiles {
-    let rows, whole, panels: Int
-
-    /// Threads take neighbouring units: each gets whole tiles, and its part of the columns below.
-    func parts(panels: Int) -> Int {
-      let columnTiles = (panels + self.panels - 1) / self.panels
-      return whole % columnTiles == 0 ? columnTiles : 1
+  /// No thread has packed the common operand.
+  @unsafe private func clearHeads(of scratch: Scratch) {
+    for thread in 0..<pool.threadCount {
+      unsafe scratch.base?.storeBytes(of: 0, toByteOffset: thread * scratch.stride, as: Int64.self)
     }
-
-    /// Tiles of all m rows over `panels` panels.
-    func count(m: Int, panels: Int) -> Int {
-      whole + ((m + rows - 1) / rows - whole) * ((panels + self.panels - 1) / self.panels)
-    }
-  }
-
-  /// Tiles of at most 12 register tiles of rows and 384 KiB of A, all columns wide, as many as come out even for all
-  /// threads; the rows that are left are cut along columns, one part for each thread: nobody waits for the last tile
-  /// of another.
-  private func cut(m: Int, n: Int, tileRows: Int, panel: Int, bytesPerRow: Int) -> Tiles {
-    let panels = (n + panel - 1) / panel, threads = pool.threadCount
-    let most = max(1, min(12, (384 << 10) / max(1, bytesPerRow * tileRows)))
-    let rows = min(most * tileRows, roundUp(m, tileRows))
-    return Tiles(rows: rows, whole: m / rows / threads * threads, panels: max(1, (panels + threads - 1) / threads))
-  }
-
-  private func share(_ units: Int, work: Int) -> Int {
-    work < 4096 ? units : max(1, units / (pool.threadCount * 3))
   }
 
   private func run<Arguments>(
@@ -149,15 +142,27 @@ extension Backend {
       unsafe pool.run(function, UnsafeRawPointer(pointer), count: units, grain: max(1, grain), scratch: scratch)
     }
   }
+}
 
-  private func roundUp(_ n: Int, _ unit: Int) -> Int { (n + unit - 1) / unit * unit }
+extension ck_operand {
+  /// The rows of a matrix: k goes along them.
+  fileprivate init(rowsOf matrix: MatrixView, count: Int) {
+    unsafe self.init(start: matrix.start, stride: matrix.rowStride, k_stride: matrix.columnStride, count: count)
+  }
+
+  /// `count` of them from `first` on, without the first `k` elements of each.
+  fileprivate func part(from first: Int, count: Int, k: Int, elementBytes: Int) -> ck_operand {
+    unsafe ck_operand(
+      start: start + (first * stride + k * k_stride) * elementBytes, stride: stride, k_stride: k_stride, count: count)
+  }
 }
 
 extension ck_epilogue {
-  /// The epilogue of the columns from `bytes` on.
-  fileprivate func shifted(by bytes: Int) -> ck_epilogue {
-    unsafe ck_epilogue(
-      bias: bias.map { unsafe $0 + bytes }, preactivation: preactivation.map { unsafe $0 + bytes },
+  /// The epilogue of the elements from (row, column) on.
+  fileprivate func from(row: Int, column: Int, cStride: Int, elementBytes: Int) -> ck_epilogue {
+    let bytes = (row * cStride + column) * elementBytes
+    return unsafe ck_epilogue(
+      bias: bias.map { unsafe $0 + column * elementBytes }, preactivation: preactivation.map { unsafe $0 + bytes },
       activation: activation, residual: residual.map { unsafe $0 + bytes })
   }
 }

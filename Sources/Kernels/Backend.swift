@@ -67,7 +67,7 @@ import CSystem
 
   /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.
   @unsafe public func run<Arguments: KernelArguments>(
-    _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, scratch: Int = 0,
+    _ arguments: Arguments, _ type: ElementType, count: Int, grain: Int, multiple: Int = 1, scratch: Int = 0,
     precision: MatmulPrecision = .float32
   ) {
     let function = unsafe function(of: Arguments.self, type, precision)
@@ -80,7 +80,8 @@ import CSystem
       unsafe memory = unsafe found
     }
     unsafe withUnsafePointer(to: arguments) { pointer in
-      unsafe pool.run(function, UnsafeRawPointer(pointer), count: count, grain: max(1, grain), scratch: memory)
+      unsafe pool.run(function, UnsafeRawPointer(pointer), count: count, grain: max(1, grain), multiple: multiple,
+        scratch: memory)
     }
   }
 
@@ -88,16 +89,16 @@ import CSystem
   @unsafe public func runElements<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, count: Int, cost: Int = 1
   ) {
-    let share = (count / (pool.threadCount * 4) + 63) / 64 * 64
-    unsafe run(arguments, type, count: count, grain: max(share, (16384 / cost + 63) / 64 * 64))
+    unsafe run(
+      arguments, type, count: count, grain: max(count / (pool.threadCount * 4), 16384 / cost), multiple: 64)
   }
 
   /// Runs a row kernel over `count` rows of `columns` elements.
   @unsafe public func runRows<Arguments: KernelArguments>(
     _ arguments: Arguments, _ type: ElementType, count: Int, columns: Int
   ) {
-    let share = count / (pool.threadCount * 4) + 1
-    unsafe run(arguments, type, count: count, grain: max(share, 4096 / max(1, columns)))
+    unsafe run(
+      arguments, type, count: count, grain: max(count / (pool.threadCount * 4), 4096 / max(1, columns)))
   }
 
   /// Takes scratch memory and touches it, so that no kernel has to.

@@ -53,9 +53,6 @@ extension ck_layer_norm: @unsafe KernelArguments {
 extension ck_layer_norm_backward: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.layer_norm_backward }
 }
-extension ck_layer_norm_parameters: @unsafe KernelArguments {
-  public static func function(in table: ck_table) -> ck_function { unsafe table.layer_norm_parameters }
-}
 extension ck_embedding: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.embedding }
 }

@@ -42,14 +42,14 @@ public final class ThreadPool: Sendable {
 
   deinit { workers.stop(joining: state.load(ordering: .acquiring) / 2 == ownProcess) }
 
-  /// Runs `function` over [0, count) in tiles of `grain` units.
+  /// Runs `function` over [0, count) in tiles of about `grain` units, cut at multiples of `multiple`.
   ///
   /// INVARIANT: arguments and scratch are the caller's, who stays in here until the last tile is done; tiles cover
   /// [0, count) once, and each thread that takes one has its own `stride` bytes of scratch, or there are none.
   ///
   /// - Complexity: about 0.2 µs beyond the work itself while the workers are awake.
   @unsafe public func run(
-    _ function: ck_function, _ arguments: UnsafeRawPointer, count: Int, grain: Int, scratch: Scratch
+    _ function: ck_function, _ arguments: UnsafeRawPointer, count: Int, grain: Int, multiple: Int = 1, scratch: Scratch
   ) {
     let before = csystem_enter_float_state()
     defer { csystem_restore_float_state(before) }
@@ -59,7 +59,8 @@ public final class ThreadPool: Sendable {
       return
     }
     unsafe workers.run(
-      Region(function: function, arguments: arguments, count: count, grain: grain, scratch: scratch))
+      Region(
+        function: function, arguments: arguments, count: count, grain: grain, multiple: multiple, scratch: scratch))
     state.store(ownProcess * 2, ordering: .releasing)
   }
 
@@ -102,6 +103,7 @@ public final class ThreadPool: Sendable {
   let arguments: UnsafeRawPointer
   let count: Int
   let grain: Int
+  let multiple: Int
   let scratch: Scratch
 }
 

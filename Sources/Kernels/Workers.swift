@@ -10,23 +10,23 @@ import Synchronization
   import Darwin
 #endif
 
-/// The worker threads of a pool and the words through which they and the caller meet.
+/// The worker threads of a pool and the shares through which they and the caller meet.
 ///
-/// Every thread has a share of a region's tiles, the same part of the range each time: what it has written it finds in
-/// its own caches when the next region reads it. It takes its own tiles from the front, and when they are gone, those of
-/// others from the back. The caller never waits for a worker that sleeps: it waits for tiles.
+/// Every thread has a share of a region, the same part of the range each time (`Shares`): what it has written it finds
+/// in its own caches when the next region reads it. It takes its own tiles from the front, and when they are gone, those
+/// of others from the back. The caller never waits for a worker that sleeps: it waits for tiles.
 ///
 /// INVARIANT: a share's word holds the region's number and the tiles that are left. A region's fields are written only
 /// when all shares of the one before are empty, and before its own shares are; a thread that takes a tile by
 /// compare-and-swap therefore read the fields of that very region.
 @safe struct Workers: @unchecked Sendable {
-  /// Tiles that a region may have: two of their numbers share a word with the region's.
+  /// Tiles that a share may have: two of their numbers share a word with the region's.
   static let mostTiles = 0xFFFF
   private static let stackBytes = 512 * 1024
   /// Spinning bridges the gaps between the operations of a step; beyond it a worker sleeps.
   private static let spinNanoseconds: UInt64 = 200_000
 
-  /// Each group of words that different threads write lies on cache lines of its own.
+  /// Each group of shares that different threads write lies on cache lines of its own.
   private struct Shared: ~Copyable {
     /// The number of the region that was opened last.
     let opened = Atomic<UInt64>(0)
@@ -39,16 +39,18 @@ import Synchronization
     // The region. Atomic because a worker may read it while the next one is being written; it then fails to claim.
     let function = Atomic<UInt>(0)
     let arguments = Atomic<UInt>(0)
-    let count = Atomic<Int>(0)
-    let grain = Atomic<Int>(1)
     let scratch = Atomic<UInt>(0)
     let stride = Atomic<Int>(0)
   }
 
-  /// A thread's share: the region's number, the first tile that is left, and the one after the last.
+  /// A thread's share of the region, and in `word` what is left of it: the region's number, the first tile, and the one
+  /// after the last.
   private struct Share: ~Copyable {
     let word = Atomic<UInt64>(0)
-    let padding = InlineArray<15, UInt64>(repeating: 0)
+    let begin = Atomic<Int>(0)
+    let end = Atomic<Int>(0)
+    let step = Atomic<Int>(1)
+    let padding = InlineArray<12, UInt64>(repeating: 0)
   }
 
   /// INVARIANT: allocated in `init`, never freed while a worker of this process may run; `stop` joins first.
@@ -86,17 +88,21 @@ import Synchronization
 
   func run(_ region: Region) {
     let number = (unsafe shared.pointee.opened.load(ordering: .relaxed) &+ 1) & 0xFFFF_FFFF
-    let tiles = unsafe (region.count + region.grain - 1) / region.grain
+    let cut = unsafe Shares(
+      count: region.count, grain: region.grain, multiple: region.multiple, threads: threadCount)
+    var tiles = 0
     unsafe shared.pointee.function.store(unsafeBitCast(region.function, to: UInt.self), ordering: .relaxed)
     unsafe shared.pointee.arguments.store(UInt(bitPattern: region.arguments), ordering: .relaxed)
-    unsafe shared.pointee.count.store(region.count, ordering: .relaxed)
-    unsafe shared.pointee.grain.store(region.grain, ordering: .relaxed)
     unsafe shared.pointee.scratch.store(UInt(bitPattern: region.scratch.base), ordering: .relaxed)
     unsafe shared.pointee.stride.store(region.scratch.stride, ordering: .relaxed)
     unsafe shared.pointee.done.store(0, ordering: .relaxed)
     for index in 0..<threadCount {
-      let first = tiles * index / threadCount, past = tiles * (index + 1) / threadCount
-      unsafe shares[index].word.store(Workers.word(number, first, past), ordering: .releasing)
+      let share = cut[index], count = share.tiles
+      unsafe shares[index].begin.store(share.begin, ordering: .relaxed)
+      unsafe shares[index].end.store(share.end, ordering: .relaxed)
+      unsafe shares[index].step.store(share.step, ordering: .relaxed)
+      unsafe shares[index].word.store(Workers.word(number, 0, count), ordering: .releasing)
+      tiles += count
     }
     unsafe shared.pointee.opened.store(number, ordering: .sequentiallyConsistent)
     if unsafe shared.pointee.sleepers.load(ordering: .sequentiallyConsistent) > 0 { ring() }
@@ -136,8 +142,9 @@ import Synchronization
     guard word >> 32 == number else { return }
     let function = unsafe unsafeBitCast(shared.pointee.function.load(ordering: .relaxed), to: ck_function?.self)
     let arguments = unsafe UnsafeRawPointer(bitPattern: shared.pointee.arguments.load(ordering: .relaxed))
-    let count = unsafe shared.pointee.count.load(ordering: .relaxed)
-    let grain = unsafe shared.pointee.grain.load(ordering: .relaxed)
+    let share = unsafe Shares.Share(
+      begin: shares[owner].begin.load(ordering: .relaxed), end: shares[owner].end.load(ordering: .relaxed),
+      step: shares[owner].step.load(ordering: .relaxed))
     let scratch = unsafe UnsafeMutableRawPointer(bitPattern: shared.pointee.scratch.load(ordering: .relaxed))
     let stride = unsafe shared.pointee.stride.load(ordering: .relaxed)
     while word >> 32 == number {
@@ -149,8 +156,9 @@ import Synchronization
         ordering: .acquiringAndReleasing)
       word = original
       guard exchanged else { continue }
-      let begin = tile * grain
-      unsafe function?(arguments, begin, min(begin + grain, count), scratch.map { unsafe $0 + worker * stride })
+      let units = share[tile]
+      unsafe function?(
+        arguments, units.lowerBound, units.upperBound, scratch.map { unsafe $0 + worker * stride })
       unsafe shared.pointee.done.wrappingAdd(1, ordering: .releasing)
       word = unsafe shares[owner].word.load(ordering: .acquiring)
     }

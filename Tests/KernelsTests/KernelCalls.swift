@@ -36,7 +36,7 @@ extension Backend {
   /// op(a)·op(b), both stored row by row, transposed where asked; onto `c` where given.
   func multiply<S: TensorScalar>(
     m: Int, n: Int, k: Int, _ a: [S], transposedA: Bool = false, _ b: [S], transposedB: Bool = false,
-    onto c: [S]? = nil, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true,
+    onto c: [S]? = nil, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false,
     precision: MatmulPrecision = .float32
   ) -> [S] {
     let initial = c ?? [S](repeating: .nan, count: m * n), bytes = m * n * MemoryLayout<S>.stride
@@ -54,7 +54,7 @@ extension Backend {
         multiply(
           m: m, n: n, k: k, left, right,
           into: result.baseAddress ?? UnsafeMutableRawPointer(mutating: anywhere),
-          cStride: n, accumulate: c != nil, epilogue: epilogue, isReadSoon: isReadSoon, S.elementType,
+          cStride: n, accumulate: c != nil, epilogue: epilogue, sumsOverRows: sumsOverRows, S.elementType,
           precision: precision)
       }
     }

@@ -19,12 +19,12 @@ struct Product<S: TensorScalar> {
   func right(_ p: Int, _ j: Int) -> S { transposedB ? b[j * k + p] : b[p * n + j] }
 
   func run(
-    _ backend: Backend, onto c: [S]? = nil, epilogue: ck_epilogue? = nil, isReadSoon: Bool = true,
+    _ backend: Backend, onto c: [S]? = nil, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false,
     precision: MatmulPrecision = .float32
   ) -> [S] {
     backend.multiply(
       m: m, n: n, k: k, a, transposedA: transposedA, b, transposedB: transposedB, onto: c, epilogue: epilogue,
-      isReadSoon: isReadSoon, precision: precision)
+      sumsOverRows: sumsOverRows, precision: precision)
   }
 
   /// What the rules say, bit for bit: one chain per element, k ascending, from +0 or from C.
@@ -34,6 +34,19 @@ struct Product<S: TensorScalar> {
       return (0..<k).reduce(c?[place] ?? 0) { sum, p in
         set == .baseline ? sum + left(i, p) * right(p, j) : sum.addingProduct(left(i, p), right(p, j))
       }
+    }
+  }
+
+  /// The sum of two chains over the halves of k, as for a product that sums over rows.
+  func halves(_ set: InstructionSet) -> [S] {
+    let half = (k + 1) / 2
+    return (0..<m * n).map { place in
+      [0..<half, half..<k].map { terms in
+        terms.reduce(0 as S) { sum, p in
+          let (x, y) = (left(place / n, p), right(p, place % n))
+          return set == .baseline ? sum + x * y : sum.addingProduct(x, y)
+        }
+      }.reduce(0, +)
     }
   }
 

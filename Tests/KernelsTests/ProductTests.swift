@@ -81,7 +81,7 @@ struct ProductTests {
       for set in InstructionSet.available {
         let product = Product<S>(m, n, 2), expected = product.run(Backend(instructionSet: set))
         for pool in pools {
-          let actual = product.run(Backend(instructionSet: set, pool: pool), isReadSoon: false)
+          let actual = product.run(Backend(instructionSet: set, pool: pool), sumsOverRows: true)
           expectSameBits(actual, expected, "\(product.what), \(set), \(pool.threadCount) threads")
         }
       }
@@ -98,6 +98,51 @@ struct ProductTests {
         for result in results.dropFirst() { expectSameBits(result, results[0], "\(product.what), \(set)") }
       }
     }
+  }
+
+  @Test("a sum over many rows is that of two chains, whatever the threads", arguments: [256, 301, 1025])
+  func halves(k: Int) {
+    let pools = [1, 2, 3, 8].map { ThreadPool(threads: $0) }
+    for (m, n) in [(40, 70), (70, 40), (3, 100), (1, 1)] {
+      for set in InstructionSet.available {
+        let product = Product<Float>(m, n, k, true, false), expected = product.halves(set)
+        for pool in pools {
+          let actual = product.run(Backend(instructionSet: set, pool: pool), sumsOverRows: true)
+          expectSameBits(actual, expected, "\(product.what), \(set), \(pool.threadCount) threads")
+        }
+      }
+    }
+  }
+
+  @Test("a sum over rows into a large C, onto another or over few rows, stays one chain")
+  func noHalves() {
+    let (backend, set) = (Backend(), Backend().instructionSet)
+    let large = Product<Float>(270, 270, 256, true, false), few = Product<Float>(20, 30, 255, true, false)
+    expectSameBits(large.run(backend, sumsOverRows: true), large.chain(set), large.what)
+    expectSameBits(few.run(backend, sumsOverRows: true), few.chain(set), few.what)
+    let product = Product<Float>(20, 30, 300, true, false), c: [Float] = randomTensor([600], seed: 3).elements
+    expectSameBits(product.run(backend, onto: c, sumsOverRows: true), product.chain(set, onto: c), product.what)
+  }
+
+  @Test("an operand that is packed in blocks is finished in each of them")
+  func blocks() {
+    // Rows of A are common to all, and more than one block of them.
+    let backend = Backend(pool: ThreadPool(threads: 3)), (m, n, k) = (1540, 1600, 512)
+    let bias: [Double] = randomTensor([n], seed: 4).elements
+    let residual: [Double] = randomTensor([m * n], seed: 5).elements
+    let product = Product<Double>(m, n, k)
+    let plain = product.run(backend)
+    let finished = bias.withUnsafeBytes { bias in
+      residual.withUnsafeBytes { residual in
+        let epilogue = ck_epilogue(
+          bias: bias.baseAddress, preactivation: nil, activation: -1, residual: residual.baseAddress)
+        return product.run(backend, epilogue: epilogue)
+      }
+    }
+    expectSameBits(finished, plain.indices.map { plain[$0] + bias[$0 % n] + residual[$0] }, product.what)
+    // The same with columns of B common: C transposed.
+    let other = backend.multiply(m: n, n: m, k: k, product.b, transposedA: true, product.a, transposedB: true)
+    expectSameBits(plain, plain.indices.map { other[$0 % n * m + $0 / n] }, "transposed")
   }
 
   @Test(

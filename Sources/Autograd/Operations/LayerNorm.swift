@@ -49,18 +49,24 @@ package extension TapeCore {
     let shape = nodes[x].shape, C = shape.last, dy = unsafe gradient(of: record.output)
     let dScale = unsafe try contribution(to: scale, "layerNorm")
     let dShift = unsafe try contribution(to: shift, "layerNorm")
-    if dScale != nil || dShift != nil {
-      let arguments = unsafe ck_layer_norm_parameters(
-        dscale: dScale?.target, dshift: dShift?.target, dy: dy, x: data(x), mean: record.saved[0],
-        reciprocal_deviation: record.saved[1], rows: shape.rows, columns: C,
-        accumulate_scale: dScale?.accumulate ?? 0, accumulate_shift: dShift?.accumulate ?? 0)
-      unsafe runColumns(arguments, columns: C, rows: shape.rows)
-    }
-    guard let target = unsafe try contribution(to: x, "layerNorm") else { return }
+    let dx = unsafe try contribution(to: x, "layerNorm")
+    // One pass: the sums of a block of rows, then the sum of the blocks.
+    let blocks = (shape.rows + Int(CK_TERMS) - 1) / Int(CK_TERMS), sums = Shape([blocks, C] as InlineArray<2, Int>)
+    let scaleSums = dScale == nil ? nil : unsafe try allocateGradient(sums, "layerNorm")
+    let shiftSums = dShift == nil ? nil : unsafe try allocateGradient(sums, "layerNorm")
     let arguments = unsafe ck_layer_norm_backward(
-      dx: target.target, dy: dy, x: data(x), scale: optionalData(scale), mean: record.saved[0],
-      reciprocal_deviation: record.saved[1], columns: C, accumulate: target.accumulate)
-    unsafe runRows(arguments, count: shape.rows, columns: C)
+      dx: dx?.target, scale_sums: scaleSums, shift_sums: shiftSums, dy: dy, x: data(x), scale: optionalData(scale),
+      mean: record.saved[0], reciprocal_deviation: record.saved[1], rows: shape.rows, columns: C,
+      accumulate: dx?.accumulate ?? 0)
+    unsafe runRows(arguments, count: blocks, columns: C * Int(CK_TERMS))
+    unsafe addUp(scaleSums, sums, into: dScale)
+    unsafe addUp(shiftSums, sums, into: dShift)
+  }
+
+  @unsafe private func addUp(_ partial: UnsafeMutableRawPointer?, _ shape: Shape, into whole: Contribution?) {
+    guard let partial = unsafe partial, let whole else { return }
+    unsafe sum(partial, shape, over: 1, scale: 1, into: whole.target, adds: whole.adds)
+    unsafe free(partial, shape)
   }
 }
 

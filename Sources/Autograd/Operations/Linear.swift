@@ -63,7 +63,7 @@ package extension TapeCore {
     if let dW = unsafe try contribution(to: weight, "linear") {
       unsafe multiply(
         m: N, n: K, k: rows, dzView.transposed, MatrixView(data(x), rowStride: K, columnStride: 1),
-        into: dW.target, cStride: K, accumulate: dW.adds, isReadSoon: false)
+        into: dW.target, cStride: K, accumulate: dW.adds, sumsOverRows: true)
     }
     if let dx = unsafe try contribution(to: x, "linear") {
       unsafe multiply(

@@ -21,8 +21,9 @@ import Kernels
 // `checkTokens` makes sure of.
 
 package extension TapeCore {
-  /// Rows per chunk: constant, so that the sums in dW do not depend on anything but the shape.
-  private static let chunkRows = 256
+  /// Rows per chunk: 256, or as many times that as keep a chunk within 2²⁰ logits. A chunk's products go on with the
+  /// sums of the one before, so its size cannot be seen in them.
+  private static func chunkRows(_ vocabulary: Int) -> Int { max(1, (1 << 20) / max(1, vocabulary) / 256) * 256 }
 
   func linearCrossEntropy(
     _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double? = 1
@@ -139,8 +140,8 @@ package extension TapeCore {
 
   /// Rows of logits, each on cache lines of its own.
   private func logitsShape(_ chunks: Chunks) -> Shape {
-    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows), perLine = 64 / type.size
-    let spacing = (nodes[chunks.weight].shape[0] + perLine - 1) / perLine * perLine
+    let V = nodes[chunks.weight].shape[0], perLine = 64 / type.size, spacing = (V + perLine - 1) / perLine * perLine
+    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows(V))
     return Shape([rows, spacing] as InlineArray<2, Int>)
   }
 
@@ -156,8 +157,9 @@ package extension TapeCore {
       : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
     let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
     if rows == 0 { unsafe clear(dW, count: V * C) }
-    for first in stride(from: 0, to: rows, by: TapeCore.chunkRows) {
-      let count = min(TapeCore.chunkRows, rows - first), offset = first * C * type.size
+    let chunkRows = TapeCore.chunkRows(V)
+    for first in stride(from: 0, to: rows, by: chunkRows) {
+      let count = min(chunkRows, rows - first), offset = first * C * type.size
       let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)
       unsafe multiply(m: count, n: V, k: C, xView, weights.transposed, into: logits, cStride: spacing)
       let arguments = unsafe ck_cross_entropy(
@@ -173,7 +175,7 @@ package extension TapeCore {
       if let dW = dW {
         unsafe multiply(
           m: V, n: C, k: count, gradient.transposed, xView, into: dW.target, cStride: C,
-          accumulate: dW.adds || first > 0, isReadSoon: false)
+          accumulate: dW.adds || first > 0, sumsOverRows: true)
       }
     }
     if isRecording { unsafe free(logits, logitsShape) }
@@ -192,7 +194,8 @@ extension Variable {
   ///
   /// - Parameter expectedSeed: The seed that `backward` will get. Another one is right too, but slow.
   /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
-  /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits.
+  /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits,
+  ///   or 2²⁰ logits where those are more rows.
   public func linearCrossEntropy(
     _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
   ) -> Variable {

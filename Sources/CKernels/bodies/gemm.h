@@ -60,10 +60,10 @@ enum tile_kind { PLAIN, TRIANGLE, PASSING };
 
 INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, ck_index steps, const REAL *a,
                  ck_index a_row, ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns,
-                 int accumulate) {
+                 ck_onto onto) {
   vec sums[MR][2];
   const ck_index last = columns - (vectors - 1) * LANES;
-  if (accumulate) {
+  if (onto == CK_CONTINUES) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
 #pragma clang loop unroll(full)
@@ -109,6 +109,15 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
       b += NR;
     }
   }
+  if (onto == CK_ADDS) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++) {
+        sums[i][v] += v == vectors - 1 ? load_n(c + i * c_row + v * LANES, last) : load(c + i * c_row + v * LANES);
+      }
+    }
+  }
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++) {
 #pragma clang loop unroll(full)
@@ -126,9 +135,9 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
 // The tile of `rows` rows, 1 to MR.
 INLINE void tile_of(int rows, const int vectors, const enum tile_kind kind, ck_index steps, const REAL *a,
                     ck_index a_row, ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns,
-                    int accumulate) {
+                    ck_onto onto) {
   switch (rows) {
-#define CASE(R) case R: tile(R, vectors, kind, steps, a, a_row, a_k, b, c, c_row, columns, accumulate); break;
+#define CASE(R) case R: tile(R, vectors, kind, steps, a, a_row, a_k, b, c, c_row, columns, onto); break;
     CASES_OF(CASE)
 #undef CASE
   }
@@ -137,31 +146,31 @@ INLINE void tile_of(int rows, const int vectors, const enum tile_kind kind, ck_i
 // A by its two strides: attention reads probabilities in both directions without copying them.
 static __attribute__((noinline)) void any_tile(int rows, ck_index steps, const REAL *a, ck_index a_row, ck_index a_k,
                                                const REAL *b, REAL *c, ck_index c_row, ck_index columns,
-                                               int accumulate) {
-  if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate);
-  else tile_of(rows, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, accumulate);
+                                               ck_onto onto) {
+  if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, onto);
+  else tile_of(rows, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, onto);
 }
 
 // Row i over the first steps · STEP + i + 1 elements of k. The elements of a row lie side by side.
 static __attribute__((noinline)) void triangle_tile(int rows, ck_index steps, const REAL *a, ck_index a_row,
                                                     const REAL *b, REAL *c, ck_index c_row, ck_index columns,
-                                                    int accumulate) {
-  if (columns > LANES) tile_of(rows, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate);
-  else tile_of(rows, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, accumulate);
+                                                    ck_onto onto) {
+  if (columns > LANES) tile_of(rows, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, onto);
+  else tile_of(rows, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, onto);
 }
 
 // A packed into a panel of MR rows, C whole and aligned.
 static __attribute__((noinline)) void passing_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
                                                    ck_index c_row) {
-  tile_of(rows, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, 0);
+  tile_of(rows, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, CK_WRITES);
 }
 
 // A packed into a panel of MR rows.
 static __attribute__((noinline)) void packed_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
-                                                  ck_index c_row, ck_index columns, int accumulate) {
-  if (columns == NR) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, accumulate);
-  else if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate);
-  else tile_of(rows, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, accumulate);
+                                                  ck_index c_row, ck_index columns, ck_onto onto) {
+  if (columns == NR) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, onto);
+  else if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, onto);
+  else tile_of(rows, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, onto);
 }
 
 // Transposes a LANES × LANES block held in registers: log₂ steps that swap ever larger halves.
@@ -309,12 +318,24 @@ static __attribute__((noinline)) void pack(REAL *packed, ck_index width, const R
   }
 }
 
+// Elements that `panels` panels of `width` take, up to the end of a cache line.
+INLINE ck_index packed_count(ck_index panels, ck_index width, ck_index k) {
+  return (panels * width * STEPS(k) + LINE - 1) / LINE * LINE;
+}
+
+// Packs `count` rows of A or columns of B, from the first on.
+INLINE void pack_operand(REAL *packed, const ck_operand *operand, ck_index first, ck_index count, int is_b, ck_index k,
+                         int rounds) {
+  pack(packed, is_b ? NR : MR, (const REAL *)operand->start + first * operand->stride, operand->stride,
+       operand->k_stride, count, k, rounds);
+}
+
 static void gemm_pack(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_gemm_pack g = *(const ck_gemm_pack *)arguments;
-  const ck_index first = begin * NR, past = end * NR < g.n ? end * NR : g.n;
+  const ck_index width = g.is_b ? NR : MR;
+  const ck_index first = begin * width, past = end * width < g.operand.count ? end * width : g.operand.count;
   (void)scratch;
-  pack((REAL *)g.packed + first * STEPS(g.k), NR, (const REAL *)g.b + first * g.column_stride, g.column_stride,
-       g.row_stride, past - first, g.k, g.rounds);
+  pack_operand((REAL *)g.packed + first * STEPS(g.k), &g.operand, first, past - first, g.is_b, g.k, g.rounds);
 }
 
 // Asks for what `finish` will read and write of a tile besides C, to be here when the tile has been multiplied.
@@ -359,53 +380,97 @@ static __attribute__((noinline)) void finish(const ck_epilogue *epilogue, REAL *
   }
 }
 
+// The tile of C whose first element is (row, column). Behind it, `ahead` elements away, lies the next one, if any.
+INLINE void multiply_tile(const ck_gemm *g, const REAL *a, const REAL *b, ck_index row, ck_index column, ck_index rows,
+                          ck_index columns, ck_index ahead, const int passing) {
+  REAL *c = (REAL *)g->c + row * g->c_stride + column;
+  const ck_index steps = STEPS(g->k);
+  if (passing && columns == NR) {
+    passing_tile((int)rows, steps, a, b, c, g->c_stride);
+    return;
+  }
+  if (g->has_epilogue) ask_for(&g->epilogue, g->c_stride, row, column, rows, columns);
+  // The next tile: its lines are here when it begins or, where it only writes, when it ends.
+  for (ck_index i = 0; ahead && i < rows; i++) {
+    for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + ahead + i * g->c_stride + j, 1, 3);
+  }
+  packed_tile((int)rows, steps, a, b, c, g->c_stride, columns, g->onto);
+  if (g->has_epilogue) finish(&g->epilogue, (REAL *)g->c, g->c_stride, row, column, rows, columns);
+}
+
+INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? count : most; }
+
+// `count` of the thread's own rows (columns) from `first` on, packed, with all panels of the common operand.
+INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL *own, ck_index first, ck_index count,
+                            const REAL *common, ck_index panels, const int passing) {
+  const ck_index own_width = owns_columns ? NR : MR, common_width = owns_columns ? MR : NR, steps = STEPS(g->k);
+  for (ck_index panel = 0; panel < panels; panel++) {
+    const ck_index at = panel * common_width, wide = at_most(g->common.count - at, common_width);
+    const REAL *theirs = common + at * steps;
+    for (ck_index i = 0; i < count; i += own_width) {
+      const ck_index high = at_most(count - i, own_width), is_last = i + own_width >= count;
+      const REAL *mine = own + i * steps;
+      if (owns_columns) multiply_tile(g, theirs, mine, at, first + i, wide, high, is_last ? 0 : NR, passing);
+      else multiply_tile(g, mine, theirs, first + i, at, high, wide, is_last ? 0 : MR * g->c_stride, passing);
+    }
+  }
+}
+
+// The first of the own rows (columns) in a part.
+INLINE ck_index part_begin(const ck_gemm *g, ck_index part) {
+  return part == g->parts ? g->own.count : g->own.count * part / g->parts / g->part_multiple * g->part_multiple;
+}
+
+// The common operand, packed for all or, where it is not, by this thread, as the first bytes of its scratch say: 1 or 2
+// for the first or second half of k, or for all of it. `rest` is the scratch behind it.
+INLINE const REAL *common_panels(const ck_gemm *g, int half, ck_index panels, ck_index width, void *scratch, REAL **rest) {
+  int *packed_half = scratch;
+  REAL *copy = (REAL *)((char *)scratch + 64);
+  *rest = copy;
+  if (g->packed_common) return g->packed_common;
+  *rest += packed_count(panels, width, g->k);
+  if (*packed_half != half) pack_operand(copy, &g->common, 0, g->common.count, !g->owns_columns, g->k, g->rounds);
+  *packed_half = half;
+  return copy;
+}
+
+// The product over half of k.
+INLINE ck_gemm half_product(const ck_gemm *g, const int second) {
+  ck_gemm half = *g;
+  if (second) {
+    half.own.start = (const REAL *)g->own.start + g->first_half * g->own.k_stride;
+    half.common.start = (const REAL *)g->common.start + g->first_half * g->common.k_stride;
+  }
+  half.k = second ? g->k - g->first_half : g->first_half;
+  return half;
+}
+
+static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) {
+  const ck_index width = g->owns_columns ? MR : NR, panels = (g->common.count + width - 1) / width;
+  const int aligned = ((uintptr_t)g->c | (uintptr_t)(g->c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
+  const int passing = g->passes_caches && aligned;
+  const ck_index part = (unit / g->tiles_per_part + g->rotation) % g->parts;
+  const ck_index first = part_begin(g, part) + unit % g->tiles_per_part * g->own_per_tile;
+  const ck_index count = at_most(part_begin(g, part + 1) - first, g->own_per_tile);
+  if (count <= 0) return;
+  REAL *own;
+  const REAL *common = common_panels(g, half, panels, width, scratch, &own);
+  pack_operand(own, &g->own, first, count, g->owns_columns, g->k, g->rounds);
+  if (g->owns_columns) multiply_panels(g, 1, own, first, count, common, panels, passing);
+  else multiply_panels(g, 0, own, first, count, common, panels, passing);
+}
+
 static void gemm(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_gemm g = *(const ck_gemm *)arguments;
-  const ck_index panels = (g.n + NR - 1) / NR;
-  const ck_index column_tiles = (panels + g.panels_per_tile - 1) / g.panels_per_tile;
-  const ck_index steps = STEPS(g.k);
-  const int aligned = ((uintptr_t)g.c | (uintptr_t)(g.c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
-  const int passing = g.passes_caches && aligned;
-  REAL *packed_a = scratch;
-  ck_index packed_row = -1;
-  const ck_index tile_rows = (g.m + g.rows_per_tile - 1) / g.rows_per_tile;
-  const ck_index whole_per_part = g.whole_tiles / g.parts, columns_per_part = column_tiles / g.parts;
-  const ck_index units_per_part = whole_per_part + (tile_rows - g.whole_tiles) * columns_per_part;
   for (ck_index unit = begin; unit < end; unit++) {
-    const ck_index part = unit / units_per_part, below = unit % units_per_part - whole_per_part;
-    const ck_index tile_row = below < 0 ? part * whole_per_part + unit % units_per_part
-                                        : g.whole_tiles + below / columns_per_part;
-    const ck_index row = tile_row * g.rows_per_tile;
-    const ck_index rows = g.m - row < g.rows_per_tile ? g.m - row : g.rows_per_tile;
-    if (row != packed_row) {
-      const REAL *a = (const REAL *)g.a + row * g.a_row_stride;
-      pack(packed_a, MR, a, g.a_row_stride, g.a_column_stride, rows, g.k, g.rounds);
-      packed_row = row;
-    }
-    const ck_index column_tile = below < 0 ? 0 : part * columns_per_part + below % columns_per_part;
-    const ck_index first_panel = column_tile * g.panels_per_tile;
-    const ck_index end_panel = below < 0 ? panels : first_panel + g.panels_per_tile;
-    const ck_index past = end_panel < panels ? end_panel : panels;
-    for (ck_index panel = first_panel; panel < past; panel++) {
-      const ck_index column = panel * NR, columns = g.n - column < NR ? g.n - column : NR;
-      const REAL *b = (const REAL *)g.packed_b + column * steps;
-      for (ck_index i = 0; i < rows; i += MR) {
-        const ck_index count = rows - i < MR ? rows - i : MR;
-        REAL *c = (REAL *)g.c + (row + i) * g.c_stride + column;
-        if (passing && columns == NR) {
-          passing_tile((int)count, steps, packed_a + i * steps, b, c, g.c_stride);
-          continue;
-        }
-        if (g.has_epilogue) ask_for(&g.epilogue, g.c_stride, row + i, column, count, columns);
-        // The tile below: its lines are here when it begins or, where it only writes, when it ends.
-        for (ck_index r = MR; r < 2 * MR && i + r < rows; r++) {
-          for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + r * g.c_stride + j, 1, 3);
-        }
-        packed_tile((int)count, steps, packed_a + i * steps, b, c, g.c_stride, columns, g.accumulate);
-        if (g.has_epilogue) finish(&g.epilogue, g.c, g.c_stride, row + i, column, count, columns);
-      }
+    if (g.first_half) {
+      const int second = unit * 2 >= g.parts * g.tiles_per_part;
+      const ck_gemm half = half_product(&g, second);
+      gemm_unit(&half, unit, second ? 2 : 1, scratch);
+    } else {
+      gemm_unit(&g, unit, 1, scratch);
     }
   }
   // What passed the caches is seen by others only after this.
-  if (passing) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (g.passes_caches) __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

@@ -56,30 +56,49 @@ static void layer_norm(const void *arguments, ck_index begin, ck_index end, void
   }
 }
 
+// Adds a row to the sums of its block, which it begins where it is the block's `first`.
+INLINE void add_to_sums(REAL *sums, ck_index i, ck_index n, vec factor, vec d, const int first) {
+  store_n(sums + i, fma_(d, factor, first ? (vec){0} : load_n(sums + i, n)), n);
+}
+
+static void layer_norm_backward_row(const ck_layer_norm_backward *g, ck_index row, REAL *scale_sums, REAL *shift_sums,
+                                    const int first) {
+  const REAL *scale = g->scale;
+  const REAL *dy = (const REAL *)g->dy + row * g->columns, *x = (const REAL *)g->x + row * g->columns;
+  const vec mean = splat(((const REAL *)g->mean)[row]);
+  const vec reciprocal = splat(((const REAL *)g->reciprocal_deviation)[row]);
+  vec sum_d = {0}, sum_dx = {0};
+  EACH_VECTOR(i, n, 0, g->columns) {
+    vec d = load_n(dy + i, n);
+    const vec normalised = (load_n(x + i, n) - mean) * reciprocal;
+    if (scale_sums) add_to_sums(scale_sums, i, n, normalised, d, first);
+    if (shift_sums) add_to_sums(shift_sums, i, n, splat(1), d, first);
+    if (scale) d *= load_n(scale + i, n);
+    sum_d += d;
+    sum_dx = fma_(d, normalised, sum_dx);
+  }
+  if (!g->dx) return;
+  REAL *dx = (REAL *)g->dx + row * g->columns;
+  const vec mean_d = splat(sum_lanes(sum_d) / (REAL)g->columns);
+  const vec mean_dx = splat(sum_lanes(sum_dx) / (REAL)g->columns);
+  EACH_VECTOR(i, n, 0, g->columns) {
+    vec d = load_n(dy + i, n);
+    if (scale) d *= load_n(scale + i, n);
+    const vec normalised = (load_n(x + i, n) - mean) * reciprocal;
+    const vec v = reciprocal * (d - mean_d - normalised * mean_dx);
+    store_n(dx + i, g->accumulate ? load_n(dx + i, n) + v : v, n);
+  }
+}
+
 static void layer_norm_backward(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_layer_norm_backward g = *(const ck_layer_norm_backward *)arguments;
-  const REAL *scale = g.scale;
   (void)scratch;
-  for (ck_index row = begin; row < end; row++) {
-    REAL *dx = (REAL *)g.dx + row * g.columns;
-    const REAL *dy = (const REAL *)g.dy + row * g.columns, *x = (const REAL *)g.x + row * g.columns;
-    const vec mean = splat(((const REAL *)g.mean)[row]);
-    const vec reciprocal = splat(((const REAL *)g.reciprocal_deviation)[row]);
-    vec sum_d = {0}, sum_dx = {0};
-    EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = load_n(dy + i, n);
-      if (scale) d *= load_n(scale + i, n);
-      sum_d += d;
-      sum_dx = fma_(d, (load_n(x + i, n) - mean) * reciprocal, sum_dx);
-    }
-    const vec mean_d = splat(sum_lanes(sum_d) / (REAL)g.columns);
-    const vec mean_dx = splat(sum_lanes(sum_dx) / (REAL)g.columns);
-    EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = load_n(dy + i, n);
-      if (scale) d *= load_n(scale + i, n);
-      vec normalised = (load_n(x + i, n) - mean) * reciprocal;
-      vec v = reciprocal * (d - mean_d - normalised * mean_dx);
-      store_n(dx + i, g.accumulate ? load_n(dx + i, n) + v : v, n);
+  for (ck_index unit = begin; unit < end; unit++) {
+    REAL *scale_sums = g.scale_sums ? (REAL *)g.scale_sums + unit * g.columns : NULL;
+    REAL *shift_sums = g.shift_sums ? (REAL *)g.shift_sums + unit * g.columns : NULL;
+    const ck_index first = unit * CK_TERMS, past = first + CK_TERMS < g.rows ? first + CK_TERMS : g.rows;
+    for (ck_index row = first; row < past; row++) {
+      layer_norm_backward_row(&g, row, scale_sums, shift_sums, row == first);
     }
   }
 }
@@ -87,33 +106,6 @@ static void layer_norm_backward(const void *arguments, ck_index begin, ck_index 
 // The end of 64-column block `unit`.
 INLINE ck_index block_end(ck_index unit, ck_index columns) {
   return unit * 64 + 64 < columns ? unit * 64 + 64 : columns;
-}
-
-static void layer_norm_parameters(const void *arguments, ck_index begin, ck_index end, void *scratch) {
-  const ck_layer_norm_parameters g = *(const ck_layer_norm_parameters *)arguments;
-  const REAL *mean = g.mean, *reciprocal = g.reciprocal_deviation;
-  REAL *dscale = g.dscale, *dshift = g.dshift;
-  (void)scratch;
-  for (ck_index unit = begin; unit < end; unit++) {
-    EACH_VECTOR(i, n, unit * 64, block_end(unit, g.columns)) {
-      vec scale_total = {0}, shift_total = {0};
-      for (ck_index first = 0; first < g.rows; first += TERMS_PER_BLOCK) {
-        const ck_index past = first + TERMS_PER_BLOCK < g.rows ? first + TERMS_PER_BLOCK : g.rows;
-        vec scale_block = {0}, shift_block = {0};
-        for (ck_index row = first; row < past; row++) {
-          vec d = load_n((const REAL *)g.dy + row * g.columns + i, n);
-          vec v = (load_n((const REAL *)g.x + row * g.columns + i, n) - splat(mean[row]))
-                  * splat(reciprocal[row]);
-          scale_block = fma_(d, v, scale_block);
-          shift_block += d;
-        }
-        scale_total += scale_block;
-        shift_total += shift_block;
-      }
-      if (dscale) store_n(dscale + i, g.accumulate_scale ? load_n(dscale + i, n) + scale_total : scale_total, n);
-      if (dshift) store_n(dshift + i, g.accumulate_shift ? load_n(dshift + i, n) + shift_total : shift_total, n);
-    }
-  }
 }
 
 static void embedding(const void *arguments, ck_index begin, ck_index end, void *scratch) {

@@ -124,13 +124,12 @@ INLINE ck_index term_offset(ck_index term, int rank, const ck_index *shape, cons
   return rank > 0 ? offset + term * strides[0] : 0;
 }
 
-#define TERMS_PER_BLOCK 32
 
 // Adds the terms of one output block: `n` contiguous columns at x, over all reduced axes.
 INLINE vec sum_columns(const ck_sum *g, const REAL *x, ck_index terms, ck_index n) {
   vec total = {0};
-  for (ck_index first = 0; first < terms; first += TERMS_PER_BLOCK) {
-    const ck_index past = first + TERMS_PER_BLOCK < terms ? first + TERMS_PER_BLOCK : terms;
+  for (ck_index first = 0; first < terms; first += CK_TERMS) {
+    const ck_index past = first + CK_TERMS < terms ? first + CK_TERMS : terms;
     vec block = {0};
     for (ck_index term = first; term < past; term++) {
       block += load_n(x + term_offset(term, g->reduced_rank, g->reduced_shape, g->reduced_strides), n);
@@ -143,9 +142,9 @@ INLINE vec sum_columns(const ck_sum *g, const REAL *x, ck_index terms, ck_index 
 // Sums `length` elements: lanes first, in blocks of 32 vectors, then the tree over lanes.
 INLINE REAL sum_run(const REAL *x, ck_index length, ck_index stride) {
   vec total = {0};
-  for (ck_index first = 0; first < length; first += TERMS_PER_BLOCK * LANES) {
+  for (ck_index first = 0; first < length; first += CK_TERMS * LANES) {
     const ck_index rest = length - first;
-    const ck_index count = rest < TERMS_PER_BLOCK * LANES ? rest : TERMS_PER_BLOCK * LANES;
+    const ck_index count = rest < CK_TERMS * LANES ? rest : CK_TERMS * LANES;
     vec block = {0};
     EACH_VECTOR(i, n, first, first + count) block += load_strided(x, i, stride, n);
     total += block;
@@ -161,7 +160,7 @@ static REAL sum_last_axis(const ck_sum *g, const REAL *x) {
   for (ck_index row = 0; row < rows; row++) {
     const ck_index offset = row_offset(row, g->reduced_rank, g->reduced_shape, g->reduced_strides);
     block += sum_run(x + offset, g->reduced_shape[last], g->reduced_strides[last]);
-    if ((row + 1) % TERMS_PER_BLOCK == 0) { total += block; block = 0; }
+    if ((row + 1) % CK_TERMS == 0) { total += block; block = 0; }
   }
   return total + block;
 }

@@ -95,9 +95,12 @@ typedef struct ck_strided_write {
   ck_index shape[CK_MAX_RANK]; ck_index y_strides[CK_MAX_RANK];
 } ck_strided_write;
 
+/// Terms that are added up before they are added to a sum.
+#define CK_TERMS 32
+
 /// y[kept] = scale · Σ x[kept, reduced], added to y where `accumulate`; y is contiguous over the kept axes.
 /// `inner` counts the contiguous kept elements at the end of x (1 where the last axis is reduced).
-/// Unit: a block of 64 of the `inner` elements of one row of the kept axes. Sums run over blocks of 32 terms.
+/// Unit: a block of 64 of the `inner` elements of one row of the kept axes. Sums run over blocks of CK_TERMS terms.
 typedef struct ck_sum {
   int kept_rank; int reduced_rank; int accumulate; double scale; ck_index inner; void *y; const void *x;
   ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
@@ -148,17 +151,12 @@ typedef struct ck_layer_norm {
   ck_index columns; double epsilon;
 } ck_layer_norm;
 
+/// dx from dy; and for each unit b, scale_sums[b] = Σ dy · x̂ and shift_sums[b] = Σ dy over its rows. Each of the three may
+/// be NULL. Unit: a block of CK_TERMS rows, the last one maybe fewer.
 typedef struct ck_layer_norm_backward {
-  void *dx; const void *dy; const void *x; const void *scale; const void *mean;
-  const void *reciprocal_deviation; ck_index columns; int accumulate;
+  void *dx; void *scale_sums; void *shift_sums; const void *dy; const void *x; const void *scale; const void *mean;
+  const void *reciprocal_deviation; ck_index rows; ck_index columns; int accumulate;
 } ck_layer_norm_backward;
-
-/// dscale += Σ dy · x̂, dshift += Σ dy over all rows. Unit: a block of 64 columns. Either target may be NULL.
-typedef struct ck_layer_norm_parameters {
-  void *dscale; void *dshift; const void *dy; const void *x; const void *mean;
-  const void *reciprocal_deviation; ck_index rows; ck_index columns;
-  int accumulate_scale; int accumulate_shift;
-} ck_layer_norm_parameters;
 
 /// y[row] = table[tokens[row]]
 typedef struct ck_embedding { void *y; const void *table; const int32_t *tokens; ck_index columns; } ck_embedding;
@@ -212,21 +210,38 @@ typedef struct ck_epilogue {
   const void *bias; void *preactivation; int activation; const void *residual;
 } ck_epilogue;
 
-/// Packs columns of B into panels of `nr`. Unit: one panel. `b` points at the block's first element.
-typedef struct ck_gemm_pack {
-  const void *b; void *packed; ck_index row_stride; ck_index column_stride; ck_index k; ck_index n; int rounds;
-} ck_gemm_pack;
+/// Rows of A or columns of B: `count` of them, `stride` apart, whose elements along k lie `k_stride` apart.
+typedef struct ck_operand { const void *start; ck_index stride; ck_index k_stride; ck_index count; } ck_operand;
 
-/// Multiplies. Unit: a tile of `rows_per_tile` rows. The first `whole_tiles` have all columns; below them each row of
-/// tiles is cut into tiles of `panels_per_tile` panels. Units come in `parts` of as many each: neighbouring whole tiles,
-/// then the same columns of all rows below. `parts` divides `whole_tiles` and the tiles of a row.
-/// `scratch` holds rows_per_tile × k elements and 64 more. `passes_caches` stores C past the caches where it is aligned;
-/// only without `accumulate` and without an epilogue.
+/// Packs rows of A into panels of `mr`, or columns of B into panels of `nr`. Unit: one panel.
+typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int is_b; int rounds; } ck_gemm_pack;
+
+/// Multiplies. One operand is a thread's `own`: it packs what a tile needs of it. The other is `common` to all tiles:
+/// `packed_common`, or where that is null, a copy that each thread packs for itself. Where `owns_columns`, a thread's own
+/// are columns of B, otherwise rows of A.
+///
+/// Unit: a tile of `own_per_tile` rows (columns) against the whole common operand. The threads' own come in `parts` equal
+/// parts, cut at multiples of `part_multiple`, of `tiles_per_part` units each; the last tiles of a part may be short or
+/// empty.
+///
+/// Where `first_half` is not 0, k has two halves, of which the first has that many elements. The first half of the units
+/// multiplies over the first, the others over the second; `rotation` parts further on the same units find other rows
+/// (columns). So two regions add up both halves everywhere, and a thread meets only one of them.
+///
+/// `scratch` begins with 64 bytes that are zero before the first unit of a product; then come the copy, if any, and
+/// own_per_tile × k elements, each in whole panels and cache lines. `passes_caches` stores C past the caches where it is
+/// aligned; only without an epilogue and where `onto` is CK_WRITES.
+typedef enum ck_onto {
+  CK_WRITES,
+  CK_CONTINUES,  // each element's chain goes on from C
+  CK_ADDS,       // the chain begins at +0, its end is added to C
+} ck_onto;
+
 typedef struct ck_gemm {
-  const void *a; ck_index a_row_stride; ck_index a_column_stride; const void *packed_b;
-  void *c; ck_index c_stride; ck_index m, n, k;
-  ck_index rows_per_tile; ck_index whole_tiles; ck_index panels_per_tile; ck_index parts;
-  int accumulate; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
+  ck_operand own, common; const void *packed_common; int owns_columns;
+  void *c; ck_index c_stride; ck_index k; ck_index first_half;
+  ck_index own_per_tile; ck_index tiles_per_part; ck_index parts; ck_index part_multiple; ck_index rotation;
+  ck_onto onto; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -275,7 +290,7 @@ typedef struct ck_table {
   /// Rows and columns of the product's register tile.
   ck_index mr, nr;
   ck_function unary, unary_backward, affine, fill, dropout, binary, strided_copy, sum;
-  ck_function softmax, softmax_backward, layer_norm, layer_norm_backward, layer_norm_parameters;
+  ck_function softmax, softmax_backward, layer_norm, layer_norm_backward;
   ck_function embedding, embedding_backward, cross_entropy;
   ck_function clip, clip_backward, strided_write, extremum, extremum_backward;
   ck_function log_softmax, log_softmax_backward, log_sum_exp, log_sum_exp_backward;

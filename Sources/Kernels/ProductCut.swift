@@ -1,0 +1,86 @@
+/// How a matrix product is cut up for the caches and for threads.
+///
+/// One operand is the threads' own: the one with more rows (of A) or columns (of B). They are dealt out in tiles, and a
+/// thread packs what its tile needs into scratch of its own, from which it comes out of the second-level cache. The
+/// other is common to all tiles. Where it is small, each thread packs a copy for itself, so that nothing crosses from
+/// one thread to another; where it is large, all pack it together, a block at a time.
+///
+/// So the larger operand, which in a transformer is either the activations or the weights, is read once, by the thread
+/// that uses it.
+struct ProductCut {
+  let ownsColumns: Bool
+  /// Each element is the sum of two chains, one over each half of k, which is `depth` long.
+  let halves: Bool
+  /// Some threads take one half, some the other.
+  let takesHalvesTogether: Bool
+  /// Elements along k that are packed at a time.
+  let depth: Int
+  /// Rows or columns of the common operand that are packed at a time, whole panels unless it has no more.
+  let width: Int
+  let packsTogether: Bool
+  let commonPanel: Int
+  let ownPerTile: Int
+  /// The threads' own in equal parts, cut at multiples of `partMultiple`, of `tilesPerPart` tiles each.
+  let parts, partMultiple, tilesPerPart: Int
+  /// What all threads pack together, and what each has for itself.
+  let packedBytes, scratchBytes: Int
+
+  /// - Parameters:
+  ///   - halves: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
+  ///   - tileRows: Rows of the register tile.
+  ///   - tileColumns: Its columns.
+  ///   - stepLength: Elements along k that one packed element holds.
+  init(
+    m: Int, n: Int, k: Int, halves: Bool, tileRows: Int, tileColumns: Int, elementBytes: Int, stepLength: Int,
+    threads: Int
+  ) {
+    ownsColumns = n > m && (n >= threads * ProductCut.leastColumns || n * 4 > m * ProductCut.leastColumns)
+    let (own, common) = ownsColumns ? (n, m) : (m, n)
+    let (ownPanel, panel) = ownsColumns ? (tileColumns, tileRows) : (tileRows, tileColumns)
+    // A long chain pays for loading and storing C; at this length a panel of B still comes from the second-level cache.
+    let longestChain = 4096 / elementBytes * stepLength
+    self.halves = halves && k >= ProductCut.leastHalved && k <= 2 * longestChain && k * (m + n) >= 2 * m * n
+    depth = ProductCut.evenly(
+      k, most: self.halves ? (k + 1) / 2 : longestChain, unit: stepLength)
+    let steps = (depth + stepLength - 1) / stepLength, bytesPerItem = steps * elementBytes
+    width = ProductCut.evenly(common, most: ProductCut.togetherBytes / bytesPerItem, unit: panel)
+    let commonBytes = ProductCut.roundUp(width, panel) * bytesPerItem + 64
+    packsTogether = commonBytes > ProductCut.copyBytes || own < ProductCut.ownPerCopy * (threads - 1)
+    commonPanel = panel
+    takesHalvesTogether = self.halves && !packsTogether && threads > 1 && m * n * k >= ProductCut.leastDealt
+
+    partMultiple = ownsColumns ? ProductCut.leastColumns : 1
+    let deals = takesHalvesTogether ? (threads + 1) / 2 * 2 : threads
+    parts = max(takesHalvesTogether ? 2 : 1, min(deals, own / (ownsColumns ? ProductCut.leastColumns : 4) / 2 * 2))
+    let longest = (own + parts - 1) / parts + partMultiple - 1, panelsPerPart = (longest + ownPanel - 1) / ownPanel
+    let most = max(1, min(ProductCut.mostPanels, ProductCut.tileBytes / (bytesPerItem * ownPanel)))
+    tilesPerPart = (panelsPerPart + most - 1) / most
+    ownPerTile = (panelsPerPart + tilesPerPart - 1) / tilesPerPart * ownPanel
+    packedBytes = packsTogether ? commonBytes : 0
+    scratchBytes = 64 + (packsTogether ? 0 : commonBytes) + ownPerTile * bytesPerItem + 64
+  }
+
+  var units: Int { parts * tilesPerPart }
+
+  /// What all threads pack together stays in the third-level cache.
+  private static let togetherBytes = 6 << 20
+  /// A thread's copy of the common operand, and what it has packed of its own, share a second-level cache.
+  private static let copyBytes = 1 << 20
+  private static let tileBytes = 384 << 10
+  private static let mostPanels = 12
+  /// Terms from which a second chain pays, where C is small against the operands: see `halves`.
+  private static let leastHalved = 256
+  private static let leastDealt = 32768
+  /// A cache line of floats: threads do not write to the same one.
+  private static let leastColumns = 16
+  /// Rows (columns) that must be multiplied with a copy for each thread that makes one.
+  private static let ownPerCopy = 128
+
+  /// The length of equal blocks, whole units, of at most `most`.
+  private static func evenly(_ count: Int, most: Int, unit: Int) -> Int {
+    let blocks = max(1, (count + most - 1) / max(1, most))
+    return max(unit, roundUp((count + blocks - 1) / blocks, unit))
+  }
+
+  private static func roundUp(_ n: Int, _ unit: Int) -> Int { (n + unit - 1) / unit * unit }
+}
