@@ -96,6 +96,31 @@ static void dropout_factors(REAL *factors, const ck_attention *g, ck_index head,
   }
 }
 
+// Asks for D elements of a row. Rows of one head lie on pages of their own, which the hardware does not foresee.
+INLINE void ask_for_row(const REAL *row, ck_index D) {
+  for (ck_index j = 0; j < D; j += LINE) SOON(row + j);
+}
+
+// What `group` rows from now will be the place of `row`: in this head or, after its last group, in the one beside it, if
+// there is one. `column` becomes its first column.
+INLINE ck_index place_later(const ck_attention *g, ck_index head, ck_index row, ck_index group, ck_index *column) {
+  const ck_index later = row + group, h = head % g->H;
+  *column = (later < g->T || h + 1 == g->H ? h : h + 1) * g->D;
+  return head / g->H * g->T + (later < g->T ? later : row % group);
+}
+
+// Asks for the row of q that the next group reads in the place of `row`, and for keys and values of the next head.
+INLINE void ask_for_later(const ck_attention *g, ck_index head, ck_index row, ck_index group) {
+  const ck_index C = g->H * g->D;
+  ck_index column;
+  const ck_index place = place_later(g, head, row, group, &column);
+  ask_for_row((const REAL *)g->qkv + place * 3 * C + column, g->D);
+  if (head % g->H + 1 == g->H) return;
+  const REAL *beside = (const REAL *)g->qkv + (head / g->H * g->T + row) * 3 * C + (head % g->H + 1) * g->D;
+  ask_for_row(beside + C, g->D);
+  ask_for_row(beside + 2 * C, g->D);
+}
+
 // Scores of one row become probabilities, kept or dropped.
 INLINE void probabilities(REAL *row, const ck_attention *g, ck_index head, ck_index query, REAL *factors) {
   const ck_index count = query + 1, at = head * g->T + query;
@@ -128,6 +153,7 @@ static void attention(const void *arguments, ck_index begin, ck_index end, void 
       scores(p, width, queries, LEFT_STRIDE(stride, g.D), first, rows, keys, g.D);
       for (ck_index i = 0; i < rows; i++) {
         REAL *row = p + i * width;
+        ask_for_later(&g, head, first + i, MR);
         probabilities(row, &g, head, first + i, factors);
         row_as_steps(row, row, first + i + 1);
       }
@@ -147,6 +173,11 @@ static void score_gradients(const ck_attention_backward *g, ck_index head, ck_in
     const ck_index row = first + i, at = head * f->T + row;
     const vec maximum = splat(((const REAL *)f->maximum)[at]);
     const vec reciprocal = splat(((const REAL *)f->reciprocal_sum)[at]);
+    ask_for_later(f, head, row, BACKWARD_ROWS);
+    ck_index column;
+    const ck_index place = place_later(f, head, row, BACKWARD_ROWS, &column);
+    ask_for_row((const REAL *)f->y + place * C + column, f->D);
+    ask_for_row((const REAL *)g->dy + place * C + column, f->D);
     vec inner = {0};
     EACH_VECTOR(j, n, 0, f->D) inner = fma_(load_n(y + row * C + j, n), load_n(dy + row * C + j, n), inner);
     const vec delta = splat(sum_lanes(inner));
@@ -182,6 +213,7 @@ static void add_transposed(REAL *sums, const REAL *m, ck_index width, ck_index q
 static void store_head(REAL *out, ck_index stride, const REAL *x, ck_index T, ck_index D, int accumulate) {
   const ck_index depth = padded(D);
   for (ck_index t = 0; t < T; t++) {
+    for (ck_index j = 0; j < D; j += LINE) __builtin_prefetch(out + (t + ROWS_AHEAD) * stride + j, 1, 3);
     EACH_VECTOR(j, n, 0, D) {
       vec v = load_n(x + t * depth + j, n);
       store_n(out + t * stride + j, accumulate ? load_n(out + t * stride + j, n) + v : v, n);
