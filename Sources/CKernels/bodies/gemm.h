@@ -52,15 +52,23 @@ INLINE vec rounded_to_bfloat16(vec x) {
 }
 #endif
 
+// Asks for a line of memory that will be wanted soon. Packing reads more streams at once than the hardware follows by
+// itself; what it waited for was most of its time.
+#define LINE ((ck_index)(64 / sizeof(REAL)))
+#define SOON(address) __builtin_prefetch(address, 0, 2)
+
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
 // packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
 // `kind` is constant. TRIANGLE: the rows go on, row i over elements steps · STEP ... steps · STEP + i of k. PASSING: C
 // is written past the caches; it is aligned to vectors, and whole.
 enum tile_kind { PLAIN, TRIANGLE, PASSING };
 
+// Memory that will be wanted soon, a line for each step of a tile: `step` elements further on each time.
+typedef struct stream { const REAL *at; ck_index step; } stream;
+
 INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, ck_index steps, const REAL *a,
                  ck_index a_row, ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns,
-                 ck_onto onto) {
+                 ck_onto onto, const stream *ahead) {
   vec sums[MR][2];
   const ck_index last = columns - (vectors - 1) * LANES;
   if (onto == CK_CONTINUES) {
@@ -78,7 +86,12 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
       for (int v = 0; v < vectors; v++) sums[i][v] = (vec){0};
     }
   }
+  const REAL *wanted = ahead ? ahead->at : NULL;
   for (ck_index p = 0; p < steps; p++) {
+    if (ahead) {
+      SOON(wanted);
+      wanted += ahead->step;
+    }
     vec right[2];
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
@@ -135,9 +148,9 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
 // The tile of `rows` rows, 1 to MR.
 INLINE void tile_of(int rows, const int vectors, const enum tile_kind kind, ck_index steps, const REAL *a,
                     ck_index a_row, ck_index a_k, const REAL *b, REAL *c, ck_index c_row, ck_index columns,
-                    ck_onto onto) {
+                    ck_onto onto, const stream *ahead) {
   switch (rows) {
-#define CASE(R) case R: tile(R, vectors, kind, steps, a, a_row, a_k, b, c, c_row, columns, onto); break;
+#define CASE(R) case R: tile(R, vectors, kind, steps, a, a_row, a_k, b, c, c_row, columns, onto, ahead); break;
     CASES_OF(CASE)
 #undef CASE
   }
@@ -147,30 +160,31 @@ INLINE void tile_of(int rows, const int vectors, const enum tile_kind kind, ck_i
 static __attribute__((noinline)) void any_tile(int rows, ck_index steps, const REAL *a, ck_index a_row, ck_index a_k,
                                                const REAL *b, REAL *c, ck_index c_row, ck_index columns,
                                                ck_onto onto) {
-  if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, onto);
-  else tile_of(rows, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, onto);
+  if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, onto, NULL);
+  else tile_of(rows, 1, PLAIN, steps, a, a_row, a_k, b, c, c_row, columns, onto, NULL);
 }
 
 // Row i over the first steps · STEP + i + 1 elements of k. The elements of a row lie side by side.
 static __attribute__((noinline)) void triangle_tile(int rows, ck_index steps, const REAL *a, ck_index a_row,
                                                     const REAL *b, REAL *c, ck_index c_row, ck_index columns,
                                                     ck_onto onto) {
-  if (columns > LANES) tile_of(rows, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, onto);
-  else tile_of(rows, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, onto);
+  if (columns > LANES) tile_of(rows, 2, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, onto, NULL);
+  else tile_of(rows, 1, TRIANGLE, steps, a, a_row, 1, b, c, c_row, columns, onto, NULL);
 }
 
 // A packed into a panel of MR rows, C whole and aligned.
 static __attribute__((noinline)) void passing_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
-                                                   ck_index c_row) {
-  tile_of(rows, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, CK_WRITES);
+                                                   ck_index c_row, const stream *ahead) {
+  tile_of(rows, 2, PASSING, steps, a, 1, MR, b, c, c_row, NR, CK_WRITES, ahead);
 }
 
 // A packed into a panel of MR rows.
 static __attribute__((noinline)) void packed_tile(int rows, ck_index steps, const REAL *a, const REAL *b, REAL *c,
-                                                  ck_index c_row, ck_index columns, ck_onto onto) {
-  if (columns == NR) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, onto);
-  else if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, onto);
-  else tile_of(rows, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, onto);
+                                                  ck_index c_row, ck_index columns, ck_onto onto,
+                                                  const stream *ahead) {
+  if (columns == NR) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, NR, onto, ahead);
+  else if (columns > LANES) tile_of(rows, 2, PLAIN, steps, a, 1, MR, b, c, c_row, columns, onto, ahead);
+  else tile_of(rows, 1, PLAIN, steps, a, 1, MR, b, c, c_row, columns, onto, ahead);
 }
 
 // Transposes a LANES × LANES block held in registers: log₂ steps that swap ever larger halves.
@@ -205,11 +219,6 @@ INLINE vec steps_along(const REAL *at, ck_index rest, const int rounds) {
   return rounds ? rounded_to_bfloat16(low) : low;
 #endif
 }
-
-// Asks for a line of memory that will be wanted soon. Packing reads more streams at once than the hardware follows by
-// itself; what it waited for was most of its time.
-#define LINE ((ck_index)(64 / sizeof(REAL)))
-#define SOON(address) __builtin_prefetch(address, 0, 2)
 
 // LANES rows of `source`, of which `valid` exist, turned into steps of `width`: target[step · width + row]. `rest`
 // elements of each row exist. The first `lanes` of a step are stored; what does not exist is zero. Everything has
@@ -380,38 +389,56 @@ static __attribute__((noinline)) void finish(const ck_epilogue *epilogue, REAL *
   }
 }
 
-// The tile of C whose first element is (row, column). Behind it, `ahead` elements away, lies the next one, if any.
+// The tile of C whose first element is (row, column). Behind it, `beside` elements away, lies the next one, if any.
 INLINE void multiply_tile(const ck_gemm *g, const REAL *a, const REAL *b, ck_index row, ck_index column, ck_index rows,
-                          ck_index columns, ck_index ahead, const int passing) {
+                          ck_index columns, ck_index beside, const int passing, const stream *ahead) {
   REAL *c = (REAL *)g->c + row * g->c_stride + column;
   const ck_index steps = STEPS(g->k);
   if (passing && columns == NR) {
-    passing_tile((int)rows, steps, a, b, c, g->c_stride);
+    passing_tile((int)rows, steps, a, b, c, g->c_stride, ahead);
     return;
   }
   if (g->has_epilogue) ask_for(&g->epilogue, g->c_stride, row, column, rows, columns);
   // The next tile: its lines are here when it begins or, where it only writes, when it ends.
-  for (ck_index i = 0; ahead && i < rows; i++) {
-    for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + ahead + i * g->c_stride + j, 1, 3);
+  for (ck_index i = 0; beside && i < rows; i++) {
+    for (ck_index j = 0; j < columns; j += LINE) __builtin_prefetch(c + beside + i * g->c_stride + j, 1, 3);
   }
-  packed_tile((int)rows, steps, a, b, c, g->c_stride, columns, g->onto);
+  packed_tile((int)rows, steps, a, b, c, g->c_stride, columns, g->onto, ahead);
   if (g->has_epilogue) finish(&g->epilogue, (REAL *)g->c, g->c_stride, row, column, rows, columns);
 }
 
 INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? count : most; }
 
-// `count` of the thread's own rows (columns) from `first` on, packed, with all panels of the common operand.
+// Rows of A or columns of B, as they lie in memory.
+typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; } source;
+
+// What the tile number `call` asks for of the next source: a row along k, or a line of it down all k.
+INLINE stream stream_of(const source *next, ck_index call, const REAL *nothing) {
+  if (next->k_stride == 1) {
+    if (call < next->count) return (stream){next->start + call * next->stride, STEP};
+  } else {
+    const ck_index lines = (next->count + LINE - 1) / LINE, steps = STEPS(next->k);
+    const ck_index line = call % lines, first = call / lines * steps;
+    if (first < next->k) return (stream){next->start + line * LINE + first * next->k_stride, next->k_stride};
+  }
+  return (stream){nothing, 0};
+}
+
+// `count` of the thread's own rows (columns) from `first` on, packed, with all panels of the common operand. Meanwhile
+// asks for the `next` that will be packed.
 INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL *own, ck_index first, ck_index count,
-                            const REAL *common, ck_index panels, const int passing) {
+                            const REAL *common, ck_index panels, const int passing, const source *next) {
   const ck_index own_width = owns_columns ? NR : MR, common_width = owns_columns ? MR : NR, steps = STEPS(g->k);
+  ck_index call = 0;
   for (ck_index panel = 0; panel < panels; panel++) {
     const ck_index at = panel * common_width, wide = at_most(g->common.count - at, common_width);
     const REAL *theirs = common + at * steps;
     for (ck_index i = 0; i < count; i += own_width) {
       const ck_index high = at_most(count - i, own_width), is_last = i + own_width >= count;
       const REAL *mine = own + i * steps;
-      if (owns_columns) multiply_tile(g, theirs, mine, at, first + i, wide, high, is_last ? 0 : NR, passing);
-      else multiply_tile(g, mine, theirs, first + i, at, high, wide, is_last ? 0 : MR * g->c_stride, passing);
+      const stream ahead = next->count > 0 ? stream_of(next, call++, mine) : (stream){mine, 0};
+      if (owns_columns) multiply_tile(g, theirs, mine, at, first + i, wide, high, is_last ? 0 : NR, passing, &ahead);
+      else multiply_tile(g, mine, theirs, first + i, at, high, wide, is_last ? 0 : MR * g->c_stride, passing, &ahead);
     }
   }
 }
@@ -449,15 +476,17 @@ static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) 
   const ck_index width = g->owns_columns ? MR : NR, panels = (g->common.count + width - 1) / width;
   const int aligned = ((uintptr_t)g->c | (uintptr_t)(g->c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
   const int passing = g->passes_caches && aligned;
-  const ck_index part = (unit / g->tiles_per_part + g->rotation) % g->parts;
+  const ck_index part = (unit / g->tiles_per_part + g->rotation) % g->parts, past = part_begin(g, part + 1);
   const ck_index first = part_begin(g, part) + unit % g->tiles_per_part * g->own_per_tile;
-  const ck_index count = at_most(part_begin(g, part + 1) - first, g->own_per_tile);
+  const ck_index count = at_most(past - first, g->own_per_tile);
   if (count <= 0) return;
+  const source next = {(const REAL *)g->own.start + (first + count) * g->own.stride,
+                       at_most(past - first - count, g->own_per_tile), g->own.stride, g->own.k_stride, g->k};
   REAL *own;
   const REAL *common = common_panels(g, half, panels, width, scratch, &own);
   pack_operand(own, &g->own, first, count, g->owns_columns, g->k, g->rounds);
-  if (g->owns_columns) multiply_panels(g, 1, own, first, count, common, panels, passing);
-  else multiply_panels(g, 0, own, first, count, common, panels, passing);
+  if (g->owns_columns) multiply_panels(g, 1, own, first, count, common, panels, passing, &next);
+  else multiply_panels(g, 0, own, first, count, common, panels, passing, &next);
 }
 
 static void gemm(const void *arguments, ck_index begin, ck_index end, void *scratch) {
