@@ -39,8 +39,9 @@ extension Backend {
     let size = type.size, way = self.way(type, precision)
     let isWhole = unsafe !accumulate && epilogue == nil
     let cut = unsafe ProductCut(
-      m: m, n: n, k: k, halves: sumsOverRows && isWhole, tileRows: table(type).mr, tileColumns: table(type).nr,
-      elementBytes: size, stepLength: way.stepLength, threads: pool.threadCount)
+      m: m, n: n, k: k, mayHalve: sumsOverRows && epilogue == nil, accumulates: accumulate,
+      tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: size, stepLength: way.stepLength,
+      threads: pool.threadCount)
     let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)
     let (own, allCommon) = unsafe cut.ownsColumns ? (columns, rows) : (rows, columns)
     guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return }

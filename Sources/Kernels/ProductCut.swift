@@ -26,28 +26,29 @@ struct ProductCut {
   let packedBytes, scratchBytes: Int
 
   /// - Parameters:
-  ///   - halves: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
+  ///   - mayHalve: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
+  ///   - accumulates: Whether the first chain goes on from C: then the second cannot come before it.
   ///   - tileRows: Rows of the register tile.
   ///   - tileColumns: Its columns.
   ///   - stepLength: Elements along k that one packed element holds.
   init(
-    m: Int, n: Int, k: Int, halves: Bool, tileRows: Int, tileColumns: Int, elementBytes: Int, stepLength: Int,
-    threads: Int
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, tileRows: Int, tileColumns: Int, elementBytes: Int,
+    stepLength: Int, threads: Int
   ) {
     ownsColumns = n > m && (n >= threads * ProductCut.leastColumns || n * 4 > m * ProductCut.leastColumns)
     let (own, common) = ownsColumns ? (n, m) : (m, n)
     let (ownPanel, panel) = ownsColumns ? (tileColumns, tileRows) : (tileRows, tileColumns)
     // A long chain pays for loading and storing C; at this length a panel of B still comes from the second-level cache.
     let longestChain = 4096 / elementBytes * stepLength
-    self.halves = halves && k >= ProductCut.leastHalved && k <= 2 * longestChain && k * (m + n) >= 2 * m * n
-    depth = ProductCut.evenly(
-      k, most: self.halves ? (k + 1) / 2 : longestChain, unit: stepLength)
+    halves = mayHalve && k >= ProductCut.leastHalved && k <= 2 * longestChain && k * (m + n) >= 2 * m * n
+    depth = ProductCut.evenly(k, most: halves ? (k + 1) / 2 : longestChain, unit: stepLength)
     let steps = (depth + stepLength - 1) / stepLength, bytesPerItem = steps * elementBytes
     width = ProductCut.evenly(common, most: ProductCut.togetherBytes / bytesPerItem, unit: panel)
     let commonBytes = ProductCut.roundUp(width, panel) * bytesPerItem + 64
     packsTogether = commonBytes > ProductCut.copyBytes || own < ProductCut.ownPerCopy * (threads - 1)
     commonPanel = panel
-    takesHalvesTogether = self.halves && !packsTogether && threads > 1 && m * n * k >= ProductCut.leastDealt
+    takesHalvesTogether =
+      halves && !accumulates && !packsTogether && threads > 1 && m * n * k >= ProductCut.leastDealt
 
     partMultiple = ownsColumns ? ProductCut.leastColumns : 1
     let deals = takesHalvesTogether ? (threads + 1) / 2 * 2 : threads

@@ -37,12 +37,12 @@ struct Product<S: TensorScalar> {
     }
   }
 
-  /// The sum of two chains over the halves of k, as for a product that sums over rows.
-  func halves(_ set: InstructionSet) -> [S] {
+  /// The sum of two chains over the halves of k, the first from +0 or from C, as for a product that sums over rows.
+  func halves(_ set: InstructionSet, onto c: [S]? = nil) -> [S] {
     let half = (k + 1) / 2
     return (0..<m * n).map { place in
       [0..<half, half..<k].map { terms in
-        terms.reduce(0 as S) { sum, p in
+        terms.reduce(terms.lowerBound == 0 ? c?[place] ?? 0 : 0) { sum, p in
           let (x, y) = (left(place / n, p), right(p, place % n))
           return set == .baseline ? sum + x * y : sum.addingProduct(x, y)
         }

@@ -114,14 +114,23 @@ struct ProductTests {
     }
   }
 
-  @Test("a sum over rows into a large C, onto another or over few rows, stays one chain")
+  @Test("a sum over rows onto C is the same two chains, the first from C: onto zeros, the bits of a new one")
+  func halvesOnto() {
+    let product = Product<Float>(40, 70, 300, true, false), zeros = [Float](repeating: 0, count: 40 * 70)
+    let c: [Float] = randomTensor([40 * 70], seed: 3).elements
+    for threads in [1, 2, 3] {
+      let backend = Backend(pool: ThreadPool(threads: threads)), set = backend.instructionSet
+      expectSameBits(product.run(backend, onto: c, sumsOverRows: true), product.halves(set, onto: c), product.what)
+      expectSameBits(product.run(backend, onto: zeros, sumsOverRows: true), product.halves(set), "onto zeros")
+    }
+  }
+
+  @Test("a sum over rows into a large C, or over few rows, stays one chain")
   func noHalves() {
     let (backend, set) = (Backend(), Backend().instructionSet)
     let large = Product<Float>(270, 270, 256, true, false), few = Product<Float>(20, 30, 255, true, false)
     expectSameBits(large.run(backend, sumsOverRows: true), large.chain(set), large.what)
     expectSameBits(few.run(backend, sumsOverRows: true), few.chain(set), few.what)
-    let product = Product<Float>(20, 30, 300, true, false), c: [Float] = randomTensor([600], seed: 3).elements
-    expectSameBits(product.run(backend, onto: c, sumsOverRows: true), product.chain(set, onto: c), product.what)
   }
 
   @Test("an operand that is packed in blocks is finished in each of them")

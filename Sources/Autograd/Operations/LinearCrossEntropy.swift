@@ -21,9 +21,9 @@ import Kernels
 // `checkTokens` makes sure of.
 
 package extension TapeCore {
-  /// Rows per chunk: 256, or as many times that as keep a chunk within 2²⁰ logits. A chunk's products go on with the
-  /// sums of the one before, so its size cannot be seen in them.
-  private static func chunkRows(_ vocabulary: Int) -> Int { max(1, (1 << 20) / max(1, vocabulary) / 256) * 256 }
+  /// Rows per chunk: 256, or as many times that as keep a chunk within 2¹⁸ logits. It depends on nothing else, and so do
+  /// the sums in dW.
+  private static func chunkRows(_ vocabulary: Int) -> Int { max(1, (1 << 18) / max(1, vocabulary) / 256) * 256 }
 
   func linearCrossEntropy(
     _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double? = 1
@@ -195,7 +195,7 @@ extension Variable {
   /// - Parameter expectedSeed: The seed that `backward` will get. Another one is right too, but slow.
   /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
   /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits,
-  ///   or 2²⁰ logits where those are more rows.
+  ///   or 2¹⁸ logits where those are more rows.
   public func linearCrossEntropy(
     _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
   ) -> Variable {

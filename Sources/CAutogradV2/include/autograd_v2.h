@@ -169,7 +169,7 @@ AUTOGRAD_API VariableV2 *ag_cross_entropy_loss(VariableV2 *logits, VariableV2 *t
 AUTOGRAD_API VariableV2 *compute_cross_entropy_loss(VariableV2 *logits, const int *targets, int seq_len);
 /* The same, but rows whose target is `ignored` count neither in the sum nor in the mean: NaN where no other is left. */
 AUTOGRAD_API VariableV2 *ag_cross_entropy_ignoring(VariableV2 *logits, const int *targets, int count, int ignored);
-/* The same of logits x W^T that never exist: x [..., C], weight [V, C]. Takes memory for 256 rows of logits (or 2^20
+/* The same of logits x W^T that never exist: x [..., C], weight [V, C]. Takes memory for 256 rows of logits (or 2^18
  * logits, where those are more rows), and computes them twice, in forward and in backward. */
 AUTOGRAD_API VariableV2 *ag_linear_cross_entropy(VariableV2 *x, VariableV2 *weight, const int *targets, int count);
 AUTOGRAD_API VariableV2 *ag_linear_cross_entropy_ignoring(
