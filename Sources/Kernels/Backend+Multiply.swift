@@ -27,19 +27,21 @@ extension Backend {
   ///
   /// A product `sumsOverRows` where k runs over the rows of a batch: C is the gradient of a weight. Nobody reads it soon,
   /// so if it is large, it is written past the caches: nothing is read in order to be overwritten, and what lies in
-  /// them stays. And its bits may depend on the number of rows.
+  /// them stays. Unless `inOneChain`, each element
+  /// may be the sum of two.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, _ type: ElementType,
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
+    _ type: ElementType,
     precision: MatmulPrecision = .float32
   ) {
     guard m > 0, n > 0 else { return }
     let size = type.size, way = self.way(type, precision)
     let isWhole = unsafe !accumulate && epilogue == nil
     let cut = unsafe ProductCut(
-      m: m, n: n, k: k, mayHalve: sumsOverRows && epilogue == nil, accumulates: accumulate,
+      m: m, n: n, k: k, mayHalve: sumsOverRows && !inOneChain && epilogue == nil, accumulates: accumulate,
       tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: size, stepLength: way.stepLength,
       threads: pool.threadCount)
     let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)

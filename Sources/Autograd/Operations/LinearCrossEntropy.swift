@@ -21,8 +21,8 @@ import Kernels
 // `checkTokens` makes sure of.
 
 package extension TapeCore {
-  /// Rows per chunk: 256, or as many times that as keep a chunk within 2¹⁸ logits. It depends on nothing else, and so do
-  /// the sums in dW.
+  /// Rows per chunk: 256, or as many times that as keep a chunk within 2¹⁸ logits. A chunk's products go on with the
+  /// chains of the one before, so its size cannot be seen in them.
   private static func chunkRows(_ vocabulary: Int) -> Int { max(1, (1 << 18) / max(1, vocabulary) / 256) * 256 }
 
   func linearCrossEntropy(
@@ -175,7 +175,7 @@ package extension TapeCore {
       if let dW = dW {
         unsafe multiply(
           m: V, n: C, k: count, gradient.transposed, xView, into: dW.target, cStride: C,
-          accumulate: dW.adds || first > 0, sumsOverRows: true)
+          accumulate: dW.adds || first > 0, sumsOverRows: true, inOneChain: true)
       }
     }
     if isRecording { unsafe free(logits, logitsShape) }
