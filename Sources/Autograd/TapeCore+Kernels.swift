@@ -43,8 +43,7 @@ package extension TapeCore {
 
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false,
-    inOneChain: Bool = false
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false
   ) {
     unsafe backend.multiply(
       m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue,

@@ -27,15 +27,13 @@ extension Backend {
   ///
   /// A product `sumsOverRows` where k runs over the rows of a batch: C is the gradient of a weight. Nobody reads it soon,
   /// so if it is large, it is written past the caches: nothing is read in order to be overwritten, and what lies in
-  /// them stays. Unless `inOneChain`, each element
-  /// may be the sum of two.
+  /// them stays. Unless `inOneChain`, each element may be the sum of two.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
-    _ type: ElementType,
-    precision: MatmulPrecision = .float32
+    _ type: ElementType, precision: MatmulPrecision = .float32
   ) {
     guard m > 0, n > 0 else { return }
     let size = type.size, way = self.way(type, precision)
@@ -81,7 +79,7 @@ extension Backend {
         } else {
           unsafe clearHeads(of: scratch)
         }
-        let isSmall = unsafe own.count * count * product.k < 32768
+        let isSmall = unsafe own.count * count * product.k < ProductCut.leastDealt
         unsafe run(way.multiply, product, units: cut.units, grain: isSmall ? cut.units : 1, scratch)
       }
     }

@@ -51,8 +51,9 @@ struct ProductCut {
       halves && !accumulates && !packsTogether && threads > 1 && m * n * k >= ProductCut.leastDealt
 
     partMultiple = ownsColumns ? ProductCut.leastColumns : 1
-    let deals = takesHalvesTogether ? (threads + 1) / 2 * 2 : threads
-    parts = max(takesHalvesTogether ? 2 : 1, min(deals, own / (ownsColumns ? ProductCut.leastColumns : 4) / 2 * 2))
+    let mostParts = own / (ownsColumns ? ProductCut.leastColumns : ProductCut.leastRows)
+    parts = takesHalvesTogether
+      ? max(2, min((threads + 1) / 2, mostParts / 2) * 2) : max(1, min(threads, mostParts))
     let longest = (own + parts - 1) / parts + partMultiple - 1, panelsPerPart = (longest + ownPanel - 1) / ownPanel
     let most = max(1, min(ProductCut.mostPanels, ProductCut.tileBytes / (bytesPerItem * ownPanel)))
     tilesPerPart = (panelsPerPart + most - 1) / most
@@ -71,9 +72,11 @@ struct ProductCut {
   private static let mostPanels = 12
   /// Terms from which a second chain pays, where C is small against the operands: see `halves`.
   private static let leastHalved = 256
-  private static let leastDealt = 32768
+  /// Multiply-adds from which a product is worth a second thread.
+  static let leastDealt = 32768
   /// A cache line of floats: threads do not write to the same one.
   private static let leastColumns = 16
+  private static let leastRows = 4
   /// Rows (columns) that must be multiplied with a copy for each thread that makes one.
   private static let ownPerCopy = 128
 

@@ -10,7 +10,7 @@ import Synchronization
   import Darwin
 #endif
 
-/// The worker threads of a pool and the shares through which they and the caller meet.
+/// The worker threads of a pool and the words through which they and the caller meet.
 ///
 /// Every thread has a share of a region, the same part of the range each time (`Shares`): what it has written it finds
 /// in its own caches when the next region reads it. It takes its own tiles from the front, and when they are gone, those
@@ -26,7 +26,7 @@ import Synchronization
   /// Spinning bridges the gaps between the operations of a step; beyond it a worker sleeps.
   private static let spinNanoseconds: UInt64 = 200_000
 
-  /// Each group of shares that different threads write lies on cache lines of its own.
+  /// Each group of words that different threads write lies on cache lines of its own.
   private struct Shared: ~Copyable {
     /// The number of the region that was opened last.
     let opened = Atomic<UInt64>(0)

@@ -59,9 +59,13 @@ struct BFloat16ProductTests {
       let whole = all.run(backend, precision: .bfloat16)
       let some = backend.multiply(m: m, n: 90, k: 2100, Array(all.a[0..<m * 2100]), all.b, precision: .bfloat16)
       expectSameBits(some, Array(whole[0..<m * 90]), "\(backend.instructionSet)")
+      let one = Backend(instructionSet: backend.instructionSet, pool: ThreadPool(threads: 1))
+      let halves = all.run(one, sumsOverRows: true, precision: .bfloat16)
       for threads in [2, 3, 8] {
         let backend = Backend(instructionSet: backend.instructionSet, pool: ThreadPool(threads: threads))
         expectSameBits(all.run(backend, precision: .bfloat16), whole, "\(threads) threads")
+        expectSameBits(
+          all.run(backend, sumsOverRows: true, precision: .bfloat16), halves, "by halves, \(threads) threads")
       }
       let zeros = [Float](repeating: 0, count: whole.count)
       expectSameBits(all.run(backend, onto: zeros, precision: .bfloat16), whole, "added to zeros")

@@ -101,20 +101,18 @@ INLINE void ask_for_row(const REAL *row, ck_index D) {
   for (ck_index j = 0; j < D; j += LINE) SOON(row + j);
 }
 
-// What `group` rows from now will be the place of `row`: in this head or, after its last group, in the one beside it, if
-// there is one. `column` becomes its first column.
-INLINE ck_index place_later(const ck_attention *g, ck_index head, ck_index row, ck_index group, ck_index *column) {
+// The row that a group of `group` rows later stands in the place of `row`: of this head or, after its last group, of the
+// one beside it, if there is one. `column` becomes the head's first column.
+INLINE ck_index row_later(const ck_attention *g, ck_index head, ck_index row, ck_index group, ck_index *column) {
   const ck_index later = row + group, h = head % g->H;
   *column = (later < g->T || h + 1 == g->H ? h : h + 1) * g->D;
   return head / g->H * g->T + (later < g->T ? later : row % group);
 }
 
-// Asks for the row of q that the next group reads in the place of `row`, and for keys and values of the next head.
-INLINE void ask_for_later(const ck_attention *g, ck_index head, ck_index row, ck_index group) {
+// Asks for a later row of q, and for keys and values that the next head has in `row`.
+INLINE void ask_for_later(const ck_attention *g, ck_index head, ck_index row, ck_index later, ck_index column) {
   const ck_index C = g->H * g->D;
-  ck_index column;
-  const ck_index place = place_later(g, head, row, group, &column);
-  ask_for_row((const REAL *)g->qkv + place * 3 * C + column, g->D);
+  ask_for_row((const REAL *)g->qkv + later * 3 * C + column, g->D);
   if (head % g->H + 1 == g->H) return;
   const REAL *beside = (const REAL *)g->qkv + (head / g->H * g->T + row) * 3 * C + (head % g->H + 1) * g->D;
   ask_for_row(beside + C, g->D);
@@ -153,7 +151,9 @@ static void attention(const void *arguments, ck_index begin, ck_index end, void 
       scores(p, width, queries, LEFT_STRIDE(stride, g.D), first, rows, keys, g.D);
       for (ck_index i = 0; i < rows; i++) {
         REAL *row = p + i * width;
-        ask_for_later(&g, head, first + i, MR);
+        ck_index column;
+        const ck_index later = row_later(&g, head, first + i, MR, &column);
+        ask_for_later(&g, head, first + i, later, column);
         probabilities(row, &g, head, first + i, factors);
         row_as_steps(row, row, first + i + 1);
       }
@@ -173,11 +173,11 @@ static void score_gradients(const ck_attention_backward *g, ck_index head, ck_in
     const ck_index row = first + i, at = head * f->T + row;
     const vec maximum = splat(((const REAL *)f->maximum)[at]);
     const vec reciprocal = splat(((const REAL *)f->reciprocal_sum)[at]);
-    ask_for_later(f, head, row, BACKWARD_ROWS);
     ck_index column;
-    const ck_index place = place_later(f, head, row, BACKWARD_ROWS, &column);
-    ask_for_row((const REAL *)f->y + place * C + column, f->D);
-    ask_for_row((const REAL *)g->dy + place * C + column, f->D);
+    const ck_index later = row_later(f, head, row, BACKWARD_ROWS, &column);
+    ask_for_later(f, head, row, later, column);
+    ask_for_row((const REAL *)f->y + later * C + column, f->D);
+    ask_for_row((const REAL *)g->dy + later * C + column, f->D);
     vec inner = {0};
     EACH_VECTOR(j, n, 0, f->D) inner = fma_(load_n(y + row * C + j, n), load_n(dy + row * C + j, n), inner);
     const vec delta = splat(sum_lanes(inner));

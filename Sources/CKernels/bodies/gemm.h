@@ -1,6 +1,6 @@
-// Matrix product. Every output element is one chain of fused multiply-adds, k ascending: vectors run along n,
-// nothing is summed across lanes, and a block of k continues the chain through C. Tiles, m and threads
-// therefore cannot be seen in the result.
+// Matrix product. Every output element is one chain of fused multiply-adds, k ascending, or the sum of two: vectors run
+// along n, nothing is summed across lanes, and a block of k continues the chain through C or, where it is another half,
+// is added to it. Tiles, m and threads therefore cannot be seen in the result.
 //
 // With PAIRS the operands are rounded to bfloat16 as they are packed, two neighbours along k to a 32-bit lane: a step
 // of the loop multiplies pairs and adds both products to a float. An odd k is filled up with zeros.
@@ -274,8 +274,10 @@ INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? c
 // Rows of A or columns of B, as they lie in memory.
 typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; } source;
 
-// What the tile number `call` asks for of the next source: a row along k, or a line of it down all k.
+// What the tile number `call` asks for of the next source, if there is one: a row along k, or a line of it down all k;
+// `nothing` is what is there already.
 INLINE stream stream_of(const source *next, ck_index call, const REAL *nothing) {
+  if (next->count <= 0) return (stream){nothing, 0};
   if (next->k_stride == 1) {
     if (call < next->count) return (stream){next->start + call * next->stride, STEP};
   } else {
@@ -298,7 +300,7 @@ INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL
     for (ck_index i = 0; i < count; i += own_width) {
       const ck_index high = at_most(count - i, own_width), is_last = i + own_width >= count;
       const REAL *mine = own + i * steps;
-      const stream ahead = next->count > 0 ? stream_of(next, call++, mine) : (stream){mine, 0};
+      const stream ahead = stream_of(next, call++, mine);
       if (owns_columns) multiply_tile(g, theirs, mine, at, first + i, wide, high, is_last ? 0 : NR, passing, &ahead);
       else multiply_tile(g, mine, theirs, first + i, at, high, wide, is_last ? 0 : MR * g->c_stride, passing, &ahead);
     }
