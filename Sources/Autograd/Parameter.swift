@@ -38,7 +38,7 @@
   }
 
   /// The elements in row-major order, copied.
-  public var array: [Scalar] { unsafe [Scalar](UnsafeBufferPointer(values)) }
+  public var array: [Scalar] { unsafe [Scalar](UnsafeBufferPointer(currentValues)) }
 
   /// Shape and elements, copied.
   public var tensor: Tensor<Scalar> { Tensor(shape: shape, array) }
@@ -50,7 +50,7 @@
     guard elements.count == count else {
       fatalError("Parameter.set: expected \(count) elements for shape \(core.shape), got \(elements.count)")
     }
-    unsafe _ = values.update(from: elements)
+    unsafe _ = currentValues.update(from: elements)
     core.version += 1
   }
 
@@ -64,13 +64,24 @@
   }
 
   /// The values in place. INVARIANT: valid while the parameter lives; not to be written while a step uses it.
+  ///
+  /// Whoever has asked once finds in them what every step made: no step of an optimiser is put off any more.
   @unsafe public var values: UnsafeMutableBufferPointer<Scalar> {
-    unsafe UnsafeMutableBufferPointer(start: core.value.start.assumingMemoryBound(to: Scalar.self), count: count)
+    core.hold()
+    return unsafe currentValues
+  }
+
+  /// The values in place. INVARIANT: as `values`, but only until the next step.
+  @unsafe package var currentValues: UnsafeMutableBufferPointer<Scalar> {
+    core.settle()
+    return unsafe UnsafeMutableBufferPointer(
+      start: core.value.start.assumingMemoryBound(to: Scalar.self), count: count)
   }
 
   /// The gradient in place, as `gradient`. INVARIANT: valid while the parameter lives.
   @unsafe public var gradientValues: UnsafeMutableBufferPointer<Scalar> {
-    unsafe UnsafeMutableBufferPointer(
+    core.hold()
+    return unsafe UnsafeMutableBufferPointer(
       start: core.currentGradient().assumingMemoryBound(to: Scalar.self), count: count)
   }
 

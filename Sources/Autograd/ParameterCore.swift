@@ -1,4 +1,5 @@
 import Kernels
+import Synchronization
 
 /// A parameter without its scalar type: values, gradient, and when that gradient was last written.
 ///
@@ -19,6 +20,15 @@ import Kernels
   /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
   package private(set) var generation: UInt64 = 0
   private var clock: GradientClock?
+  /// INVARIANT: read and written inside `stepLock` only. `hasPostponedStep` falls when the step was taken as a whole.
+  private var postponed: PostponedStep?
+  private let hasPostponedStep = Atomic<Bool>(false)
+  private let stepLock = Mutex(())
+  /// The last product that read it could have taken a step on the way.
+  var takesStepsInProducts = false
+  /// Somebody holds on to the memory itself: values are always what the last step made them.
+  package private(set) var isHeld = false
+
   /// The last step that used it, and that step's tape.
   private var lastUse: (step: UInt64, clock: ObjectIdentifier)?
 
@@ -34,12 +44,58 @@ import Kernels
     self.type = type
     self.value = value
     gradientBlock = gradient
+    isHeld = true
+  }
+
+  // MARK: Steps put off
+
+  /// Puts a step of an optimiser off until the values are wanted, if a product is likely to be what wants them.
+  ///
+  /// - Returns: False where the caller has to take the step.
+  package func postpone(_ step: @autoclosure () -> PostponedStep) -> Bool {
+    guard takesStepsInProducts, !isHeld else { return false }
+    stepLock.withLock { _ in
+      postponed = step()
+      hasPostponedStep.store(true, ordering: .releasing)
+    }
+    return true
+  }
+
+  /// Has a step that was put off taken now. Two threads may come at once: one takes it, the other waits.
+  package func settle() {
+    guard hasPostponedStep.load(ordering: .acquiring) else { return }
+    withPostponedStep { $0?.take() }
+  }
+
+  /// Hands over the step that was put off, if there is one, to be taken by `body` as a whole.
+  func withPostponedStep(_ body: (PostponedStep?) -> Void) {
+    guard hasPostponedStep.load(ordering: .acquiring) else { return body(nil) }
+    stepLock.withLock { _ in
+      body(postponed)
+      postponed = nil
+      hasPostponedStep.store(false, ordering: .releasing)
+    }
+  }
+
+  /// Shows a step that was put off to `body`, which takes it for itself only: it stays.
+  func withPostponedStepStaying(_ body: (PostponedStep?) -> Void) {
+    guard hasPostponedStep.load(ordering: .acquiring) else { return body(nil) }
+    stepLock.withLock { _ in body(postponed) }
+  }
+
+  /// From now on somebody holds on to the memory of values or gradient.
+  func hold() {
+    isHeld = true
+    settle()
   }
 
   /// Where a contribution goes and whether it adds: the first one of a generation overwrites.
+  ///
+  /// - Parameter settles: False where a product takes a step that was put off before anything is written.
   @unsafe package func contribution(
-    generation: UInt64, clock: GradientClock
+    generation: UInt64, clock: GradientClock, settles: Bool = true
   ) -> (target: UnsafeMutableRawPointer, adds: Bool) {
+    if settles { settle() }
     let block = allocatedGradient()
     let adds = self.generation == generation
     self.generation = generation
@@ -75,6 +131,7 @@ import Kernels
 
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
   @unsafe package func currentGradient() -> UnsafeMutableRawPointer {
+    settle()
     let block = allocatedGradient()
     if generation == 0 || generation != clock?.completedGeneration {
       unsafe block.start.initializeMemory(as: UInt8.self, repeating: 0, count: block.byteCount)

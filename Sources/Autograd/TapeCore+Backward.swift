@@ -126,11 +126,13 @@ package extension TapeCore {
   /// Where to write a contribution to the gradient of `slot`; nil where nobody needs it.
   ///
   /// The first contribution overwrites: an operation that touches only part of its input zeroes the rest.
-  @unsafe func contribution(to slot: Slot, _ operation: StaticString) throws(Misuse) -> Contribution? {
+  @unsafe func contribution(
+    to slot: Slot, _ operation: StaticString, settles: Bool = true
+  ) throws(Misuse) -> Contribution? {
     guard slot >= 0, nodes[slot].requiresGradient else { return nil }
     if let parameter = unsafe nodes[slot].parameter?.takeUnretainedValue() {
       if isPlanning { return unsafe Contribution(target: TapeCore.plannedAddress, adds: false) }
-      let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock)
+      let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock, settles: settles)
       return unsafe Contribution(target: target, adds: adds)
     }
     try checkUnwalked(slot)

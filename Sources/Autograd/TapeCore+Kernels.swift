@@ -8,9 +8,13 @@ import Kernels
 // of at least the sizes that the shapes say, which the operation checked before. What a record saved is a block of the
 // same step. Nothing here frees memory or lets a pointer outlive the step.
 package extension TapeCore {
-  @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer { unsafe nodes[slot].data }
+  /// Where a variable's values lie; those of a parameter take a step first that was put off.
+  @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer {
+    if let parameter = unsafe nodes[slot].parameter { unsafe parameter._withUnsafeGuaranteedRef { $0.settle() } }
+    return unsafe nodes[slot].data
+  }
 
-  @unsafe func optionalData(_ slot: Slot) -> UnsafeMutableRawPointer? { slot < 0 ? nil : unsafe nodes[slot].data }
+  @unsafe func optionalData(_ slot: Slot) -> UnsafeMutableRawPointer? { slot < 0 ? nil : unsafe data(slot) }
 
   @unsafe func runElements<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, cost: Int = 1) {
     if isPlanning { return }
@@ -48,6 +52,28 @@ package extension TapeCore {
     unsafe backend.multiply(
       m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue,
       sumsOverRows: sumsOverRows, inOneChain: inOneChain, type, precision: matmulPrecision)
+  }
+
+  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter whose step was put off, it takes it as the product reads it.
+  @unsafe func multiply(
+    m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
+    epilogue: ck_epilogue? = nil
+  ) {
+    func multiply(_ update: UnsafePointer<ck_adam>?) {
+      unsafe backend.multiply(
+        m: m, n: n, k: k, x, MatrixView(nodes[weight].data, rowStride: 1, columnStride: k), into: y, cStride: yStride,
+        epilogue: epilogue, update: update, type, precision: matmulPrecision)
+    }
+    let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
+    let takesStep = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
+    if isRecording { parameter?.takesStepsInProducts = takesStep }
+    guard let parameter, takesStep, !isPlanning else {
+      unsafe _ = data(weight)
+      return multiply(nil)
+    }
+    parameter.withPostponedStep { step in
+      if let step { unsafe step.withRule { unsafe multiply($0) } } else { multiply(nil) }
+    }
   }
 
   /// Copies `scale` times x into y, or adds it, element by element.

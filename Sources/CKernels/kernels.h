@@ -5,6 +5,7 @@
 #include "bodies/elementwise.h"
 #include "bodies/strided.h"
 #include "bodies/softmax_row.h"
+#include "bodies/adam.h"
 #include "bodies/rows.h"
 #include "bodies/extremum.h"
 #include "bodies/log_softmax.h"

@@ -29,19 +29,21 @@ extension Backend {
   /// so if it is large, it is written past the caches: nothing is read in order to be overwritten, and what lies in
   /// them stays. Unless `inOneChain`, each element may be the sum of two.
   ///
+  /// With an `update` the columns of B are rows of a parameter, [n, k], that take a step of Adam as they are packed;
+  /// only where `takesUpdate` says so.
+  ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
-    _ type: ElementType, precision: MatmulPrecision = .float32
+    update: UnsafePointer<ck_adam>? = nil, _ type: ElementType, precision: MatmulPrecision = .float32
   ) {
     guard m > 0, n > 0 else { return }
     let size = type.size, way = self.way(type, precision)
     let isWhole = unsafe !accumulate && epilogue == nil
-    let cut = unsafe ProductCut(
+    let cut = unsafe cut(
       m: m, n: n, k: k, mayHalve: sumsOverRows && !inOneChain && epilogue == nil, accumulates: accumulate,
-      tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: size, stepLength: way.stepLength,
-      threads: pool.threadCount)
+      updates: update != nil, type, way)
     let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)
     let (own, allCommon) = unsafe cut.ownsColumns ? (columns, rows) : (rows, columns)
     guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return }
@@ -54,6 +56,7 @@ extension Backend {
     unsafe product.parts = cut.parts
     unsafe product.part_multiple = cut.partMultiple
     unsafe product.rounds = way.rounds
+    unsafe product.update = update
     let isOnePass = isWhole && cut.depth >= k && m * n * size >= Backend.passingFrom
     unsafe product.passes_caches = sumsOverRows && isOnePass ? 1 : 0
     if cut.takesHalvesTogether {
@@ -83,6 +86,22 @@ extension Backend {
         unsafe run(way.multiply, product, units: cut.units, grain: isSmall ? cut.units : 1, scratch)
       }
     }
+  }
+
+  /// Whether the columns of B are the threads' own and packed once, so that weights can take a step on the way.
+  public func takesUpdate(m: Int, n: Int, k: Int, _ type: ElementType, precision: MatmulPrecision) -> Bool {
+    guard m > 0, n > m, k > 0 else { return false }
+    let cut = unsafe cut(
+      m: m, n: n, k: k, mayHalve: false, accumulates: false, updates: true, type, way(type, precision))
+    return cut.ownsColumns && cut.packsOwnOnce
+  }
+
+  @unsafe private func cut(
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool, _ type: ElementType, _ way: Way
+  ) -> ProductCut {
+    unsafe ProductCut(
+      m: m, n: n, k: k, mayHalve: mayHalve, accumulates: accumulates, updates: updates, tileRows: table(type).mr,
+      tileColumns: table(type).nr, elementBytes: type.size, stepLength: way.stepLength, threads: pool.threadCount)
   }
 
   /// All threads pack the common operand together.

@@ -18,6 +18,8 @@ struct ProductCut {
   /// Rows or columns of the common operand that are packed at a time, whole panels unless it has no more.
   let width: Int
   let packsTogether: Bool
+  /// All of the threads' own is packed once, not again for another block of the common operand.
+  let packsOwnOnce: Bool
   let commonPanel: Int
   let ownPerTile: Int
   /// The threads' own in equal parts, cut at multiples of `partMultiple`, of `tilesPerPart` tiles each.
@@ -28,12 +30,13 @@ struct ProductCut {
   /// - Parameters:
   ///   - mayHalve: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
   ///   - accumulates: Whether the first chain goes on from C: then the second cannot come before it.
+  ///   - updates: Whether the columns are weights that take a step as they are packed.
   ///   - tileRows: Rows of the register tile.
   ///   - tileColumns: Its columns.
   ///   - stepLength: Elements along k that one packed element holds.
   init(
-    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, tileRows: Int, tileColumns: Int, elementBytes: Int,
-    stepLength: Int, threads: Int
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool = false, tileRows: Int, tileColumns: Int,
+    elementBytes: Int, stepLength: Int, threads: Int
   ) {
     ownsColumns = n > m && (n >= threads * ProductCut.leastColumns || n * 4 > m * ProductCut.leastColumns)
     let (own, common) = ownsColumns ? (n, m) : (m, n)
@@ -44,6 +47,7 @@ struct ProductCut {
     depth = ProductCut.evenly(k, most: halves ? (k + 1) / 2 : longestChain, unit: stepLength)
     let steps = (depth + stepLength - 1) / stepLength, bytesPerItem = steps * elementBytes
     width = ProductCut.evenly(common, most: ProductCut.togetherBytes / bytesPerItem, unit: panel)
+    packsOwnOnce = width >= common
     let commonBytes = ProductCut.roundUp(width, panel) * bytesPerItem + 64
     packsTogether = commonBytes > ProductCut.copyBytes || own < ProductCut.ownPerCopy * (threads - 1)
     commonPanel = panel
@@ -55,7 +59,8 @@ struct ProductCut {
     parts = takesHalvesTogether
       ? max(2, min((threads + 1) / 2, mostParts / 2) * 2) : max(1, min(threads, mostParts))
     let longest = (own + parts - 1) / parts + partMultiple - 1, panelsPerPart = (longest + ownPanel - 1) / ownPanel
-    let most = max(1, min(ProductCut.mostPanels, ProductCut.tileBytes / (bytesPerItem * ownPanel)))
+    let tileBytes = updates ? ProductCut.updatedTileBytes : ProductCut.tileBytes
+    let most = max(1, min(ProductCut.mostPanels, tileBytes / (bytesPerItem * ownPanel)))
     tilesPerPart = (panelsPerPart + most - 1) / most
     ownPerTile = (panelsPerPart + tilesPerPart - 1) / tilesPerPart * ownPanel
     packedBytes = packsTogether ? commonBytes : 0
@@ -67,8 +72,10 @@ struct ProductCut {
   /// What all threads pack together stays in the third-level cache.
   private static let togetherBytes = 6 << 20
   /// A thread's copy of the common operand, and what it has packed of its own, share a second-level cache.
-  private static let copyBytes = 1 << 20
+  private static let copyBytes = 5 << 18
   private static let tileBytes = 384 << 10
+  /// With its gradient and two moments a tile's weights take four times as much, and they come while it is multiplied.
+  private static let updatedTileBytes = 96 << 10
   private static let mostPanels = 12
   /// Terms from which a second chain pays, where C is small against the operands: see `halves`.
   private static let leastHalved = 256

@@ -227,7 +227,7 @@ public struct ModelDirectory: Sendable {
       if let offset = piece.firstIndex(where: { !$0.isFinite }) { return (first + offset, piece[offset]) }
       if !writing { continue }
       // INVARIANT: no step is running on a model that is being loaded; indices lie below `count`.
-      let values = unsafe named.parameter.values
+      let values = unsafe named.parameter.currentValues
       if isTransposed {
         // Element i of a stored [columns, rows] matrix is element (i mod rows, i / rows) of ours.
         for (offset, value) in piece.enumerated() {

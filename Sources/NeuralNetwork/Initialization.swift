@@ -70,7 +70,7 @@ extension Parameter {
 
   private func fill(_ draw: () -> Double) {
     // INVARIANT: no step is running on these values; the caller makes or resets a model.
-    let values = unsafe values
+    let values = unsafe currentValues
     for index in values.indices { unsafe values[index] = Scalar(draw()) }
   }
 }

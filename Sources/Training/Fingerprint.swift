@@ -21,7 +21,7 @@ public struct Fingerprint: Sendable, Equatable, CustomStringConvertible {
     for named in module.parameters {
       digest.update(named.path, named.parameter.shape)
       // INVARIANT: no step is running; the values are read only, and only during the call.
-      unsafe digest.update(UnsafeRawBufferPointer(named.parameter.values))
+      unsafe digest.update(UnsafeRawBufferPointer(named.parameter.currentValues))
     }
     for moment in optimizer.moments {
       digest.update(moment.key, moment.shape)

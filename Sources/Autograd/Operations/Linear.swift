@@ -24,9 +24,8 @@ package extension TapeCore {
     let epilogue = unsafe ck_epilogue(
       bias: optionalData(bias), preactivation: preactivation, activation: code, residual: optionalData(residual))
     unsafe multiply(
-      m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1),
-      MatrixView(data(weight), rowStride: 1, columnStride: K), into: data(y), cStride: N,
-      epilogue: plain ? nil : epilogue)
+      m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1), byWeight: weight, into: data(y),
+      yStride: N, epilogue: plain ? nil : epilogue)
     unsafe record(
       .linear, x, weight, bias, residual, output: y, saved: [preactivation, nil, nil],
       integers: [activation.map { Int($0.kind.rawValue) } ?? -1, 0, 0, 0])

@@ -57,7 +57,8 @@ package extension TapeCore {
       // dx waits here for backward; it becomes the gradient of x, or is added to it.
       var dx: Contribution? = nil
       if requiresGradient(x) { dx = unsafe Contribution(target: try allocateGradient(shape, operation), adds: false) }
-      let dW = unsafe try contribution(to: weight, operation)
+      // The logits' product comes before anything is written to dW.
+      let dW = unsafe try contribution(to: weight, operation, settles: false)
       if dW != nil { openLosses += 1 }
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses,
@@ -155,13 +156,16 @@ package extension TapeCore {
       isRecording
       ? unsafe try allocateGradient(logitsShape, operation)
       : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
-    let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
-    if rows == 0 { unsafe clear(dW, count: V * C) }
+    if rows == 0 {
+      unsafe _ = data(chunks.weight)
+      unsafe clear(dW, count: V * C)
+    }
     let chunkRows = TapeCore.chunkRows(V)
     for first in stride(from: 0, to: rows, by: chunkRows) {
       let count = min(chunkRows, rows - first), offset = first * C * type.size
       let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)
-      unsafe multiply(m: count, n: V, k: C, xView, weights.transposed, into: logits, cStride: spacing)
+      unsafe multiply(m: count, n: V, k: C, xView, byWeight: chunks.weight, into: logits, yStride: spacing)
+      let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
       let arguments = unsafe ck_cross_entropy(
         x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
         targets: tokenData(chunks.targets) + first, columns: V, x_stride: spacing, ignore: Int32(chunks.ignoring),

@@ -57,8 +57,10 @@ INLINE vec rounded_to_bfloat16(vec x) {
 #define LINE ((ck_index)(64 / sizeof(REAL)))
 #define SOON(address) __builtin_prefetch(address, 0, 2)
 
-// Memory that will be wanted soon, a line for each step of a tile: `step` elements further on each time.
-typedef struct stream { const REAL *at; ck_index step; } stream;
+// Memory that will be wanted soon, a line for each step of a tile: `step` elements further on each time and, after
+// every `row` elements, `gap` more.
+typedef struct stream { const REAL *at; ck_index step, row, gap; } stream;
+#define WHOLE_ROW PTRDIFF_MAX
 
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
 // packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
@@ -87,10 +89,16 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
     }
   }
   const REAL *wanted = ahead ? ahead->at : NULL;
+  ck_index left = ahead ? ahead->row : 0;
   for (ck_index p = 0; p < steps; p++) {
     if (ahead) {
       SOON(wanted);
       wanted += ahead->step;
+      left -= ahead->step;
+      if (left <= 0) {
+        wanted += ahead->gap;
+        left += ahead->row;
+      }
     }
     vec right[2];
 #pragma clang loop unroll(full)
@@ -272,20 +280,34 @@ INLINE void multiply_tile(const ck_gemm *g, const REAL *a, const REAL *b, ck_ind
 INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? count : most; }
 
 // Rows of A or columns of B, as they lie in memory.
-typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; } source;
+typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; const ck_adam *update; } source;
 
-// What the tile number `call` asks for of the next source, if there is one: a row along k, or a line of it down all k;
-// `nothing` is what is there already.
-INLINE stream stream_of(const source *next, ck_index call, const REAL *nothing) {
-  if (next->count <= 0) return (stream){nothing, 0};
+// Weights that take a step when they are packed: a quarter of the tiles asks for the weights, one for their gradient,
+// and two for the moments, each for `rows` rows. A tile takes as many steps as a row has elements to pack, or pairs.
+INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls, const REAL *nothing) {
+  const ck_piece *parameter = next->update->pieces;
+  const REAL *const arrays[] = {parameter->value, parameter->gradient, parameter->moment1, parameter->moment2};
+  const ck_index rows = (4 * next->count + calls - 1) / calls, first = call / 4 * rows;
+  if (first >= next->count) return (stream){nothing, 0, WHOLE_ROW, 0};
+  const REAL *at = arrays[call % 4] + index_in(next->update, next->start + first * next->stride);
+  return (stream){at, rows * STEP, next->k, next->stride - next->k};
+}
+
+// What the tile number `call` of `calls` asks for of the next source, if there is one: a row along k, or a line of it
+// down all k; `nothing` is what is there already.
+INLINE stream stream_of(const source *next, ck_index call, ck_index calls, const REAL *nothing) {
+  if (next->count <= 0) return (stream){nothing, 0, WHOLE_ROW, 0};
+  if (next->update) return stream_of_update(next, call, calls, nothing);
   if (next->k_stride == 1) {
-    if (call < next->count) return (stream){next->start + call * next->stride, STEP};
+    if (call < next->count) return (stream){next->start + call * next->stride, STEP, WHOLE_ROW, 0};
   } else {
     const ck_index lines = (next->count + LINE - 1) / LINE, steps = STEPS(next->k);
     const ck_index line = call % lines, first = call / lines * steps;
-    if (first < next->k) return (stream){next->start + line * LINE + first * next->k_stride, next->k_stride};
+    if (first < next->k) {
+      return (stream){next->start + line * LINE + first * next->k_stride, next->k_stride, WHOLE_ROW, 0};
+    }
   }
-  return (stream){nothing, 0};
+  return (stream){nothing, 0, WHOLE_ROW, 0};
 }
 
 // `count` of the thread's own rows (columns) from `first` on, packed, with all panels of the common operand. Meanwhile
@@ -293,6 +315,7 @@ INLINE stream stream_of(const source *next, ck_index call, const REAL *nothing) 
 INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL *own, ck_index first, ck_index count,
                             const REAL *common, ck_index panels, const int passing, const source *next) {
   const ck_index own_width = owns_columns ? NR : MR, common_width = owns_columns ? MR : NR, steps = STEPS(g->k);
+  const ck_index calls = panels * ((count + own_width - 1) / own_width);
   ck_index call = 0;
   for (ck_index panel = 0; panel < panels; panel++) {
     const ck_index at = panel * common_width, wide = at_most(g->common.count - at, common_width);
@@ -300,7 +323,7 @@ INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL
     for (ck_index i = 0; i < count; i += own_width) {
       const ck_index high = at_most(count - i, own_width), is_last = i + own_width >= count;
       const REAL *mine = own + i * steps;
-      const stream ahead = stream_of(next, call++, mine);
+      const stream ahead = stream_of(next, call++, calls, mine);
       if (owns_columns) multiply_tile(g, theirs, mine, at, first + i, wide, high, is_last ? 0 : NR, passing, &ahead);
       else multiply_tile(g, mine, theirs, first + i, at, high, wide, is_last ? 0 : MR * g->c_stride, passing, &ahead);
     }
@@ -345,9 +368,13 @@ static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) 
   const ck_index count = at_most(past - first, g->own_per_tile);
   if (count <= 0) return;
   const source next = {(const REAL *)g->own.start + (first + count) * g->own.stride,
-                       at_most(past - first - count, g->own_per_tile), g->own.stride, g->own.k_stride, g->k};
+                       at_most(past - first - count, g->own_per_tile), g->own.stride, g->own.k_stride, g->k,
+                       g->update};
   REAL *own;
   const REAL *common = common_panels(g, half, panels, width, scratch, &own);
+  if (g->update) {
+    update_rows(g->update, (const REAL *)g->own.start + first * g->own.stride, g->own.stride, count, g->k);
+  }
   pack_operand(own, &g->own, first, count, g->owns_columns, g->k, g->rounds);
   if (g->owns_columns) multiply_panels(g, 1, own, first, count, common, panels, passing, &next);
   else multiply_panels(g, 0, own, first, count, common, panels, passing, &next);

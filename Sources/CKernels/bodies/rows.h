@@ -112,8 +112,14 @@ static void embedding(const void *arguments, ck_index begin, ck_index end, void 
   const ck_embedding g = *(const ck_embedding *)arguments;
   (void)scratch;
   for (ck_index row = begin; row < end; row++) {
-    memcpy((REAL *)g.y + row * g.columns, (const REAL *)g.table + g.tokens[row] * g.columns,
-           (size_t)g.columns * sizeof(REAL));
+    REAL *y = (REAL *)g.y + row * g.columns;
+    const REAL *entry = (const REAL *)g.table + g.tokens[row] * g.columns;
+    if (g.update) {
+      const adam_rule rule = adam_rule_of(g.update, g.update->pieces);
+      adam_run(&rule, g.update->pieces, index_in(g.update, entry), g.columns, y, 0);
+    } else {
+      memcpy(y, entry, (size_t)g.columns * sizeof(REAL));
+    }
   }
 }
 

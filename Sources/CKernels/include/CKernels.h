@@ -158,8 +158,10 @@ typedef struct ck_layer_norm_backward {
   const void *reciprocal_deviation; ck_index rows; ck_index columns; int accumulate;
 } ck_layer_norm_backward;
 
-/// y[row] = table[tokens[row]]
-typedef struct ck_embedding { void *y; const void *table; const int32_t *tokens; ck_index columns; } ck_embedding;
+/// y[row] = table[tokens[row]], after `update` if there is one, which the table itself does not take: see ck_gemm.
+typedef struct ck_embedding {
+  void *y; const void *table; const int32_t *tokens; ck_index columns; const struct ck_adam *update;
+} ck_embedding;
 
 /// dtable[tokens[row]] += dy[row], rows ascending. Unit: a block of 64 columns.
 typedef struct ck_embedding_backward {
@@ -228,6 +230,9 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 /// multiplies over the first, the others over the second; `rotation` parts further on the same units find other rows
 /// (columns). So two regions add up both halves everywhere, and a thread meets only one of them.
 ///
+/// With an `update` the own operand is a parameter that has yet to take a step of Adam: its rows take it as they are
+/// packed, so each must be packed once. The pieces are the parameter's, in order, with one rule for all.
+///
 /// `scratch` begins with 64 bytes that are zero before the first unit of a product; then come the copy, if any, and
 /// own_per_tile × k elements, each in whole panels and cache lines. `passes_caches` stores C past the caches where it is
 /// aligned; only without an epilogue and where `onto` is CK_WRITES.
@@ -242,6 +247,7 @@ typedef struct ck_gemm {
   void *c; ck_index c_stride; ck_index k; ck_index first_half;
   ck_index own_per_tile; ck_index tiles_per_part; ck_index parts; ck_index part_multiple; ck_index rotation;
   ck_onto onto; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
+  const struct ck_adam *update;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ public final class Adam<Scalar: TensorScalar>: Optimizer {
   public func step(learningRate: Double, gradientScale: Double) {
     pieces.refreshGradients()
     stepCount += 1
-    // INVARIANT: the arguments point at the pieces that `run` hands out, and are used only during the call.
-    unsafe pieces.run { pieces in
+    // INVARIANT: the arguments point at the pieces that `step` hands out.
+    unsafe pieces.step { pieces in
       unsafe ck_adam(
         pieces: pieces, step: stepCount, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
         gradientScale: gradientScale, coupledDecay: !decoupled)

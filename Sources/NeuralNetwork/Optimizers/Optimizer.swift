@@ -71,7 +71,7 @@ public struct OptimizerState<Scalar: TensorScalar>: Sendable, Equatable {
 public struct OptimizerMoment<Scalar: TensorScalar> {
   private enum Storage {
     case tensor(Tensor<Scalar>)
-    case block(PersistentBlock)
+    case block(PersistentBlock, ParameterCore)
   }
 
   /// As in `OptimizerState.tensors`.
@@ -86,19 +86,20 @@ public struct OptimizerMoment<Scalar: TensorScalar> {
   }
 
   /// INVARIANT: the block was made for as many elements of Scalar as the shape has.
-  init(key: String, shape: [Int], block: PersistentBlock) {
+  init(key: String, shape: [Int], block: PersistentBlock, of parameter: ParameterCore) {
     self.key = key
     self.shape = shape
-    storage = .block(block)
+    storage = .block(block, parameter)
   }
 
   /// Shows the values, row-major. No step may run meanwhile.
   public func withValues<Result>(_ body: (Span<Scalar>) -> Result) -> Result {
     switch storage {
-    case .tensor(let tensor): body(tensor.elements.span)
-    case .block(let block):
+    case .tensor(let tensor): return body(tensor.elements.span)
+    case .block(let block, let parameter):
+      parameter.settle()
       // INVARIANT: the block is kept alive by this value and has an element for each of the shape's.
-      unsafe body(
+      return unsafe body(
         Span(
           _unsafeElements: UnsafeBufferPointer(
             start: block.start.assumingMemoryBound(to: Scalar.self), count: shape.reduce(1, *))))

@@ -12,21 +12,55 @@ import Kernels
   /// Made at the first pass, or by `reserve()`: until then no memory is taken.
   private var cut: Pieces?
 
-  /// INVARIANT: every piece points into a parameter and blocks that the owner of this keeps alive; one sum for each.
+  /// INVARIANT: every piece points into a parameter, which whoever runs a kernel over it keeps alive, and into
+  /// `blocks`; one sum for each. A parameter's pieces are those of its range. The first `dueCount` of `due` are copies of
+  /// the pieces of all parameters that do not put a step off.
   @safe private final class Pieces {
     let pieces: UnsafeMutableBufferPointer<ck_piece>
     let sums: UnsafeMutableBufferPointer<Double>
+    let ranges: [Range<Int>]
+    private let blocks: [PersistentBlock]
+    private let due: UnsafeMutableBufferPointer<ck_piece>
+    private var dueCount = 0
+    private var isPostponed: [Bool]
 
-    init(_ list: [ck_piece]) {
+    init(_ list: [ck_piece], ranges: [Range<Int>], blocks: [PersistentBlock]) {
       unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
       unsafe _ = pieces.initialize(from: list)
       unsafe sums = UnsafeMutableBufferPointer.allocate(capacity: list.count)
       unsafe sums.initialize(repeating: 0)
+      unsafe due = UnsafeMutableBufferPointer.allocate(capacity: list.count)
+      unsafe _ = due.initialize(from: list)
+      dueCount = unsafe list.count
+      isPostponed = [Bool](repeating: false, count: ranges.count)
+      self.ranges = ranges
+      self.blocks = blocks
+    }
+
+    /// The pieces of the parameters that `isPostponed` does not hold for.
+    func due(_ isPostponed: (Int) -> Bool) -> UnsafeMutableBufferPointer<ck_piece> {
+      var changed = false
+      for index in ranges.indices {
+        let now = isPostponed(index)
+        changed = changed || now != self.isPostponed[index]
+        self.isPostponed[index] = now
+      }
+      if changed {
+        dueCount = 0
+        for index in ranges.indices where !self.isPostponed[index] {
+          for piece in ranges[index] {
+            unsafe due[dueCount] = pieces[piece]
+            dueCount += 1
+          }
+        }
+      }
+      return unsafe UnsafeMutableBufferPointer(rebasing: due[..<dueCount])
     }
 
     deinit {
       unsafe pieces.deallocate()
       unsafe sums.deallocate()
+      unsafe due.deallocate()
     }
   }
 
@@ -67,18 +101,20 @@ import Kernels
 
   private func cutPieces() -> Pieces {
     if let cut { return cut }
-    var list: [ck_piece] = unsafe [], index = 0
+    var list: [ck_piece] = unsafe [], ranges: [Range<Int>] = [], index = 0
     for group in groups {
       for named in group.parameters {
         let whole = unsafe ck_piece(
-          value: named.parameter.values.baseAddress!, gradient: named.parameter.gradientValues.baseAddress!,
+          value: named.parameter.currentValues.baseAddress!, gradient: named.parameter.core.currentGradient(),
           moment1: moments.first?.blocks[index].start, moment2: moments.dropFirst().first?.blocks[index].start,
           count: named.parameter.count, weight_decay: group.weightDecay, rate_factor: group.learningRateFactor)
+        let first = unsafe list.count
         unsafe whole.cut(elementSize: MemoryLayout<Scalar>.size) { unsafe list.append($0) }
+        unsafe ranges.append(first..<list.count)
         index += 1
       }
     }
-    let pieces = unsafe Pieces(list)
+    let pieces = unsafe Pieces(list, ranges: ranges, blocks: moments.flatMap(\.blocks))
     cut = pieces
     return pieces
   }
@@ -99,7 +135,28 @@ import Kernels
   ///
   /// INVARIANT: what `arguments` makes of the pieces is used only during the call, in which nobody cuts anew.
   @unsafe func run<Arguments: KernelArguments>(_ arguments: (UnsafePointer<ck_piece>) -> Arguments) {
-    let pieces = unsafe cutPieces().pieces, count = pieces.count
+    unsafe run(over: cutPieces().pieces, arguments)
+  }
+
+  /// Runs Adam over all parameters, except for those that put the step off.
+  ///
+  /// INVARIANT: as `run`.
+  @unsafe func step(_ arguments: (UnsafePointer<ck_piece>) -> ck_adam) {
+    let cut = cutPieces(), type = Scalar.elementType
+    let due = unsafe cut.due { index in
+      let range = cut.ranges[index]
+      guard !range.isEmpty else { return false }
+      return parameters[index].parameter.core.postpone(
+        unsafe PostponedStep(
+          arguments(cut.pieces.baseAddress! + range.lowerBound), count: range.count, owner: cut, backend: backend, type))
+    }
+    unsafe run(over: due, arguments)
+  }
+
+  @unsafe private func run<Arguments: KernelArguments>(
+    over pieces: UnsafeMutableBufferPointer<ck_piece>, _ arguments: (UnsafePointer<ck_piece>) -> Arguments
+  ) {
+    let count = pieces.count
     guard let start = pieces.baseAddress, count > 0 else { return }
     let grain = max(1, count / (backend.pool.threadCount * 8))
     unsafe backend.run(arguments(start), Scalar.elementType, count: count, grain: grain)
@@ -107,7 +164,7 @@ import Kernels
 
   /// Gradients that the last backward did not reach become zero.
   func refreshGradients() {
-    for named in parameters { unsafe _ = named.parameter.gradientValues }
+    for named in parameters { unsafe _ = named.parameter.core.currentGradient() }
   }
 
   // MARK: State
@@ -116,7 +173,9 @@ import Kernels
   var list: [OptimizerMoment<Scalar>] {
     parameters.enumerated().flatMap { index, named in
       moments.map { name, blocks in
-        OptimizerMoment(key: named.path + "/" + name, shape: named.parameter.shape, block: blocks[index])
+        OptimizerMoment(
+          key: named.path + "/" + name, shape: named.parameter.shape, block: blocks[index],
+          of: named.parameter.core)
       }
     }
   }
@@ -149,6 +208,7 @@ import Kernels
     }
     for (key, _) in state.tensors where given[key] != nil { problems.append("\(key) is unexpected") }
     guard problems.isEmpty else { throw OptimizerStateError(problems: problems) }
+    for named in parameters { named.parameter.core.settle() }
     for (block, tensor) in found { unsafe _ = values(block, tensor.count).update(from: tensor.elements) }
   }
 
