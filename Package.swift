@@ -78,7 +78,9 @@ let package = Package(
       name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
     .testTarget(
       name: "NeuralNetworkTests",
-      dependencies: ["NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Base", "TestSupport"]),
+      dependencies: [
+        "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Base", "TestSupport", "CTestSupport",
+      ]),
     .testTarget(name: "TextTests", dependencies: ["Text", "Base"]),
     .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "Base"]),
     .testTarget(

@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 import Synchronization
 
@@ -49,38 +50,57 @@ import Synchronization
 
   // MARK: Steps put off
 
-  /// Puts a step of an optimiser off until the values are wanted, if a product is likely to be what wants them.
-  ///
-  /// - Returns: False where the caller has to take the step.
-  package func postpone(_ step: @autoclosure () -> PostponedStep) -> Bool {
-    guard takesStepsInProducts, !isHeld else { return false }
+  /// A product is likely to be what wants the values next, and nobody would see old ones.
+  package var mayPostponeSteps: Bool { takesStepsInProducts && !isHeld }
+
+  /// Puts a step of an optimiser off until the values are wanted.
+  package func postpone(_ step: PostponedStep) {
     stepLock.withLock { _ in
-      postponed = step()
+      postponed = step
       hasPostponedStep.store(true, ordering: .releasing)
     }
-    return true
   }
+
+  /// A step was put off and not taken yet.
+  package var awaitsStep: Bool { hasPostponedStep.load(ordering: .acquiring) }
 
   /// Has a step that was put off taken now. Two threads may come at once: one takes it, the other waits.
   package func settle() {
-    guard hasPostponedStep.load(ordering: .acquiring) else { return }
-    withPostponedStep { $0?.take() }
-  }
-
-  /// Hands over the step that was put off, if there is one, to be taken by `body` as a whole.
-  func withPostponedStep(_ body: (PostponedStep?) -> Void) {
-    guard hasPostponedStep.load(ordering: .acquiring) else { return body(nil) }
+    guard awaitsStep else { return }
     stepLock.withLock { _ in
-      body(postponed)
-      postponed = nil
-      hasPostponedStep.store(false, ordering: .releasing)
+      postponed?.take()
+      endPostponedStep()
     }
   }
 
-  /// Shows a step that was put off to `body`, which takes it for itself only: it stays.
-  func withPostponedStepStaying(_ body: (PostponedStep?) -> Void) {
-    guard hasPostponedStep.load(ordering: .acquiring) else { return body(nil) }
-    stepLock.withLock { _ in body(postponed) }
+  /// Hands a step that was put off to `body`, which takes all of it, or returns false; nil where there is none.
+  @unsafe func takingPostponedStep(_ body: (UnsafePointer<ck_adam>?) -> Bool) {
+    guard awaitsStep else {
+      _ = body(nil)
+      return
+    }
+    stepLock.withLock { _ in
+      guard let postponed else {
+        _ = body(nil)
+        return
+      }
+      if unsafe postponed.withRule(body) { endPostponedStep() }
+    }
+  }
+
+  /// Shows a step that was put off to `body`, which takes it for what it reads only: the step stays.
+  @unsafe func showingPostponedStep(_ body: (UnsafePointer<ck_adam>?) -> Void) {
+    guard awaitsStep else { return body(nil) }
+    stepLock.withLock { _ in
+      guard let postponed else { return body(nil) }
+      unsafe postponed.withRule(body)
+    }
+  }
+
+  /// INVARIANT: inside `stepLock`.
+  private func endPostponedStep() {
+    postponed = nil
+    hasPostponedStep.store(false, ordering: .releasing)
   }
 
   /// From now on somebody holds on to the memory of values or gradient.

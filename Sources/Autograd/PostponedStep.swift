@@ -28,5 +28,7 @@ import Kernels
   }
 
   /// The step's arguments for a kernel, valid during the call.
-  @unsafe func withRule(_ body: (UnsafePointer<ck_adam>) -> Void) { unsafe withUnsafePointer(to: rule, body) }
+  @unsafe func withRule<Result>(_ body: (UnsafePointer<ck_adam>?) -> Result) -> Result {
+    unsafe withUnsafePointer(to: rule) { unsafe body($0) }
+  }
 }

@@ -59,20 +59,19 @@ package extension TapeCore {
     m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
     epilogue: ck_epilogue? = nil
   ) {
-    func multiply(_ update: UnsafePointer<ck_adam>?) {
-      unsafe backend.multiply(
-        m: m, n: n, k: k, x, MatrixView(nodes[weight].data, rowStride: 1, columnStride: k), into: y, cStride: yStride,
-        epilogue: epilogue, update: update, type, precision: matmulPrecision)
-    }
+    let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
     let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
     let takesStep = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
     if isRecording { parameter?.takesStepsInProducts = takesStep }
     guard let parameter, takesStep, !isPlanning else {
       unsafe _ = data(weight)
-      return multiply(nil)
+      return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
     }
-    parameter.withPostponedStep { step in
-      if let step { unsafe step.withRule { unsafe multiply($0) } } else { multiply(nil) }
+    unsafe parameter.takingPostponedStep { step in
+      unsafe backend.multiply(
+        m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue, update: step, type,
+        precision: matmulPrecision)
+      return !backend.lacksMemory
     }
   }
 

@@ -59,8 +59,8 @@ struct ProductCut {
     parts = takesHalvesTogether
       ? max(2, min((threads + 1) / 2, mostParts / 2) * 2) : max(1, min(threads, mostParts))
     let longest = (own + parts - 1) / parts + partMultiple - 1, panelsPerPart = (longest + ownPanel - 1) / ownPanel
-    let tileBytes = updates ? ProductCut.updatedTileBytes : ProductCut.tileBytes
-    let most = max(1, min(ProductCut.mostPanels, tileBytes / (bytesPerItem * ownPanel)))
+    let mostPanels = updates ? ProductCut.mostUpdatedPanels : ProductCut.mostPanels
+    let most = max(1, min(mostPanels, ProductCut.tileBytes / (bytesPerItem * ownPanel)))
     tilesPerPart = (panelsPerPart + most - 1) / most
     ownPerTile = (panelsPerPart + tilesPerPart - 1) / tilesPerPart * ownPanel
     packedBytes = packsTogether ? commonBytes : 0
@@ -74,9 +74,10 @@ struct ProductCut {
   /// A thread's copy of the common operand, and what it has packed of its own, share a second-level cache.
   private static let copyBytes = 5 << 18
   private static let tileBytes = 384 << 10
-  /// With its gradient and two moments a tile's weights take four times as much, and they come while it is multiplied.
-  private static let updatedTileBytes = 96 << 10
   private static let mostPanels = 12
+  /// With its gradient and two moments a tile's weights take four times as much, and they come while another tile is
+  /// multiplied.
+  private static let mostUpdatedPanels = 2
   /// Terms from which a second chain pays, where C is small against the operands: see `halves`.
   private static let leastHalved = 256
   /// Multiply-adds from which a product is worth a second thread.
@@ -85,7 +86,7 @@ struct ProductCut {
   private static let leastColumns = 16
   private static let leastRows = 4
   /// Rows (columns) that must be multiplied with a copy for each thread that makes one.
-  private static let ownPerCopy = 128
+  private static let ownPerCopy = 32
 
   /// The length of equal blocks, whole units, of at most `most`.
   private static func evenly(_ count: Int, most: Int, unit: Int) -> Int {

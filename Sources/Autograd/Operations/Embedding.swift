@@ -15,18 +15,16 @@ package extension TapeCore {
     guard result.rank < Shape.maximumRank else { throw Misuse("embedding", "tokens \(result) have too many axes") }
     result.append(shape[1])
     let y = try self.result(result, "embedding", of: table)
-    func copyRows(_ update: UnsafePointer<ck_adam>?) {
-      let arguments = unsafe ck_embedding(
-        y: data(y), table: nodes[table].data, tokens: tokenData(tokens), columns: shape[1], update: update)
-      unsafe runRows(arguments, count: result.rows, columns: shape[1])
-    }
-    // A step that was put off stays so for a table that a product reads too: only the rows that are asked for see it.
+    var arguments = unsafe ck_embedding(
+      y: data(y), table: nodes[table].data, tokens: tokenData(tokens), columns: shape[1], update: nil)
     if let parameter = unsafe nodes[table].parameter?.takeUnretainedValue() {
-      parameter.withPostponedStepStaying { step in
-        if let step { unsafe step.withRule { unsafe copyRows($0) } } else { copyRows(nil) }
+      // A step that was put off stays so: a product reads the table too. Only the rows that are asked for are new.
+      unsafe parameter.showingPostponedStep { step in
+        unsafe arguments.update = step
+        unsafe runRows(arguments, count: result.rows, columns: shape[1])
       }
     } else {
-      copyRows(nil)
+      unsafe runRows(arguments, count: result.rows, columns: shape[1])
     }
     unsafe record(.embedding, table, tokens, output: y)
     return y

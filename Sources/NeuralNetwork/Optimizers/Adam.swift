@@ -8,6 +8,10 @@ public import Kernels
 /// w ← w − rate · (m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε). Decoupled decay (Loshchilov and Hutter, 2019) first does
 /// w ← w·(1 − rate·decay); coupled decay first does g ← g + decay·w. Equal to PyTorch's `AdamW` and `Adam`.
 ///
+/// A weight that the last step's products read once, because it has more outputs than there were rows, takes its step
+/// when the next product reads it, or as soon as anybody asks for it: the pass over large weights waits for memory, and
+/// a product has time.
+///
 /// - Complexity: a step reads four and writes three numbers per parameter; memory for two more per parameter.
 public final class Adam<Scalar: TensorScalar>: Optimizer {
   public var beta1: Double
@@ -40,12 +44,10 @@ public final class Adam<Scalar: TensorScalar>: Optimizer {
   public func step(learningRate: Double, gradientScale: Double) {
     pieces.refreshGradients()
     stepCount += 1
-    // INVARIANT: the arguments point at the pieces that `step` hands out.
-    unsafe pieces.step { pieces in
-      unsafe ck_adam(
-        pieces: pieces, step: stepCount, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
-        gradientScale: gradientScale, coupledDecay: !decoupled)
-    }
+    unsafe pieces.step(
+      ck_adam(
+        pieces: nil, step: stepCount, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+        gradientScale: gradientScale, coupledDecay: !decoupled))
   }
 
   public var state: OptimizerState<Scalar> { pieces.state(stepCount: stepCount) }

@@ -22,7 +22,9 @@ import Kernels
     private let blocks: [PersistentBlock]
     private let due: UnsafeMutableBufferPointer<ck_piece>
     private var dueCount = 0
+    /// The parameters that are not in `due`; it is stale once that changes.
     private var isPostponed: [Bool]
+    private var isStale = false
 
     init(_ list: [ck_piece], ranges: [Range<Int>], blocks: [PersistentBlock]) {
       unsafe pieces = UnsafeMutableBufferPointer.allocate(capacity: list.count)
@@ -37,22 +39,23 @@ import Kernels
       self.blocks = blocks
     }
 
-    /// The pieces of the parameters that `isPostponed` does not hold for.
-    func due(_ isPostponed: (Int) -> Bool) -> UnsafeMutableBufferPointer<ck_piece> {
-      var changed = false
-      for index in ranges.indices {
-        let now = isPostponed(index)
-        changed = changed || now != self.isPostponed[index]
-        self.isPostponed[index] = now
-      }
-      if changed {
+    func note(_ index: Int, isPostponed: Bool) {
+      guard self.isPostponed[index] != isPostponed else { return }
+      self.isPostponed[index] = isPostponed
+      isStale = true
+    }
+
+    /// The pieces of the parameters that put nothing off.
+    func duePieces() -> UnsafeMutableBufferPointer<ck_piece> {
+      if isStale {
         dueCount = 0
-        for index in ranges.indices where !self.isPostponed[index] {
+        for index in ranges.indices where !isPostponed[index] {
           for piece in ranges[index] {
             unsafe due[dueCount] = pieces[piece]
             dueCount += 1
           }
         }
+        isStale = false
       }
       return unsafe UnsafeMutableBufferPointer(rebasing: due[..<dueCount])
     }
@@ -138,19 +141,27 @@ import Kernels
     unsafe run(over: cutPieces().pieces, arguments)
   }
 
-  /// Runs Adam over all parameters, except for those that put the step off.
-  ///
-  /// INVARIANT: as `run`.
-  @unsafe func step(_ arguments: (UnsafePointer<ck_piece>) -> ck_adam) {
-    let cut = cutPieces(), type = Scalar.elementType
-    let due = unsafe cut.due { index in
+  /// Runs Adam over all parameters, except for those that put the step off; `rule` has no pieces yet.
+  func step(_ rule: ck_adam) {
+    let cut = cutPieces()
+    for index in parameters.indices {
       let range = cut.ranges[index]
-      guard !range.isEmpty else { return false }
-      return parameters[index].parameter.core.postpone(
-        unsafe PostponedStep(
-          arguments(cut.pieces.baseAddress! + range.lowerBound), count: range.count, owner: cut, backend: backend, type))
+      // INVARIANT: the pieces of the range are the parameter's, and `cut` keeps them.
+      var rule = unsafe rule
+      unsafe rule.pieces = UnsafePointer(cut.pieces.baseAddress.map { unsafe $0 + range.lowerBound })
+      let core = parameters[index].parameter.core, isPostponed = core.mayPostponeSteps && !range.isEmpty
+      if isPostponed {
+        unsafe core.postpone(
+          PostponedStep(rule, count: range.count, owner: cut, backend: backend, Scalar.elementType))
+      }
+      cut.note(index, isPostponed: isPostponed)
     }
-    unsafe run(over: due, arguments)
+    // INVARIANT: used only during the call.
+    unsafe run(over: cut.duePieces()) { pieces in
+      var rule = unsafe rule
+      unsafe rule.pieces = unsafe pieces
+      return unsafe rule
+    }
   }
 
   @unsafe private func run<Arguments: KernelArguments>(
