@@ -38,7 +38,12 @@
   }
 
   /// The elements in row-major order, copied.
-  public var array: [Scalar] { unsafe [Scalar](UnsafeBufferPointer(currentValues)) }
+  public var array: [Scalar] { unsafe Parameter.copy(UnsafePointer(currentValues.baseAddress!), count) }
+
+  /// Never inlined: where nobody keeps the array, Swift 6.3 in release would free it first and copy into it then.
+  @inline(never) private static func copy(_ start: UnsafePointer<Scalar>, _ count: Int) -> [Scalar] {
+    unsafe [Scalar](UnsafeBufferPointer(start: start, count: count))
+  }
 
   /// Shape and elements, copied.
   public var tensor: Tensor<Scalar> { Tensor(shape: shape, array) }
@@ -58,9 +63,7 @@
   /// and the backward of a step.
   public var gradient: Tensor<Scalar> {
     Tensor(
-      shape: shape,
-      unsafe [Scalar](
-        UnsafeBufferPointer(start: core.currentGradient().assumingMemoryBound(to: Scalar.self), count: count)))
+      shape: shape, unsafe Parameter.copy(core.currentGradient().assumingMemoryBound(to: Scalar.self), count))
   }
 
   /// The values in place. INVARIANT: valid while the parameter lives; not to be written while a step uses it.
