@@ -8,6 +8,7 @@ import Synchronization
 @safe package final class ParameterCore {
   package let shape: Shape
   package let type: ElementType
+  /// Whoever reads or writes the values settles first: see "Steps put off".
   package let value: PersistentBlock
   package var isTrainable = true
   /// Where it stands in its module, for messages.
@@ -28,7 +29,7 @@ import Synchronization
   /// The last product that read it could have taken a step on the way.
   var takesStepsInProducts = false
   /// Somebody holds on to the memory itself: values are always what the last step made them.
-  package private(set) var isHeld = false
+  private let isHeld = Atomic<Bool>(false)
 
   /// The last step that used it, and that step's tape.
   private var lastUse: (step: UInt64, clock: ObjectIdentifier)?
@@ -45,13 +46,13 @@ import Synchronization
     self.type = type
     self.value = value
     gradientBlock = gradient
-    isHeld = true
+    isHeld.store(true, ordering: .relaxed)
   }
 
   // MARK: Steps put off
 
   /// A product is likely to be what wants the values next, and nobody would see old ones.
-  package var mayPostponeSteps: Bool { takesStepsInProducts && !isHeld }
+  package var mayPostponeSteps: Bool { takesStepsInProducts && !isHeld.load(ordering: .relaxed) }
 
   /// Puts a step of an optimiser off until the values are wanted.
   package func postpone(_ step: PostponedStep) {
@@ -105,7 +106,7 @@ import Synchronization
 
   /// From now on somebody holds on to the memory of values or gradient.
   func hold() {
-    isHeld = true
+    isHeld.store(true, ordering: .relaxed)
     settle()
   }
 

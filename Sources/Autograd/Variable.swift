@@ -156,8 +156,9 @@ extension Variable {
 }
 
 extension TapeCore {
-  /// Copies elements out; NaN while planning.
-  @inline(never) @unsafe func elements<Scalar: TensorScalar>(_ start: UnsafeMutableRawPointer, _ count: Int) -> [Scalar] {
+  /// Copies elements out; NaN while planning. Never inlined, as `Parameter.copy`.
+  @inline(never)
+  @unsafe func elements<Scalar: TensorScalar>(_ start: UnsafeMutableRawPointer, _ count: Int) -> [Scalar] {
     if isPlanning { return [Scalar](repeating: .nan, count: count) }
     // INVARIANT: the tape's element type is Scalar, and `count` elements start here.
     return unsafe [Scalar](
