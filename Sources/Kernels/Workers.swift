@@ -16,6 +16,10 @@ import Synchronization
 /// in its own caches when the next region reads it. It takes its own tiles from the front, and when they are gone, those
 /// of others from the back. The caller never waits for a worker that sleeps: it waits for tiles.
 ///
+/// Where another process has a worker's CPU, the worker may lose it in the middle of a tile, and everybody waits for as
+/// long as the system lets the other one run: hundreds of regions. So after such a wait the caller works alone for a
+/// while, and for longer each time that it happens again.
+///
 /// INVARIANT: a share's word holds the region's number and the tiles that are left. A region's fields are written only
 /// when all shares of the one before are empty, and before its own shares are; a thread that takes a tile by
 /// compare-and-swap therefore read the fields of that very region.
@@ -25,6 +29,10 @@ import Synchronization
   private static let stackBytes = 512 * 1024
   /// Spinning bridges the gaps between the operations of a step; beyond it a worker sleeps.
   private static let spinNanoseconds: UInt64 = 200_000
+  /// A worker that is waited for so long, and twice as long as the caller worked on the region, has lost its CPU.
+  private static let lostNanoseconds: UInt64 = 1_000_000
+  /// How long the caller works alone, the first time and at most.
+  private static let aloneNanoseconds: (first: UInt64, most: UInt64) = (16_000_000, 128_000_000)
 
   /// Each group of words that different threads write lies on cache lines of its own.
   private struct Shared: ~Copyable {
@@ -36,6 +44,10 @@ import Synchronization
     let sleepers = Atomic<Int>(0)
     let stopping = Atomic<Bool>(false)
     let padding3 = InlineArray<14, UInt64>(repeating: 0)
+    // The caller's own: whether and until when it works alone, and for how long it did last.
+    let isAlone = Atomic<Bool>(false)
+    let aloneUntil = Atomic<UInt64>(0)
+    let aloneFor = Atomic<UInt64>(0)
     // The region. Atomic because a worker may read it while the next one is being written; it then fails to claim.
     let function = Atomic<UInt>(0)
     let arguments = Atomic<UInt>(0)
@@ -87,6 +99,8 @@ import Synchronization
   // MARK: The caller's side
 
   func run(_ region: Region) {
+    let begin = csystem_nanoseconds()
+    if worksAlone(at: begin) { return unsafe region.function(region.arguments, 0, region.count, region.scratch.base) }
     let number = (unsafe shared.pointee.opened.load(ordering: .relaxed) &+ 1) & 0xFFFF_FFFF
     let cut = unsafe Shares(
       count: region.count, grain: region.grain, multiple: region.multiple, threads: threadCount)
@@ -108,13 +122,39 @@ import Synchronization
     if unsafe shared.pointee.sleepers.load(ordering: .sequentiallyConsistent) > 0 { ring() }
 
     work(number: number, worker: 0)
-    var spins = 0
+    awaitTiles(tiles, begin)
+  }
+
+  private func awaitTiles(_ tiles: Int, _ regionBegin: UInt64) {
+    var spins = 0, begin: UInt64 = 0
     while unsafe shared.pointee.done.load(ordering: .acquiring) < tiles {
       csystem_spin_hint()
       spins += 1
+      guard spins % 4096 == 0 else { continue }
+      if begin == 0 { begin = csystem_nanoseconds() }
       // A worker that lost its CPU in the middle of a tile is not helped by spinning on.
-      if spins % 4096 == 0 { sched_yield() }
+      sched_yield()
     }
+    if begin > 0 { noteWait(since: begin, worked: begin - regionBegin) }
+  }
+
+  private func noteWait(since begin: UInt64, worked: UInt64) {
+    let now = csystem_nanoseconds(), last = unsafe shared.pointee.aloneFor.load(ordering: .relaxed)
+    guard now - begin > max(Workers.lostNanoseconds, 2 * worked) else { return }
+    let (first, most) = Workers.aloneNanoseconds
+    // Soon after it worked alone, it was held up again.
+    let again = unsafe now - shared.pointee.aloneUntil.load(ordering: .relaxed) < 2 * last
+    let duration = again ? min(2 * last, most) : first
+    unsafe shared.pointee.aloneFor.store(duration, ordering: .relaxed)
+    unsafe shared.pointee.aloneUntil.store(now + duration, ordering: .relaxed)
+    unsafe shared.pointee.isAlone.store(true, ordering: .relaxed)
+  }
+
+  private func worksAlone(at now: UInt64) -> Bool {
+    guard unsafe shared.pointee.isAlone.load(ordering: .relaxed) else { return false }
+    if unsafe now < shared.pointee.aloneUntil.load(ordering: .relaxed) { return true }
+    unsafe shared.pointee.isAlone.store(false, ordering: .relaxed)
+    return false
   }
 
   private func ring() {

@@ -24,6 +24,45 @@ private final class Counter: Sendable {
   }
 }
 
+/// A region of two units, of which the caller's waits until a worker has begun the other, which is then held up.
+private final class Holdup: Sendable {
+  private let caller = pthread_self()
+  private let begin = Atomic<UInt64>(0)
+  private let hasBegun = Atomic<Bool>(false)
+  private let holdsUp = Atomic<Bool>(false)
+
+  private static func now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  /// Whether a worker took a unit within `patience`.
+  func run(_ pool: ThreadPool, holdingUp: Bool, patience: UInt64 = 200_000_000) -> Bool {
+    hasBegun.store(false, ordering: .relaxed)
+    holdsUp.store(holdingUp, ordering: .relaxed)
+    begin.store(Holdup.now(), ordering: .releasing)
+    self.patience.store(patience, ordering: .relaxed)
+    pool.run(
+      { holdup, _, _, _ in Unmanaged<Holdup>.fromOpaque(holdup!).takeUnretainedValue().unit() },
+      Unmanaged.passUnretained(self).toOpaque(), count: 2, grain: 1, scratch: Scratch(base: nil, stride: 0))
+    return hasBegun.load(ordering: .acquiring)
+  }
+
+  private let patience = Atomic<UInt64>(0)
+
+  private func unit() {
+    let elapsed = Holdup.now() - begin.load(ordering: .acquiring)
+    guard pthread_equal(pthread_self(), caller) != 0 else {
+      hasBegun.store(true, ordering: .releasing)
+      if holdsUp.load(ordering: .relaxed) { usleep(UInt32(max(8_000_000, 20 * elapsed) / 1000)) }
+      return
+    }
+    let deadline = begin.load(ordering: .relaxed) + patience.load(ordering: .relaxed)
+    while !hasBegun.load(ordering: .acquiring), Holdup.now() < deadline { sched_yield() }
+  }
+}
+
 /// Runs `body` on `count` threads at once.
 private func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
   final class Start: Sendable {
@@ -106,6 +145,19 @@ struct ThreadPoolTests {
       }
       #expect(failures.units[0].runs.load(ordering: .relaxed) == 0)
     }
+  }
+
+  @Test("a caller that a worker held up works alone for a while, and not for ever")
+  func heldUp() {
+    let pool = ThreadPool(threads: 2), holdup = Holdup()
+    // On a machine that is busy a try can fail: the caller itself may lose its CPU for as long as it works alone.
+    #expect((0..<20).contains { _ in
+      holdup.run(pool, holdingUp: true) && !holdup.run(pool, holdingUp: false, patience: 2_000_000)
+    })
+    #expect((0..<20).contains { _ in
+      usleep(300_000)
+      return holdup.run(pool, holdingUp: false)
+    })
   }
 
   @Test("a pool that is found busy runs serially, also from inside its own region")
