@@ -38,7 +38,9 @@
   }
 
   /// The elements in row-major order, copied.
-  public var array: [Scalar] { unsafe Parameter.copy(UnsafePointer(currentValues.baseAddress!), count) }
+  public var array: [Scalar] {
+    withExtendedLifetime(core) { unsafe Parameter.copy(UnsafePointer(currentValues.baseAddress!), count) }
+  }
 
   /// Never inlined: where nobody keeps the array, Swift 6.3 in release would free it first and copy into it then.
   @inline(never) private static func copy(_ start: UnsafePointer<Scalar>, _ count: Int) -> [Scalar] {
@@ -62,8 +64,10 @@
   /// The gradient of the last backward: zeros where it did not reach this parameter. Undefined between the forward
   /// and the backward of a step.
   public var gradient: Tensor<Scalar> {
-    Tensor(
-      shape: shape, unsafe Parameter.copy(core.currentGradient().assumingMemoryBound(to: Scalar.self), count))
+    withExtendedLifetime(core) {
+      Tensor(
+        shape: shape, unsafe Parameter.copy(core.currentGradient().assumingMemoryBound(to: Scalar.self), count))
+    }
   }
 
   /// The values in place. INVARIANT: valid while the parameter lives; not to be written while a step uses it.

@@ -50,13 +50,17 @@ import Synchronization
   }
 
   // MARK: Steps put off
+  //
+  // A child of `fork` must not read parameters if another thread of its parent was taking a step then: nobody would ever
+  // free `stepLock`.
 
   /// A product is likely to be what wants the values next, and nobody would see old ones.
   package var mayPostponeSteps: Bool { takesStepsInProducts && !isHeld.load(ordering: .relaxed) }
 
-  /// Puts a step of an optimiser off until the values are wanted.
+  /// Puts a step of an optimiser off until the values are wanted; one that still waits is taken first.
   package func postpone(_ step: PostponedStep) {
     stepLock.withLock { _ in
+      postponed?.take()
       postponed = step
       hasPostponedStep.store(true, ordering: .releasing)
     }
@@ -105,7 +109,7 @@ import Synchronization
   }
 
   /// From now on somebody holds on to the memory of values or gradient.
-  func hold() {
+  package func hold() {
     isHeld.store(true, ordering: .relaxed)
     settle()
   }

@@ -3,9 +3,9 @@ import Kernels
 
 /// A step of Adam that a parameter has yet to take.
 ///
-/// The pass of an optimiser over large weights waits for memory; a product waits for arithmetic. So the step of a weight
-/// that a product reads once is put off until that product reads it: see `Backend.multiply`. Whoever else wants the
-/// values, or changes what the step needs, has it taken first, by `ParameterCore.settle`: nobody sees old ones.
+/// The pass of an optimiser over large weights waits for memory; a product waits for arithmetic. So the step of a
+/// weight that a product reads once is put off until that product reads it: see `Backend.multiply`. Whoever else wants
+/// the values, or changes what the step needs, has it taken first, by `ParameterCore.settle`: nobody sees old ones.
 @safe package struct PostponedStep {
   /// INVARIANT: its pieces are `count` pieces of this parameter, in order; `owner` keeps them and the moments.
   private let rule: ck_adam
@@ -23,6 +23,8 @@ import Kernels
   }
 
   /// Takes the step for all of the parameter.
+  ///
+  /// INVARIANT: Adam takes no scratch memory: the backend's owner may be at work on another thread.
   func take() {
     unsafe backend.run(rule, type, count: count, grain: max(1, count / (backend.pool.threadCount * 8)))
   }

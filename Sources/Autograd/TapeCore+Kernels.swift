@@ -55,6 +55,9 @@ package extension TapeCore {
   }
 
   /// Computes x·Wᵀ, W [n, k]. Where W is a parameter whose step was put off, it takes it as the product reads it.
+  ///
+  /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
+  /// step waits.
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
     epilogue: ck_epilogue? = nil
@@ -62,7 +65,7 @@ package extension TapeCore {
     let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
     let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
     let takesStep = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
-    if isRecording { parameter?.takesStepsInProducts = takesStep }
+    if isRecording, !isPlanning, let parameter, parameter.isTrainable { parameter.takesStepsInProducts = takesStep }
     guard let parameter, takesStep, !isPlanning else {
       unsafe _ = data(weight)
       return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
@@ -71,7 +74,6 @@ package extension TapeCore {
       unsafe backend.multiply(
         m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue, update: step, type,
         precision: matmulPrecision)
-      return !backend.lacksMemory
     }
   }
 

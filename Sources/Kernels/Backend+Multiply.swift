@@ -33,12 +33,14 @@ extension Backend {
   /// only where `takesUpdate` says so.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
-  @unsafe public func multiply(
+  ///
+  /// - Returns: False where there was no memory for scratch, and nothing was done.
+  @discardableResult @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
     update: UnsafePointer<ck_adam>? = nil, _ type: ElementType, precision: MatmulPrecision = .float32
-  ) {
-    guard m > 0, n > 0 else { return }
+  ) -> Bool {
+    guard m > 0, n > 0 else { return true }
     let size = type.size, way = self.way(type, precision)
     let isWhole = unsafe !accumulate && epilogue == nil
     let cut = unsafe cut(
@@ -46,7 +48,7 @@ extension Backend {
       updates: update != nil, type, way)
     let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)
     let (own, allCommon) = unsafe cut.ownsColumns ? (columns, rows) : (rows, columns)
-    guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return }
+    guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return false }
     var product = unsafe ck_gemm()
     unsafe product.packed_common = cut.packsTogether ? UnsafeRawPointer(packed) : nil
     unsafe product.owns_columns = cut.ownsColumns ? 1 : 0
@@ -62,7 +64,7 @@ extension Backend {
     if cut.takesHalvesTogether {
       unsafe (product.own, product.common, product.c) = (own, allCommon, c)
       unsafe multiplyHalves(product, cut, k: k, way, scratch)
-      return
+      return true
     }
     for begin in unsafe stride(from: 0, to: allCommon.count, by: cut.width) {
       let count = unsafe min(cut.width, allCommon.count - begin)
@@ -86,6 +88,7 @@ extension Backend {
         unsafe run(way.multiply, product, units: cut.units, grain: isSmall ? cut.units : 1, scratch)
       }
     }
+    return true
   }
 
   /// Whether the columns of B are the threads' own and packed once, so that weights can take a step on the way.

@@ -126,18 +126,22 @@ import Synchronization
   }
 
   private func awaitTiles(_ tiles: Int, _ regionBegin: UInt64) {
-    var spins = 0, begin: UInt64 = 0
+    var spins = 0, begin: UInt64 = 0, yielded: UInt64 = 0
     while unsafe shared.pointee.done.load(ordering: .acquiring) < tiles {
       csystem_spin_hint()
       spins += 1
       guard spins % 4096 == 0 else { continue }
-      if begin == 0 { begin = csystem_nanoseconds() }
+      let before = csystem_nanoseconds()
+      if begin == 0 { begin = before }
       // A worker that lost its CPU in the middle of a tile is not helped by spinning on.
       sched_yield()
+      yielded += csystem_nanoseconds() - before
     }
-    if begin > 0 { noteWait(since: begin, worked: begin - regionBegin) }
+    // Without a tile of its own for each thread, nobody knows how long one takes.
+    if begin > 0, tiles >= threadCount { noteWait(since: begin + yielded, worked: begin - regionBegin) }
   }
 
+  /// - Parameter begin: When the wait began, and later by what others did with the caller's CPU meanwhile.
   private func noteWait(since begin: UInt64, worked: UInt64) {
     let now = csystem_nanoseconds(), last = unsafe shared.pointee.aloneFor.load(ordering: .relaxed)
     guard now - begin > max(Workers.lostNanoseconds, 2 * worked) else { return }

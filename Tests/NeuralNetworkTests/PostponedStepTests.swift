@@ -114,6 +114,29 @@ import Testing
     #expect(unsafe gradient[0] == run.network.down.gradient.elements[0])
   }
 
+  @Test("a reshaped variable shares a parameter's memory, and shows a step that is taken while it lives")
+  func reshaped() {
+    let run = Run()
+    _ = run.train(steps: 2)
+    run.tape.step { tape in
+      let flat = tape.variable(run.network.up).reshape([-1])
+      let before = flat.array
+      run.optimizer.step(learningRate: 1e-2)
+      #expect(flat.array != before)
+      #expect(flat.array == run.network.up.array)
+    }
+  }
+
+  @Test("an optimiser that ends has its steps taken, and lets go of its moments")
+  func ended() {
+    let network = {
+      let run = Run()
+      _ = run.train(steps: 2)
+      return run.network
+    }()
+    #expect(!network.parameters.contains { $0.parameter.core.awaitsStep })
+  }
+
   @Test("a moment that was asked for before a step shows that step")
   func moments() throws {
     let run = Run()

@@ -19,6 +19,7 @@ package extension TapeCore {
       y: data(y), table: nodes[table].data, tokens: tokenData(tokens), columns: shape[1], update: nil)
     if let parameter = unsafe nodes[table].parameter?.takeUnretainedValue() {
       // A step that was put off stays so: a product reads the table too. Only the rows that are asked for are new.
+      // INVARIANT: the step's arguments are used only during the call.
       unsafe parameter.showingPostponedStep { step in
         unsafe arguments.update = step
         unsafe runRows(arguments, count: result.rows, columns: shape[1])

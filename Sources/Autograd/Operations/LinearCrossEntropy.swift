@@ -157,6 +157,7 @@ package extension TapeCore {
       ? unsafe try allocateGradient(logitsShape, operation)
       : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
     if rows == 0 {
+      // No product takes a step that was put off, and it needs the gradient as it is.
       unsafe _ = data(chunks.weight)
       unsafe clear(dW, count: V * C)
     }

@@ -11,6 +11,8 @@ package extension TapeCore {
     guard shape.count == old.count else {
       throw Misuse("reshape", "\(old) has \(old.count) elements, \(shape) has \(shape.count)")
     }
+    // Who steps within this step of the tape changes what y shows, as it always did.
+    if let parameter = unsafe nodes[x].parameter, !isPlanning { unsafe parameter._withUnsafeGuaranteedRef { $0.hold() } }
     let y = unsafe append(shape, data: data(x), requiresGradient: requiresGradient(x))
     unsafe record(.reshape, x, output: y)
     return y

@@ -43,7 +43,8 @@ INLINE void adam_run(const adam_rule *rule, const ck_piece *piece, ck_index firs
   }
 }
 
-// Where in a parameter an address lies. Its pieces follow one another in memory: the first leads to all elements.
+// Where in a parameter an address lies. INVARIANT: a parameter's values, gradient and moments are each one block, of
+// which the first piece is the beginning: it leads to all elements.
 INLINE ck_index index_in(const ck_adam *update, const REAL *address) {
   return address - (const REAL *)update->pieces->value;
 }

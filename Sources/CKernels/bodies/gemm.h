@@ -89,15 +89,15 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
     }
   }
   const REAL *wanted = ahead ? ahead->at : NULL;
-  ck_index left = ahead ? ahead->row : 0;
+  ck_index rest_of_row = ahead ? ahead->row : 0;
   for (ck_index p = 0; p < steps; p++) {
     if (ahead) {
       SOON(wanted);
       wanted += ahead->step;
-      left -= ahead->step;
-      if (left <= 0) {
+      rest_of_row -= ahead->step;
+      if (rest_of_row <= 0) {
         wanted += ahead->gap;
-        left += ahead->row;
+        rest_of_row += ahead->row;
       }
     }
     vec right[2];
@@ -288,7 +288,7 @@ INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls
   const ck_piece *parameter = next->update->pieces;
   const REAL *const arrays[] = {parameter->value, parameter->gradient, parameter->moment1, parameter->moment2};
   const ck_index rows = (4 * next->count + calls - 1) / calls, first = call / 4 * rows;
-  if (first >= next->count) return (stream){nothing, 0, WHOLE_ROW, 0};
+  if (calls < 4 || rows > LINE || first >= next->count) return (stream){nothing, 0, WHOLE_ROW, 0};
   const REAL *at = arrays[call % 4] + index_in(next->update, next->start + first * next->stride);
   return (stream){at, rows * STEP, next->k, next->stride - next->k};
 }

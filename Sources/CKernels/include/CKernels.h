@@ -231,7 +231,8 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 /// (columns). So two regions add up both halves everywhere, and a thread meets only one of them.
 ///
 /// With an `update` the own operand is a parameter that has yet to take a step of Adam: its rows take it as they are
-/// packed, so each must be packed once. The pieces are the parameter's, in order, with one rule for all.
+/// packed, so each must be packed once. The first of the pieces is the beginning of all the parameter's arrays; the others
+/// follow it in memory, under the same rule.
 ///
 /// `scratch` begins with 64 bytes that are zero before the first unit of a product; then come the copy, if any, and
 /// own_per_tile × k elements, each in whole panels and cache lines. `passes_caches` stores C past the caches where it is

@@ -13,8 +13,8 @@ import Kernels
   private var cut: Pieces?
 
   /// INVARIANT: every piece points into a parameter, which whoever runs a kernel over it keeps alive, and into
-  /// `blocks`; one sum for each. A parameter's pieces are those of its range. The first `dueCount` of `due` are copies of
-  /// the pieces of all parameters that do not put a step off.
+  /// `blocks`; one sum for each. A parameter's pieces are those of its range. The first `dueCount` of `due` are copies
+  /// of the pieces of all parameters that do not put a step off.
   @safe private final class Pieces {
     let pieces: UnsafeMutableBufferPointer<ck_piece>
     let sums: UnsafeMutableBufferPointer<Double>
@@ -82,6 +82,9 @@ import Kernels
       return (name: name, blocks: parameters.map { PersistentBlock(byteCount: $0.parameter.count * size) })
     }
   }
+
+  /// A step that waits holds on to the moments of all.
+  deinit { for named in parameters { named.parameter.core.settle() } }
 
   // MARK: Memory
 
