@@ -95,7 +95,7 @@ static void dropout(const void *arguments, ck_index begin, ck_index end, void *s
     REAL factors[PHILOX_WORDS];
     for (ck_index i = 0; i < PHILOX_WORDS; i++) factors[i] = words[i] >= threshold ? keep : 0;
     EACH_VECTOR(i, n, low, past) {
-      const vec kept = load_n(x + i, n) * load_n(factors + i - first, n);
+      const vec kept = load_n(x + i, n) * load_n(factors + (i - first), n);
       store_n(y + i, g.accumulate ? load_n(y + i, n) + kept : kept, n);
     }
   }
