@@ -78,8 +78,10 @@ import Synchronization
     }
   }
 
-  /// Hands a step that was put off to `body`, which takes all of it, or returns false; nil where there is none.
-  @unsafe func takingPostponedStep(_ body: (UnsafePointer<ck_adam>?) -> Bool) {
+  /// Shows a step that was put off to `body`; nil where there is none.
+  ///
+  /// `body` returns whether it took all of the step, which otherwise stays.
+  @unsafe func withPostponedStep(_ body: (UnsafePointer<ck_adam>?) -> Bool) {
     guard awaitsStep else {
       _ = body(nil)
       return
@@ -90,15 +92,6 @@ import Synchronization
         return
       }
       if unsafe postponed.withRule(body) { endPostponedStep() }
-    }
-  }
-
-  /// Shows a step that was put off to `body`, which takes it for what it reads only: the step stays.
-  @unsafe func showingPostponedStep(_ body: (UnsafePointer<ck_adam>?) -> Void) {
-    guard awaitsStep else { return body(nil) }
-    stepLock.withLock { _ in
-      guard let postponed else { return body(nil) }
-      unsafe postponed.withRule(body)
     }
   }
 

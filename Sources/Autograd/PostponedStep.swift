@@ -25,12 +25,10 @@ import Kernels
   /// Takes the step for all of the parameter.
   ///
   /// INVARIANT: Adam takes no scratch memory: the backend's owner may be at work on another thread.
-  func take() {
-    unsafe backend.run(rule, type, count: count, grain: max(1, count / (backend.pool.threadCount * 8)))
-  }
+  func take() { unsafe backend.runPieces(rule, type, count: count) }
 
   /// The step's arguments for a kernel, valid during the call.
-  @unsafe func withRule<Result>(_ body: (UnsafePointer<ck_adam>?) -> Result) -> Result {
+  @unsafe func withRule(_ body: (UnsafePointer<ck_adam>?) -> Bool) -> Bool {
     unsafe withUnsafePointer(to: rule) { unsafe body($0) }
   }
 }

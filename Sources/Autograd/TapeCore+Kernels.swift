@@ -70,7 +70,7 @@ package extension TapeCore {
       unsafe _ = data(weight)
       return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
     }
-    unsafe parameter.takingPostponedStep { step in
+    unsafe parameter.withPostponedStep { step in
       unsafe backend.multiply(
         m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue, update: step, type,
         precision: matmulPrecision)

@@ -130,13 +130,12 @@ extension Context {
     }
     optimizer.pointee.step_count += 1
     guard moments.pieces.count > 0 else { return }
-    let pieces = moments.pieces.count
-    core.backend.run(
+    core.backend.runPieces(
       ck_adam(
         pieces: moments.pieces.start, step: Int(optimizer.pointee.step_count),
         learningRate: optimizer.pointee.learning_rate, beta1: optimizer.pointee.beta1,
         beta2: optimizer.pointee.beta2, epsilon: optimizer.pointee.epsilon),
-      .float64, count: pieces, grain: max(1, pieces / (core.backend.pool.threadCount * 8)))
+      .float64, count: moments.pieces.count)
   }
 }
 

@@ -101,6 +101,13 @@ import CSystem
       arguments, type, count: count, grain: max(count / (pool.threadCount * 4), 4096 / max(1, columns)))
   }
 
+  /// Runs a kernel of an optimiser over `count` pieces of parameters.
+  @unsafe public func runPieces<Arguments: KernelArguments>(
+    _ arguments: Arguments, _ type: ElementType, count: Int
+  ) {
+    unsafe run(arguments, type, count: count, grain: max(1, count / (pool.threadCount * 8)))
+  }
+
   /// Takes scratch memory and touches it, so that no kernel has to.
   ///
   /// - Returns: Whether the system had it.

@@ -44,8 +44,7 @@ import Synchronization
     let sleepers = Atomic<Int>(0)
     let stopping = Atomic<Bool>(false)
     let padding3 = InlineArray<14, UInt64>(repeating: 0)
-    // The caller's own: whether and until when it works alone, and for how long it did last.
-    let isAlone = Atomic<Bool>(false)
+    // The caller's own: until when it works alone, and for how long it did last.
     let aloneUntil = Atomic<UInt64>(0)
     let aloneFor = Atomic<UInt64>(0)
     // The region. Atomic because a worker may read it while the next one is being written; it then fails to claim.
@@ -100,7 +99,9 @@ import Synchronization
 
   func run(_ region: Region) {
     let begin = csystem_nanoseconds()
-    if worksAlone(at: begin) { return unsafe region.function(region.arguments, 0, region.count, region.scratch.base) }
+    if unsafe begin < shared.pointee.aloneUntil.load(ordering: .relaxed) {
+      return unsafe region.function(region.arguments, 0, region.count, region.scratch.base)
+    }
     let number = (unsafe shared.pointee.opened.load(ordering: .relaxed) &+ 1) & 0xFFFF_FFFF
     let cut = unsafe Shares(
       count: region.count, grain: region.grain, multiple: region.multiple, threads: threadCount)
@@ -151,14 +152,6 @@ import Synchronization
     let duration = again ? min(2 * last, most) : first
     unsafe shared.pointee.aloneFor.store(duration, ordering: .relaxed)
     unsafe shared.pointee.aloneUntil.store(now + duration, ordering: .relaxed)
-    unsafe shared.pointee.isAlone.store(true, ordering: .relaxed)
-  }
-
-  private func worksAlone(at now: UInt64) -> Bool {
-    guard unsafe shared.pointee.isAlone.load(ordering: .relaxed) else { return false }
-    if unsafe now < shared.pointee.aloneUntil.load(ordering: .relaxed) { return true }
-    unsafe shared.pointee.isAlone.store(false, ordering: .relaxed)
-    return false
   }
 
   private func ring() {

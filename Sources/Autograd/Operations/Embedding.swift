@@ -20,9 +20,10 @@ package extension TapeCore {
     if let parameter = unsafe nodes[table].parameter?.takeUnretainedValue() {
       // A step that was put off stays so: a product reads the table too. Only the rows that are asked for are new.
       // INVARIANT: the step's arguments are used only during the call.
-      unsafe parameter.showingPostponedStep { step in
+      unsafe parameter.withPostponedStep { step in
         unsafe arguments.update = step
         unsafe runRows(arguments, count: result.rows, columns: shape[1])
+        return false
       }
     } else {
       unsafe runRows(arguments, count: result.rows, columns: shape[1])

@@ -60,7 +60,8 @@ INLINE vec rounded_to_bfloat16(vec x) {
 // Memory that will be wanted soon, a line for each step of a tile: `step` elements further on each time and, after
 // every `row` elements, `gap` more.
 typedef struct stream { const REAL *at; ck_index step, row, gap; } stream;
-#define WHOLE_ROW PTRDIFF_MAX
+
+INLINE stream without_gaps(const REAL *at, ck_index step) { return (stream){at, step, PTRDIFF_MAX, 0}; }
 
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
 // packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
@@ -288,7 +289,7 @@ INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls
   const ck_piece *parameter = next->update->pieces;
   const REAL *const arrays[] = {parameter->value, parameter->gradient, parameter->moment1, parameter->moment2};
   const ck_index rows = (4 * next->count + calls - 1) / calls, first = call / 4 * rows;
-  if (calls < 4 || rows > LINE || first >= next->count) return (stream){nothing, 0, WHOLE_ROW, 0};
+  if (calls < 4 || rows > LINE || first >= next->count) return without_gaps(nothing, 0);
   const REAL *at = arrays[call % 4] + index_in(next->update, next->start + first * next->stride);
   return (stream){at, rows * STEP, next->k, next->stride - next->k};
 }
@@ -296,18 +297,16 @@ INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls
 // What the tile number `call` of `calls` asks for of the next source, if there is one: a row along k, or a line of it
 // down all k; `nothing` is what is there already.
 INLINE stream stream_of(const source *next, ck_index call, ck_index calls, const REAL *nothing) {
-  if (next->count <= 0) return (stream){nothing, 0, WHOLE_ROW, 0};
+  if (next->count <= 0) return without_gaps(nothing, 0);
   if (next->update) return stream_of_update(next, call, calls, nothing);
   if (next->k_stride == 1) {
-    if (call < next->count) return (stream){next->start + call * next->stride, STEP, WHOLE_ROW, 0};
+    if (call < next->count) return without_gaps(next->start + call * next->stride, STEP);
   } else {
     const ck_index lines = (next->count + LINE - 1) / LINE, steps = STEPS(next->k);
     const ck_index line = call % lines, first = call / lines * steps;
-    if (first < next->k) {
-      return (stream){next->start + line * LINE + first * next->k_stride, next->k_stride, WHOLE_ROW, 0};
-    }
+    if (first < next->k) return without_gaps(next->start + line * LINE + first * next->k_stride, next->k_stride);
   }
-  return (stream){nothing, 0, WHOLE_ROW, 0};
+  return without_gaps(nothing, 0);
 }
 
 // `count` of the thread's own rows (columns) from `first` on, packed, with all panels of the common operand. Meanwhile

@@ -172,8 +172,7 @@ import Kernels
   ) {
     let count = pieces.count
     guard let start = pieces.baseAddress, count > 0 else { return }
-    let grain = max(1, count / (backend.pool.threadCount * 8))
-    unsafe backend.run(arguments(start), Scalar.elementType, count: count, grain: grain)
+    unsafe backend.runPieces(arguments(start), Scalar.elementType, count: count)
   }
 
   /// Gradients that the last backward did not reach become zero.
