@@ -37,7 +37,7 @@ install-files:
 	install -m 644 Scripts/c_library/autograd_v2_gdb.py $(TARGET)/lib/libautograd_v2.so-gdb.py
 
 check-c:
-	swift test -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH) --filter CLibraryTests
+	swift test -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH) --filter AutogradV2Tests
 
 fuzz:
 	Scripts/fuzz $(SECONDS)

@@ -12,92 +12,124 @@ let recording: [SwiftSetting] =
 // Debug builds compile C with -O0 otherwise, and every test would wait for the loops.
 let optimized: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]
 
+// Modules have a prefix, because their names must be unique in the package graph of whoever depends on them.
 let package = Package(
   name: "swift-autograd",
   products: [
-    .library(name: "Autograd", targets: ["Autograd", "NeuralNetwork", "Text", "LanguageModel", "Training"]),
+    .library(name: "Autograd", targets: ["Autograd"]),
+    .library(name: "AutogradLM", targets: ["AutogradLM"]),
     .library(name: "autograd_v2", targets: ["AutogradV2", "CAutogradV2"]),
     .executable(name: "autograd", targets: ["AutogradCommand"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
   targets: [
     // One pipeline, imports only upwards (docs/architecture.md).
-    .target(name: "CSystem", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
-    .target(name: "CKernels", cSettings: optimized),
-    .target(name: "Base", swiftSettings: strict),
-    .target(name: "Kernels", dependencies: ["CKernels", "CSystem", "Base"], swiftSettings: strict),
-    .target(name: "Autograd", dependencies: ["Kernels", "CKernels", "CSystem", "Base"], swiftSettings: recording),
+    .target(name: "CAutogradSystem", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])]),
+    .target(name: "CAutogradKernels", cSettings: optimized),
+    .target(name: "AutogradBase", dependencies: ["CAutogradSystem"], swiftSettings: strict),
     .target(
-      name: "NeuralNetwork", dependencies: ["Autograd", "Kernels", "CKernels", "ModelFormats", "Base"],
+      name: "AutogradKernels", dependencies: ["CAutogradKernels", "CAutogradSystem", "AutogradBase"],
       swiftSettings: strict),
     .target(
-      name: "Text", dependencies: ["Base"], resources: [.embedInCode("Corpus/grammar.txt")], swiftSettings: strict),
-    .target(name: "ModelFormats", dependencies: ["Base"], swiftSettings: strict),
+      name: "AutogradEngine", dependencies: ["AutogradKernels", "CAutogradKernels", "CAutogradSystem", "AutogradBase"],
+      swiftSettings: recording),
+    .target(name: "AutogradFormats", dependencies: ["AutogradBase"], swiftSettings: strict),
     .target(
-      name: "LanguageModel", dependencies: ["NeuralNetwork", "Autograd", "Text", "ModelFormats", "Base"],
+      name: "AutogradNeuralNetwork",
+      dependencies: ["AutogradEngine", "AutogradKernels", "CAutogradKernels", "AutogradFormats", "AutogradBase"],
+      swiftSettings: strict),
+    // What a program imports: the engine with layers and optimisers.
+    .target(
+      name: "Autograd", dependencies: ["AutogradEngine", "AutogradNeuralNetwork", "AutogradBase"], swiftSettings: strict),
+    .target(
+      name: "AutogradText", dependencies: ["AutogradBase"], resources: [.embedInCode("Corpus/grammar.txt")],
       swiftSettings: strict),
     .target(
-      name: "Training",
+      name: "AutogradModels",
+      dependencies: ["AutogradNeuralNetwork", "AutogradEngine", "AutogradText", "AutogradFormats", "AutogradBase"],
+      swiftSettings: strict),
+    .target(
+      name: "AutogradTraining",
       dependencies: [
-        "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "AutogradModels", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "AutogradText", "AutogradBase",
       ],
       swiftSettings: strict),
+    // What a program imports beside it: language models with tokenizers, generation and training.
+    .target(
+      name: "AutogradLM", dependencies: ["AutogradModels", "AutogradText", "AutogradTraining"], swiftSettings: strict),
     // The C library: headers, globals and forwarders, and the Swift behind them. Every function there takes or gives
     // raw pointers of C; marks of unsafety on each line would mark nothing, so the whole module is the boundary.
     .target(name: "CAutogradV2", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-fno-omit-frame-pointer"])]),
     .target(
       name: "AutogradV2",
-      dependencies: ["CAutogradV2", "NeuralNetwork", "Autograd", "Kernels", "CKernels", "CSystem", "ModelFormats", "Base"],
+      dependencies: [
+        "CAutogradV2", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "CAutogradKernels",
+        "CAutogradSystem", "AutogradFormats", "AutogradBase",
+      ],
       swiftSettings: [.treatAllWarnings(as: .error)]),
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [
-        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base", "CSystem",
+        "AutogradTraining", "AutogradModels", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels",
+        "AutogradFormats", "AutogradText", "AutogradBase", "CAutogradSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
     // Readers of files from outside, tried with any bytes. The driver replays files; built for it, it fuzzes.
     .target(
-      name: "FuzzTargets", dependencies: ["Training", "LanguageModel", "ModelFormats", "Text", "Autograd", "Base"],
+      name: "AutogradFuzzTargets",
+      dependencies: [
+        "AutogradTraining", "AutogradModels", "AutogradFormats", "AutogradText", "AutogradEngine", "AutogradBase",
+      ],
       path: "Fuzz/Targets", swiftSettings: strict),
     .executableTarget(
-      name: "FuzzDriver", dependencies: ["FuzzTargets", "Base"], path: "Fuzz/Driver", swiftSettings: strict),
+      name: "FuzzDriver", dependencies: ["AutogradFuzzTargets", "AutogradBase"], path: "Fuzz/Driver",
+      swiftSettings: strict),
 
     // Tests. Folders mirror Sources.
-    .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
-      name: "TestSupport", dependencies: ["Autograd", "Kernels", "ModelFormats", "Base"], path: "Tests/TestSupport"),
-    .testTarget(name: "BaseTests", dependencies: ["Base", "TestSupport"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "CSystem", "Base", "TestSupport"]),
+      name: "CAutogradTestSupport", path: "Tests/CAutogradTestSupport",
+      cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
+    .target(
+      name: "AutogradTestSupport", dependencies: ["AutogradEngine", "AutogradKernels", "AutogradFormats", "AutogradBase"],
+      path: "Tests/AutogradTestSupport"),
+    .testTarget(name: "AutogradBaseTests", dependencies: ["AutogradBase", "AutogradTestSupport"]),
     .testTarget(
-      name: "AutogradTests", dependencies: ["Autograd", "Kernels", "Base", "CTestSupport", "TestSupport"]),
+      name: "AutogradKernelsTests",
+      dependencies: ["AutogradKernels", "CAutogradKernels", "CAutogradSystem", "AutogradBase", "AutogradTestSupport"]),
     .testTarget(
-      name: "NeuralNetworkTests",
+      name: "AutogradEngineTests",
       dependencies: [
-        "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Base", "TestSupport", "CTestSupport",
+        "AutogradEngine", "AutogradKernels", "AutogradBase", "CAutogradTestSupport", "AutogradTestSupport",
       ]),
-    .testTarget(name: "TextTests", dependencies: ["Text", "Base"]),
-    .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "Base"]),
     .testTarget(
-      name: "LanguageModelTests",
-      dependencies: ["LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "ModelFormats", "Text", "Base", "TestSupport"]
-    ),
-    .testTarget(
-      name: "TrainingTests",
+      name: "AutogradNeuralNetworkTests",
       dependencies: [
-        "Training", "LanguageModel", "NeuralNetwork", "Autograd", "Kernels", "Text", "Base", "CTestSupport",
-        "TestSupport",
-      ]
-    ),
+        "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "AutogradFormats", "AutogradBase",
+        "AutogradTestSupport", "CAutogradTestSupport",
+      ]),
+    .testTarget(name: "AutogradTextTests", dependencies: ["AutogradText", "AutogradBase"]),
+    .testTarget(name: "AutogradFormatsTests", dependencies: ["AutogradFormats", "AutogradBase"]),
+    .testTarget(
+      name: "AutogradModelsTests",
+      dependencies: [
+        "AutogradModels", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "AutogradFormats",
+        "AutogradText", "AutogradBase", "AutogradTestSupport",
+      ]),
+    .testTarget(
+      name: "AutogradTrainingTests",
+      dependencies: [
+        "AutogradTraining", "AutogradModels", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels",
+        "AutogradText", "AutogradBase", "CAutogradTestSupport", "AutogradTestSupport",
+      ]),
     // Builds and runs the programs in Tests/c and Examples/c.
-    .testTarget(name: "CLibraryTests", dependencies: ["AutogradV2", "CAutogradV2", "TestSupport"]),
-    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Base", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["AutogradCommand", "Base", "TestSupport"]),
+    .testTarget(name: "AutogradV2Tests", dependencies: ["AutogradV2", "CAutogradV2", "AutogradTestSupport"]),
+    .testTarget(name: "FuzzTests", dependencies: ["AutogradFuzzTargets", "AutogradBase", "AutogradTestSupport"]),
+    .testTarget(
+      name: "AutogradCommandTests", dependencies: ["AutogradCommand", "AutogradBase", "AutogradTestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -13,7 +13,11 @@ let package = Package(
   dependencies: [.package(name: "swift-autograd", path: "..")],
   targets: names.map { name in
     .executableTarget(
-      name: name, dependencies: [.product(name: "Autograd", package: "swift-autograd")], path: name)
+      name: name,
+      dependencies: [
+        .product(name: "Autograd", package: "swift-autograd"), .product(name: "AutogradLM", package: "swift-autograd"),
+      ],
+      path: name)
   },
   swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@
 1 ≤ |x|:  erf(x) = 1 − exp(−x²) · Q(s), with t = 2 / (2 + |x|) and s = (t − middle) / half in [−1, 1]:
           a Chebyshev fit of exp(x²) · erfc(x), turned into powers of s.
 
-Usage: python3 Scripts/make_erf_coefficients.py > Sources/CKernels/erf_coefficients.h   (needs mpmath)
+Usage: python3 Scripts/make_erf_coefficients.py > Sources/CAutogradKernels/erf_coefficients.h   (needs mpmath)
 """
 
 from mpmath import mp, mpf, chebyfit, erfc, exp, factorial, pi, sqrt

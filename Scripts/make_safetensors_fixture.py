@@ -1,7 +1,7 @@
 """Prints PythonFixture.swift: a file written by the `safetensors` package.
 
 Run: pip install numpy==2.4.6 safetensors==0.8.0
-     python Scripts/make_safetensors_fixture.py > Tests/ModelFormatsTests/PythonFixture.swift
+     python Scripts/make_safetensors_fixture.py > Tests/AutogradFormatsTests/PythonFixture.swift
 """
 import numpy as np
 from safetensors import TensorSpec, serialize

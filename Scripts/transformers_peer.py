@@ -1,6 +1,6 @@
 """Answers questions about a model directory with Hugging Face's transformers, as JSON on standard output.
 
-The tests in Tests/LanguageModelTests/TransformersTests.swift ask it, where AUTOGRAD_PYTHON names a Python that has
+The tests in Tests/AutogradModelsTests/TransformersTests.swift ask it, where AUTOGRAD_PYTHON names a Python that has
 torch, transformers and tokenizers.
 
     transformers_peer.py logits DIR < [[ids of a sequence], ...]      logits of each sequence, and what float64 gives

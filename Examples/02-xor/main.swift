@@ -1,6 +1,5 @@
 // A network that learns exclusive or: layers, a loss, an optimiser, and the loop that every training is.
 import Autograd
-import NeuralNetwork
 
 let inputs: Tensor<Float> = [[0, 0], [0, 1], [1, 0], [1, 1]]
 let targets: Tensor<Float> = [[0], [1], [1], [0]]

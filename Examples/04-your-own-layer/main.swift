@@ -1,6 +1,5 @@
 // A layer of one's own: a struct that holds parameters or other layers, names them, and computes.
 import Autograd
-import NeuralNetwork
 
 /// A gated feed-forward layer, as Llama has it: output(silu(gate(x)) · value(x)).
 struct GatedFeedForward<Scalar: TensorScalar>: Layer {

@@ -1,10 +1,7 @@
 // A small GPT that learns a text, character by character: `swift run -c release 05-train-on-your-text FILE`,
 // or without a file the rhyme below.
-import Base
-import LanguageModel
-import NeuralNetwork
-import Text
-import Training
+import AutogradLM
+import Autograd
 
 let links = [
   "house that Jack built.", "malt that lay in the ", "rat that ate the ", "cat that killed the ",
@@ -15,7 +12,7 @@ let rhyme = links.indices.map { "This is the " + links[...$0].reversed().joined(
 
 let file = CommandLine.arguments.dropFirst().first
 let text =
-  try file.map { try loadText(path: $0, fileSystem: POSIXFileSystem()) }
+  try file.map { try loadText(path: $0) }
   ?? Array(String(repeating: rhyme, count: 8).utf8)
 let tokenizer = try CharacterTokenizer(training: text)
 let dataset = try TokenDataset(tokens: tokenizer.encode(text))

@@ -1,7 +1,6 @@
 // Weights and the optimiser's state in one safetensors file: training goes on as if it had never stopped.
 import Autograd
 import Foundation
-import NeuralNetwork
 
 func makeNetwork(seed: UInt64) -> Sequential<Float> {
   let network = Sequential<Float>([

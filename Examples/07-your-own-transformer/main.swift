@@ -1,10 +1,8 @@
 // A transformer of one's own, built of layers: it learns to repeat what it has read.
 // The lines between the marks are README's, to the letter; a test holds the two together.
-import Base
 
 // README: begin
 import Autograd
-import NeuralNetwork
 
 struct Block: Layer {
   let norm1 = LayerNorm<Float>(channels: 32), norm2 = LayerNorm<Float>(channels: 32)

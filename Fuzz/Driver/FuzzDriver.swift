@@ -1,5 +1,5 @@
-import Base
-import FuzzTargets
+import AutogradBase
+import AutogradFuzzTargets
 
 #if canImport(Glibc)
   import Glibc

@@ -1,5 +1,5 @@
 #if FUZZING
-  import FuzzTargets
+  import AutogradFuzzTargets
 
   /// What libFuzzer's callback, which can capture nothing, is to try.
   /// INVARIANT: written once, before libFuzzer starts, on the one thread that it calls back on.

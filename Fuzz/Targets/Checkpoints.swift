@@ -1,6 +1,6 @@
-import Base
-import LanguageModel
-import Training
+import AutogradBase
+import AutogradModels
+import AutogradTraining
 
 extension FuzzTarget {
   /// Files of a checkpoint are named inside its folder, and what is accepted writes a manifest that says the same.

@@ -1,5 +1,5 @@
-import Base
-import ModelFormats
+import AutogradBase
+import AutogradFormats
 
 extension FuzzTarget {
   /// What parses is found under its keys and reads back from its own text.

@@ -1,7 +1,7 @@
-import Base
-import LanguageModel
-import ModelFormats
-import Text
+import AutogradBase
+import AutogradModels
+import AutogradFormats
+import AutogradText
 
 extension FuzzTarget {
   /// A configuration that is accepted can be written, and made into a model when it is small.

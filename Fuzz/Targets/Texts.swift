@@ -1,5 +1,5 @@
-import Base
-import Text
+import AutogradBase
+import AutogradText
 
 extension FuzzTarget {
   /// A vocabulary that is accepted writes a file that gives it again, and spells what it decodes.

@@ -14,7 +14,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 objects=()
-for module in AutogradV2 NeuralNetwork Autograd Kernels CKernels CSystem ModelFormats Base; do
+for module in AutogradV2 AutogradNeuralNetwork AutogradEngine AutogradKernels CAutogradKernels CAutogradSystem AutogradFormats \
+  AutogradBase; do
   for object in "$bin/$module.build"/*.o; do
     # A build folder keeps the objects of files that were deleted or moved to another module.
     source=$(basename "$object" .o)

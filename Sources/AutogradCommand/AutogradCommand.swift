@@ -1,6 +1,6 @@
 import ArgumentParser
-import CSystem
-import Kernels
+import CAutogradSystem
+import AutogradKernels
 
 #if canImport(Glibc)
   import Glibc

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import AutogradTraining
 
 extension NonFinitePolicy: ExpressibleByArgument {}
 

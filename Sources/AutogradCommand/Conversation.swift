@@ -1,5 +1,5 @@
-import LanguageModel
-import Text
+import AutogradModels
+import AutogradText
 
 /// Asks for prompts on standard input and continues each, until the input ends or `/quit`.
 struct Conversation {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Base
-import Kernels
+import AutogradBase
+import AutogradKernels
 
 /// What the machine offers, what of it is used and why, and what would make it faster.
 struct DoctorCommand: ParsableCommand, HasExamples {

@@ -1,4 +1,4 @@
-import Kernels
+import AutogradKernels
 
 /// What holds speed back here and now, each with what to do.
 enum DoctorHints {

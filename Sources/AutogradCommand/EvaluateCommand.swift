@@ -1,7 +1,7 @@
 import ArgumentParser
-import Base
-import LanguageModel
-import Text
+import AutogradBase
+import AutogradModels
+import AutogradText
 
 struct EvaluateCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Base
-import LanguageModel
-import Text
-import Training
+import AutogradBase
+import AutogradModels
+import AutogradText
+import AutogradTraining
 
 /// Exit codes beside 0 (done) and 64 (usage).
 enum Exit: Int32, CaseIterable {

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Base
-import LanguageModel
-import ModelFormats
-import Training
+import AutogradBase
+import AutogradModels
+import AutogradFormats
+import AutogradTraining
 
 struct InspectCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(

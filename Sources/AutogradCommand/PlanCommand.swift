@@ -1,10 +1,10 @@
 import ArgumentParser
-import Autograd
-import Base
-import Kernels
-import LanguageModel
-import Text
-import Training
+import AutogradEngine
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
 
 struct PlanCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
-import Base
-import Training
+import AutogradBase
+import AutogradTraining
 
 /// A plan as people and programs read it.
 struct PlanReport {

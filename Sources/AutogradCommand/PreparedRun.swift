@@ -1,8 +1,8 @@
-import Base
-import Kernels
-import LanguageModel
-import Text
-import Training
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
 
 /// What the options of `train` come to. Nothing large is in memory yet but the text, and the weights of a model that
 /// training goes on from.

@@ -1,5 +1,5 @@
-import Kernels
-import Training
+import AutogradKernels
+import AutogradTraining
 
 /// Shows a run's events: on a terminal one live line that evaluations push up, in a pipe plain lines.
 struct Progress {

@@ -1,4 +1,4 @@
-import Base
+import AutogradBase
 
 /// Measured values under names: lines for people, one JSON object for programs.
 struct Report {

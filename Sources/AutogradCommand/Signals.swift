@@ -1,4 +1,4 @@
-import CSystem
+import CAutogradSystem
 
 /// SIGINT, SIGTERM and SIGHUP while there is something to save: the first is noted, a second ends the process at once.
 enum Signals {

@@ -1,5 +1,5 @@
-import Autograd
-import Training
+import AutogradEngine
+import AutogradTraining
 
 /// Times two steps of a run and one batch of its evaluation.
 struct StepProbe {

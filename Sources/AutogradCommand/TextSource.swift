@@ -1,6 +1,6 @@
-import Base
-import Text
-import Training
+import AutogradBase
+import AutogradText
+import AutogradTraining
 
 /// A text to learn: a file, or the stories.
 struct TextSource {

@@ -1,4 +1,4 @@
-import Training
+import AutogradTraining
 
 /// The arguments of a call of `plan`, as a call of `train` that follows a plan.
 struct TrainArguments {

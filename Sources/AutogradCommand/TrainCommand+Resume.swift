@@ -1,6 +1,6 @@
-import Base
-import LanguageModel
-import Training
+import AutogradBase
+import AutogradModels
+import AutogradTraining
 
 /// Going on with a run. A folder is looked at before it is locked, and what is refused has changed nothing.
 extension TrainCommand {

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Base
-import Kernels
-import LanguageModel
-import Text
-import Training
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
 
 struct TrainCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(

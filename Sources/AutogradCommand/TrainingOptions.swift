@@ -1,7 +1,7 @@
 import ArgumentParser
-import Kernels
-import NeuralNetwork
-import Training
+import AutogradKernels
+import AutogradNeuralNetwork
+import AutogradTraining
 
 extension OptimizerKind: ExpressibleByArgument {}
 extension LearningRateSchedule.Decay: ExpressibleByArgument {}

@@ -1,9 +1,9 @@
-import Autograd
-import Base
-import Kernels
-import LanguageModel
-import Text
-import Training
+import AutogradEngine
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
 
 /// One run of `autograd train`: training with its log and its saves, and the report at the end.
 struct TrainingRun {

@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // Checks that a program switches on: numbers that are not finite (autograd_set_anomaly_mode), values that changed

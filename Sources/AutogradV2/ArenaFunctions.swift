@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 #if canImport(Glibc)
@@ -13,7 +13,7 @@ import CAutogradV2
 /// context's.
 private func withArena<Result>(
   _ name: StaticString, _ failure: Result, _ pointer: OpaquePointer?,
-  _ body: (Context, UnsafeMutablePointer<ArenaHandle>, Autograd.Arena) throws(Misuse) -> Result
+  _ body: (Context, UnsafeMutablePointer<ArenaHandle>, AutogradEngine.Arena) throws(Misuse) -> Result
 ) -> Result {
   call(name, failure) { context throws(Misuse) in
     if pointer == nil, context.core.step > 1 || context.core.arena.used > 0 { throw context.missing("the arena") }
@@ -31,7 +31,7 @@ private func withArena<Result>(
 @c @implementation func autograd_v2_impl_arena_create(_ initial_size: Int) -> OpaquePointer! {
   call("arena_create", nil) { context throws(Misuse) in
     guard let memory = calloc(1, MemoryLayout<ArenaHandle>.size) else { throw context.core.outOfMemory("arena") }
-    let arena = Autograd.Arena()
+    let arena = AutogradEngine.Arena()
     arena.poisoning = context.poisons ? .signallingNaN : .sanitizer
     guard initial_size >= 0, initial_size < 1 << 56, initial_size == 0 || arena.reserve(initial_size) else {
       free(memory)
@@ -76,7 +76,7 @@ private func withArena<Result>(
 }
 
 private func allocate(
-  _ context: Context, _ arena: Autograd.Arena, _ size: Int
+  _ context: Context, _ arena: AutogradEngine.Arena, _ size: Int
 ) throws(Misuse) -> UnsafeMutableRawPointer {
   guard size >= 0, size < 1 << 56, let block = arena.allocate(size) else {
     throw Misuse(

@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // How C's functions run: with the thread's context, errors kept and reported, a failure value returned.

@@ -1,6 +1,6 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
-import ModelFormats
+import AutogradFormats
 
 // Checkpoints: a model's file with the optimiser's moments, and the numbers that a resumed run needs.
 

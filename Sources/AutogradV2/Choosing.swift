@@ -1,6 +1,6 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
-import CKernels
+import CAutogradKernels
 
 // C's names of comparisons, of the choice by a mask, and of picking by number.
 

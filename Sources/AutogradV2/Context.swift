@@ -1,7 +1,7 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
-import CSystem
-import Kernels
+import CAutogradSystem
+import AutogradKernels
 
 #if canImport(Glibc)
   import Glibc
@@ -152,5 +152,5 @@ struct ArenaHandle {
   /// The context whose arena it is; 0 for one that the program made.
   var context: UInt32
   /// INVARIANT: retained where `context` is 0.
-  var arena: Unmanaged<Autograd.Arena>
+  var arena: Unmanaged<AutogradEngine.Arena>
 }

@@ -1,6 +1,6 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
-import Kernels
+import AutogradKernels
 
 /// All contexts that are open, by number.
 enum Contexts {

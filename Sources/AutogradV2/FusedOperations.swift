@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // Operations with token ids, norms and attention.

@@ -1,5 +1,5 @@
 import CAutogradV2
-import CSystem
+import CAutogradSystem
 
 typealias TensorPointer = UnsafeMutablePointer<TensorV2>
 typealias VariablePointer = UnsafeMutablePointer<VariableV2>

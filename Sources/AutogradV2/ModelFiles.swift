@@ -1,7 +1,7 @@
-import Autograd
-import Base
+import AutogradEngine
+import AutogradBase
 import CAutogradV2
-import ModelFormats
+import AutogradFormats
 
 // Models and checkpoints as safetensors. Tensors have the names of C's members; a checkpoint adds
 // `adam.first.<name>` and `adam.second.<name>`, and numbers as metadata.

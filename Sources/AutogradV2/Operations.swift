@@ -1,7 +1,7 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
-// C's names of the operations. What each does stands in Sources/Autograd/Operations.
+// C's names of the operations. What each does stands in Sources/AutogradEngine/Operations.
 
 typealias V = UnsafeMutablePointer<VariableV2>
 

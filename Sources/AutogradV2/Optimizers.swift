@@ -1,7 +1,7 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
-import CKernels
-import NeuralNetwork
+import CAutogradKernels
+import AutogradNeuralNetwork
 
 #if canImport(Glibc)
   import Glibc

@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // Persistent tensors and variables: headers that are recognised when freed, memory that its users share.

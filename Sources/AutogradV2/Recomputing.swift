@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // Parts that a program has recomputed: the core's `Recomputation` with a function of C in its middle.

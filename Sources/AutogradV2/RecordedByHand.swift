@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // Operations whose forward the program computed itself: only their backward is recorded.

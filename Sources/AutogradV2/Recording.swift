@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // How an operation called from C ends: a header for its result, an entry on the tape as C sees it.

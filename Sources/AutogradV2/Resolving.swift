@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 // From C's handles to the core's slots. Members of the structs are live: what the program changed since the last

@@ -1,5 +1,5 @@
-import Autograd
-import Base
+import AutogradEngine
+import AutogradBase
 import CAutogradV2
 
 #if canImport(Glibc)

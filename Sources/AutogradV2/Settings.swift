@@ -1,6 +1,6 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
-import Kernels
+import AutogradKernels
 
 @c @implementation func autograd_v2_impl_autograd_accumulate_gradients(_ accumulate: Bool) {
   call("autograd_accumulate_gradients", ()) { context in context.accumulates = accumulate }

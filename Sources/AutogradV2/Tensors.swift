@@ -1,5 +1,5 @@
-import Autograd
-import Base
+import AutogradEngine
+import AutogradBase
 import CAutogradV2
 
 // Plain tensors: made, filled, combined without a tape.

@@ -1,4 +1,4 @@
-import Autograd
+import AutogradEngine
 import CAutogradV2
 
 @c @implementation func autograd_v2_impl_var_create_persistent(_ tensor: T!, _ requires_grad: Bool) -> V! {

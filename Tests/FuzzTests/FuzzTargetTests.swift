@@ -1,8 +1,8 @@
-import Base
-import TestSupport
+import AutogradBase
+import AutogradTestSupport
 import Testing
 
-@testable import FuzzTargets
+@testable import AutogradFuzzTargets
 
 @Suite("Fuzz targets") struct FuzzTargetTests {
   @Test("each file of the corpus is accepted or refused as its line says", arguments: fuzzCorpus())

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Kernels
+import AutogradKernels
 
 struct BenchCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Base
-import Kernels
+import AutogradBase
+import AutogradKernels
 
 /// How fast matrix products are, as shares of what the threads can do at all.
 struct BenchGemm: ParsableCommand {

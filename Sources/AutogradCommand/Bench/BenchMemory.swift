@@ -1,6 +1,6 @@
 import ArgumentParser
-import Base
-import Kernels
+import AutogradBase
+import AutogradKernels
 
 /// How fast memory is, and how much of it a training step holds.
 struct BenchMemory: ParsableCommand {

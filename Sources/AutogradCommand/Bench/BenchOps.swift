@@ -1,8 +1,8 @@
 import ArgumentParser
-import Autograd
-import Base
-import Kernels
-import LanguageModel
+import AutogradEngine
+import AutogradBase
+import AutogradKernels
+import AutogradModels
 
 /// What the time of a training step is spent on.
 struct BenchOps: ParsableCommand {

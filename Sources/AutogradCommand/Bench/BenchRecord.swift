@@ -1,7 +1,7 @@
 import ArgumentParser
-import Autograd
-import Base
-import Kernels
+import AutogradEngine
+import AutogradBase
+import AutogradKernels
 
 /// What recording costs when there is next to nothing to compute.
 struct BenchRecord: ParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Base
-import Kernels
+import AutogradBase
+import AutogradKernels
 
 /// How long one step of training takes, whatever it is made of.
 struct BenchStep: ParsableCommand {

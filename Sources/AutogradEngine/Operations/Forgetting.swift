@@ -1,0 +1,86 @@
+import CAutogradKernels
+
+// Values that are given up once what needs them has been computed: layer norms and activations, which cost one pass
+// over memory to compute again. Their memory serves the next temporary of the same size, so that a network holds one
+// such value at a time instead of one for each layer, and what is computed stays in the caches.
+//
+// Before the backward of an operation whose input was given up, the value is computed again into a block of the step,
+// by the kernel that made it from what its record kept: the same bits. The block is free again after that operation.
+//
+// INVARIANT: `data` of a forgotten node is read only while `isRestored`; what its record kept lives as long as the step.
+
+package extension TapeCore {
+  /// Gives up the value of a variable where its record has what it takes to compute it again; else keeps it.
+  func forget(_ slot: Slot) throws(Misuse) {
+    guard isRecording, canRestore(nodes[slot]), !nodes[slot].isForgotten else { return }
+    unsafe free(nodes[slot].data, nodes[slot].shape)
+    nodes[slot].isForgotten = true
+    hasForgotten = true
+    // No handle knows this serial: whoever still uses the variable meets a sentence.
+    nodes[slot].serial = nextSerial()
+  }
+
+  private func canRestore(_ node: Node) -> Bool {
+    guard node.record >= 0, node.shape.count > 0 else { return false }
+    let record = records[node.record]
+    return switch record.kind {
+    case .layerNorm: true
+    case .linear: unsafe record.saved[0] != nil && record.inputs[3] < 0
+    default: false
+    }
+  }
+
+  /// Runs the backward of a record with the values that its inputs had.
+  internal func withInputs(of record: Record, _ body: () throws(Misuse) -> Void) throws(Misuse) {
+    var forgotten = false
+    try forEachInput(of: record) { slot throws(Misuse) in
+      guard slot >= 0, nodes[slot].isForgotten else { return }
+      forgotten = true
+      try restoreValue(of: slot)
+    }
+    try body()
+    guard forgotten else { return }
+    try forEachInput(of: record) { slot throws(Misuse) in
+      guard slot >= 0, nodes[slot].isRestored else { return }
+      nodes[slot].isRestored = false
+      unsafe free(nodes[slot].data, nodes[slot].shape)
+    }
+  }
+
+  /// Computes a value again, into a block of its own.
+  private func restoreValue(of slot: Slot) throws(Misuse) {
+    guard !nodes[slot].isRestored else { return }
+    let record = records[nodes[slot].record], shape = nodes[slot].shape
+    let y = unsafe try allocateGradient(shape, "forget")
+    if record.kind == .layerNorm {
+      try withInputs(of: record) { () throws(Misuse) in unsafe normalize(record, into: y) }
+    } else if let activation = OperationKind(rawValue: UInt8(record.integers[0])) {
+      let (op, cost, _) = activation.unary
+      unsafe runElements(ck_unary(op: op, y: y, x: record.saved[0]), count: shape.count, cost: cost)
+    }
+    unsafe nodes[slot].data = unsafe y
+    nodes[slot].isRestored = true
+  }
+}
+
+extension Variable {
+  /// Gives up the value: its memory serves what comes next, and backward computes it again where it needs it.
+  ///
+  /// Call it when everything that uses the variable stands; using it afterwards stops with a sentence. Worth it for
+  /// what costs next to nothing to compute again: the results of `layerNorm`, and of `linear` with an activation and
+  /// no residual. All others, and everything inside `tape.inference`, stay as they are. Gradients keep their bits.
+  ///
+  /// ```swift
+  /// let hidden = x.linear(weight1, activation: .geluTanh)
+  /// let y = hidden.linear(weight2)
+  /// hidden.forget()
+  /// ```
+  ///
+  /// - Complexity: nothing now; one pass over memory for each operation that used the variable, in backward.
+  public func forget() {
+    stopping { () throws(Misuse) in
+      let core = try TapeTable.core(of: handle, "forget")
+      try core.forget(core.slot(handle, "forget"))
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import CAutogradKernels
+import AutogradKernels
+
+// Fused linear layer: y = activation(x·Wᵀ + b) + residual, W [N, K] = [output, input].
+// With z = x·Wᵀ + b and dz = dy ∘ activation′(z):  dx = dz·W,  dW = dzᵀ·x,  db = Σ dz,  dresidual = dy.
+// Bias, activation and residual are the product's epilogue: no pass over memory of their own. Keeps z where there
+// is an activation. 2·rows·N·K flops forward, 4·rows·N·K backward.
+
+// INVARIANT: as in TapeCore+Kernels.swift; the saved preactivation has the elements of the output.
+
+package extension TapeCore {
+  func linear(
+    _ x: Slot, weight: Slot, bias: Slot, activation: Activation?, residual: Slot
+  ) throws(Misuse) -> Slot {
+    let shape = try linearShape(x, weight, bias, residual)
+    let rows = shape.rows, N = shape.last, K = nodes[x].shape.last
+    let y = try result(shape, "linear", of: x, weight, bias, residual)
+    var preactivation: UnsafeMutableRawPointer? = nil
+    if activation != nil, isRecording, requiresGradient(y) {
+      unsafe preactivation = try allocate(shape.count * type.size, shape, "linear")
+    }
+    let code = activation.map { Int32(bitPattern: $0.kind.unary.op.rawValue) } ?? Int32(CK_ACTIVATION_NONE)
+    let plain = bias < 0 && activation == nil && residual < 0
+    let epilogue = unsafe ck_epilogue(
+      bias: optionalData(bias), preactivation: preactivation, activation: code, residual: optionalData(residual))
+    unsafe multiply(
+      m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1), byWeight: weight, into: data(y),
+      yStride: N, epilogue: plain ? nil : epilogue)
+    unsafe record(
+      .linear, x, weight, bias, residual, output: y, saved: [preactivation, nil, nil],
+      integers: [activation.map { Int($0.kind.rawValue) } ?? -1, 0, 0, 0])
+    return y
+  }
+
+  private func linearShape(_ x: Slot, _ weight: Slot, _ bias: Slot, _ residual: Slot) throws(Misuse) -> Shape {
+    let input = nodes[x].shape, w = nodes[weight].shape
+    guard w.rank == 2, input.rank >= 1, w[1] == input.last else {
+      throw Misuse(
+        "linear", "x has shape \(input), so weight must be [outputs, \(input.last)]; got \(w)",
+        hint: "weights are stored [output, input]")
+    }
+    var shape = input
+    shape[-1] = w[0]
+    if bias >= 0, !(nodes[bias].shape.rank == 1 && nodes[bias].shape.last == w[0]) {
+      throw Misuse("linear", "weight is \(w), so bias must be [\(w[0])]; got \(nodes[bias].shape)")
+    }
+    if residual >= 0, nodes[residual].shape != shape {
+      throw Misuse("linear", "the product has shape \(shape), so must the residual; got \(nodes[residual].shape)")
+    }
+    return try shape.validated("linear")
+  }
+
+  func linearBackward(_ record: Record) throws(Misuse) {
+    let x = record.inputs[0], weight = record.inputs[1], bias = record.inputs[2], residual = record.inputs[3]
+    let shape = nodes[record.output].shape
+    let rows = shape.rows, N = shape.last, K = nodes[x].shape.last
+    let (dz, isCopy) = unsafe try preactivationGradient(record)
+    let dzView = unsafe MatrixView(dz, rowStride: N, columnStride: 1)
+    if let db = unsafe try contribution(to: bias, "linear") {
+      unsafe sum(dz, Shape([rows, N] as InlineArray<2, Int>), over: 1, scale: 1, into: db.target, adds: db.adds)
+    }
+    if let dW = unsafe try contribution(to: weight, "linear") {
+      unsafe multiply(
+        m: N, n: K, k: rows, dzView.transposed, MatrixView(data(x), rowStride: K, columnStride: 1),
+        into: dW.target, cStride: K, accumulate: dW.adds, sumsOverRows: true)
+    }
+    if let dx = unsafe try contribution(to: x, "linear") {
+      unsafe multiply(
+        m: rows, n: K, k: N, dzView, MatrixView(data(weight), rowStride: K, columnStride: 1), into: dx.target,
+        cStride: K, accumulate: dx.adds)
+    }
+    if isCopy { unsafe free(dz, shape) }
+    try passGradient(from: record.output, to: residual, "linear")
+  }
+
+  /// dz = dy ∘ activation′(z), in the place of dy unless the residual still needs that.
+  private func preactivationGradient(_ record: Record) throws(Misuse) -> (dz: UnsafeMutableRawPointer, isCopy: Bool) {
+    let dy = unsafe gradient(of: record.output), shape = nodes[record.output].shape
+    guard record.integers[0] >= 0, let kind = OperationKind(rawValue: UInt8(record.integers[0])) else {
+      return unsafe (dy, false)
+    }
+    let isCopy = requiresGradient(record.inputs[3]) || nodes[record.output].retainsGradient
+    let dz = isCopy ? unsafe try allocateGradient(shape, "linear") : unsafe dy
+    let arguments = unsafe ck_unary_backward(
+      op: kind.unary.op, dx: dz, dy: dy, x: record.saved[0], y: nil, accumulate: 0)
+    unsafe runElements(arguments, count: shape.count, cost: kind.unary.cost)
+    return unsafe (dz, isCopy)
+  }
+}
+
+extension Variable {
+  /// Multiplies each row by a weight matrix, adds a bias, applies an activation and adds a residual: one pass.
+  ///
+  /// Shapes: `self` [..., K], `weight` [N, K] (output, input), `bias` [N], `residual` [..., N] → [..., N].
+  /// Formula: y = activation(x·Wᵀ + b) + residual.
+  ///
+  /// - Precondition: The shapes fit; otherwise stops and prints them.
+  /// - Complexity: 2·rows·N·K flops, twice that backward; keeps x·Wᵀ + b where there is an activation.
+  public func linear(
+    _ weight: some Operand<Scalar>, bias: (any Operand<Scalar>)? = nil, activation: Activation? = nil,
+    adding residual: Variable? = nil
+  ) -> Variable {
+    apply("linear") { c, x throws(Misuse) in
+      try c.linear(
+        x, weight: try weight.place(c, "linear"), bias: try c.place(bias, "linear"), activation: activation,
+        residual: try residual?.place(c, "linear") ?? -1)
+    }
+  }
+}

@@ -1,0 +1,213 @@
+import CAutogradKernels
+import AutogradKernels
+
+// Classifier and cross-entropy in one: logits = x·Wᵀ, W [V, C], then the loss of CrossEntropy.swift.
+//
+// The rows are taken in chunks. While recording, each chunk's logits are turned into their gradient at once, and
+// from it come dx and the chunk's contribution to dW: the [rows, V] logits never exist.
+// 2·rows·V·C flops without recording, 6·rows·V·C with it; backward costs next to nothing.
+//
+// The contributions are those of the expected seed gradient e, 1 unless told otherwise. For another seed s backward
+// scales dx and adds (s − e) times the contributions of a seed of 1 to dW, by computing the chunks' logits again: as
+// slow as forward, but right.
+//
+// A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
+// of the step says so.
+//
+// Without an expected seed forward computes the loss alone, and backward each chunk's logits once more, with dx and dW:
+// 8·rows·V·C flops together, and no gradient changes before its backward.
+//
+// INVARIANT: as in TapeCore+Kernels.swift; a chunk's rows lie inside those of x, targets inside the vocabulary, which
+// `checkTokens` makes sure of.
+
+package extension TapeCore {
+  /// Rows per chunk: 256, or as many times that as keep a chunk within 2¹⁸ logits. A chunk's products go on with the
+  /// chains of the one before, so its size cannot be seen in them.
+  private static func chunkRows(_ vocabulary: Int) -> Int { max(1, (1 << 18) / max(1, vocabulary) / 256) * 256 }
+
+  func linearCrossEntropy(
+    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double? = 1
+  ) throws(Misuse) -> Slot {
+    let operation: StaticString = "linearCrossEntropy"
+    if let expectedSeed, !expectedSeed.isFinite || expectedSeed == 0 {
+      throw Misuse(operation, "an expected seed of \(expectedSeed)", hint: "leave it out, or give what backward gets")
+    }
+    let shape = nodes[x].shape, w = nodes[weight].shape
+    guard w.rank == 2, shape.rank >= 1, w[1] == shape.last else {
+      throw Misuse(
+        operation, "x has shape \(shape), so weight must be [vocabulary, \(shape.last)]; got \(w)",
+        hint: "weights are stored [output, input]")
+    }
+    guard nodes[targets].shape == shape.droppingLast() else {
+      throw Misuse(operation, "x \(shape) wants targets \(shape.droppingLast()); got \(nodes[targets].shape)")
+    }
+    guard !isRecording || surroundings == nil || expectedSeed == nil else {
+      throw Misuse(
+        operation,
+        "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
+        hint: "leave the loss outside of the part")
+    }
+    try checkTokens(targets, below: w[0], ignoring: ignoring, operation)
+    let y = try result(Shape(), operation, of: x, weight)
+    let rows = shape.rows, mark = arena.mark()
+    let losses = unsafe try rowLosses(rows, operation)
+    let counted = countedTargets(targets, ignoring)
+    let integers: InlineArray<4, Int> = [Int(ignoring ?? .min), counted, expectedSeed == nil ? 1 : 0, 0]
+    if isRecording, requiresGradient(y), let expectedSeed {
+      // dx waits here for backward; it becomes the gradient of x, or is added to it.
+      var dx: Contribution? = nil
+      if requiresGradient(x) { dx = unsafe Contribution(target: try allocateGradient(shape, operation), adds: false) }
+      // The logits' product comes before anything is written to dW.
+      let dW = unsafe try contribution(to: weight, operation, settles: false)
+      if dW != nil { openLosses += 1 }
+      let chunks = unsafe Chunks(
+        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses,
+        scale: expectedSeed / Double(counted))
+      unsafe try run(chunks, dx: dx, dW: dW, operation)
+      unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
+      unsafe record(
+        .linearCrossEntropy, x, weight, targets, output: y, saved: [dx?.target, UnsafeMutableRawPointer(losses), nil],
+        integers: integers, scalars: [expectedSeed, 0])
+    } else {
+      let chunks = unsafe Chunks(
+        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: nil)
+      unsafe try run(chunks, dx: nil, dW: nil, operation)
+      unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
+      unsafe record(
+        .linearCrossEntropy, x, weight, targets, output: y, saved: [nil, UnsafeMutableRawPointer(losses), nil],
+        integers: integers)
+      if !isRecording { arena.rewind(to: mark) }
+    }
+    return y
+  }
+
+  func linearCrossEntropyBackward(_ record: Record) throws(Misuse) {
+    if record.integers[2] == 1 { return try wholeBackward(record) }
+    let operation: StaticString = "linearCrossEntropy"
+    let x = record.inputs[0], weight = record.inputs[1], shape = nodes[x].shape
+    let seed = unsafe element(gradient(of: record.output)), expected = record.scalars[0]
+    if let dW = unsafe try contribution(to: weight, operation), let losses = unsafe record.saved[1] {
+      openLosses -= 1
+      let chunks = unsafe Chunks(
+        x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
+        losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - expected) / Double(record.integers[1]))
+      if seed == expected {
+        // A plan cannot know the seed: it counts the memory of the other way, so this way takes it too.
+        let logits = logitsShape(chunks)
+        unsafe free(try allocateGradient(logits, operation), logits)
+      } else {
+        unsafe try run(chunks, dx: nil, dW: dW, operation)
+      }
+    }
+    guard let dx = unsafe record.saved[0] else { return }
+    if unsafe nodes[x].gradient == nil && nodes[x].parameter == nil {
+      try checkUnwalked(x)
+      unsafe nodes[x].gradient = unsafe dx
+      if seed != expected {
+        unsafe copy(dx, to: dx, count: shape.count, scale: seed / expected, accumulate: false)
+      }
+    } else if let target = unsafe try contribution(to: x, operation) {
+      unsafe copy(dx, to: target.target, count: shape.count, scale: seed / expected, accumulate: target.adds)
+      unsafe free(dx, shape)
+    }
+  }
+
+  /// The backward of a loss that computed no gradient before.
+  private func wholeBackward(_ record: Record) throws(Misuse) {
+    let operation: StaticString = "linearCrossEntropy"
+    let x = record.inputs[0], weight = record.inputs[1], count = nodes[x].shape.count
+    guard let losses = unsafe record.saved[1] else { return }
+    var dx = unsafe try contribution(to: x, operation)
+    let dW = unsafe try contribution(to: weight, operation)
+    // Where x is the weight, chunks of rows of dx and sums over all rows meet: both add then.
+    if let first = dx, unsafe first.target == dW?.target {
+      unsafe clear(first, count: count)
+      unsafe dx = Contribution(target: first.target, adds: true)
+    }
+    let chunks = unsafe Chunks(
+      x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
+      losses: losses.assumingMemoryBound(to: Double.self),
+      scale: element(gradient(of: record.output)) / Double(record.integers[1]))
+    unsafe try run(chunks, dx: dx, dW: dW, operation)
+  }
+
+  /// What every chunk needs; `scale` turns softmax − onehot into a gradient, nil computes losses only.
+  @safe private struct Chunks {
+    let x, weight, targets: Slot
+    let ignoring: Int
+    let losses: UnsafeMutablePointer<Double>
+    let scale: Double?
+  }
+
+  /// Rows of logits, each on cache lines of its own.
+  private func logitsShape(_ chunks: Chunks) -> Shape {
+    let V = nodes[chunks.weight].shape[0], perLine = 64 / type.size, spacing = (V + perLine - 1) / perLine * perLine
+    let rows = min(nodes[chunks.x].shape.rows, TapeCore.chunkRows(V))
+    return Shape([rows, spacing] as InlineArray<2, Int>)
+  }
+
+  @unsafe private func run(
+    _ chunks: Chunks, dx: Contribution?, dW: Contribution?, _ operation: StaticString
+  ) throws(Misuse) {
+    let rows = nodes[chunks.x].shape.rows, C = nodes[chunks.x].shape.last, V = nodes[chunks.weight].shape[0]
+    let logitsShape = logitsShape(chunks), spacing = logitsShape.last
+    // Without recording the caller rewinds the arena: a block of it must not go to the step's free ones.
+    let logits =
+      isRecording
+      ? unsafe try allocateGradient(logitsShape, operation)
+      : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
+    if rows == 0 {
+      // No product takes a step that was put off, and it needs the gradient as it is.
+      unsafe _ = data(chunks.weight)
+      unsafe clear(dW, count: V * C)
+    }
+    let chunkRows = TapeCore.chunkRows(V)
+    for first in stride(from: 0, to: rows, by: chunkRows) {
+      let count = min(chunkRows, rows - first), offset = first * C * type.size
+      let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)
+      unsafe multiply(m: count, n: V, k: C, xView, byWeight: chunks.weight, into: logits, yStride: spacing)
+      let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
+      let arguments = unsafe ck_cross_entropy(
+        x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
+        targets: tokenData(chunks.targets) + first, columns: V, x_stride: spacing, ignore: Int32(chunks.ignoring),
+        accumulate: 0, scale: chunks.scale ?? 0)
+      unsafe runRows(arguments, count: count, columns: V)
+      let gradient = unsafe MatrixView(logits, rowStride: spacing, columnStride: 1)
+      if let dx = dx {
+        unsafe multiply(
+          m: count, n: C, k: V, gradient, weights, into: dx.target + offset, cStride: C, accumulate: dx.adds)
+      }
+      if let dW = dW {
+        unsafe multiply(
+          m: V, n: C, k: count, gradient.transposed, xView, into: dW.target, cStride: C,
+          accumulate: dW.adds || first > 0, sumsOverRows: true, inOneChain: true)
+      }
+    }
+    if isRecording { unsafe free(logits, logitsShape) }
+  }
+}
+
+extension Variable {
+  /// The mean negative log-likelihood of `targets` under softmax of x·Wᵀ, in nats, without ever making the logits.
+  ///
+  /// While recording, the gradients with respect to x and W are computed at once; `backward` hands them on. So a
+  /// loss that is not to be learnt from belongs inside `tape.inference`: a step in which another loss has its
+  /// backward and this one has not stops at its end. Use `linear` and `crossEntropy` where the logits themselves
+  /// are wanted.
+  ///
+  /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [].
+  ///
+  /// - Parameter expectedSeed: The seed that `backward` will get. Another one is right too, but slow.
+  /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
+  /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits,
+  ///   or 2¹⁸ logits where those are more rows.
+  public func linearCrossEntropy(
+    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
+  ) -> Variable {
+    apply("linearCrossEntropy") { c, x throws(Misuse) in
+      try c.linearCrossEntropy(
+        x, weight: try weight.place(c, "linearCrossEntropy"), try c.slot(targets.handle, "linearCrossEntropy"),
+        ignoring: ignoring, expectedSeed: Double(expectedSeed))
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import CAutogradKernels
+import AutogradKernels
+
+// How operations reach their kernels. While planning, nothing runs; the backend notes what scratch memory it would
+// take.
+//
+// INVARIANT of every call, here and in `Operations/`: the arguments point at blocks of this step (or at parameters)
+// of at least the sizes that the shapes say, which the operation checked before. What a record saved is a block of the
+// same step. Nothing here frees memory or lets a pointer outlive the step.
+package extension TapeCore {
+  /// Where a variable's values lie; those of a parameter take a step first that was put off.
+  @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer {
+    if let parameter = unsafe nodes[slot].parameter { unsafe parameter._withUnsafeGuaranteedRef { $0.settle() } }
+    return unsafe nodes[slot].data
+  }
+
+  @unsafe func optionalData(_ slot: Slot) -> UnsafeMutableRawPointer? { slot < 0 ? nil : unsafe data(slot) }
+
+  @unsafe func runElements<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, cost: Int = 1) {
+    if isPlanning { return }
+    unsafe backend.runElements(arguments, type, count: count, cost: cost)
+  }
+
+  @unsafe func runRows<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, columns: Int) {
+    if isPlanning { return }
+    unsafe backend.runRows(arguments, type, count: count, columns: columns)
+  }
+
+  /// Units that cover `columns` columns in blocks of 64.
+  @unsafe func runColumns<Arguments: KernelArguments>(_ arguments: Arguments, columns: Int, rows: Int) {
+    if isPlanning { return }
+    let units = (columns + 63) / 64
+    let grain = rows * columns < 16384 ? units : max(1, units / (backend.pool.threadCount * 2))
+    unsafe backend.run(arguments, type, count: units, grain: grain)
+  }
+
+  @unsafe func run<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, grain: Int, scratch: Int = 0) {
+    if isPlanning && scratch == 0 { return }
+    unsafe backend.run(arguments, type, count: count, grain: grain, scratch: scratch * type.size)
+  }
+
+  /// Runs a kernel whose units multiply matrices, at the tape's precision.
+  @unsafe func runProducts<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, scratch: Int) {
+    unsafe backend.run(
+      arguments, type, count: count, grain: 1, scratch: scratch * type.size, precision: matmulPrecision)
+  }
+
+  @unsafe func multiply(
+    m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false
+  ) {
+    unsafe backend.multiply(
+      m: m, n: n, k: k, a, b, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue,
+      sumsOverRows: sumsOverRows, inOneChain: inOneChain, type, precision: matmulPrecision)
+  }
+
+  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter whose step was put off, it takes it as the product reads it.
+  ///
+  /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
+  /// step waits.
+  @unsafe func multiply(
+    m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
+    epilogue: ck_epilogue? = nil
+  ) {
+    let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
+    let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
+    let takesStep = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
+    if isRecording, !isPlanning, let parameter, parameter.isTrainable { parameter.takesStepsInProducts = takesStep }
+    guard let parameter, takesStep, !isPlanning else {
+      unsafe _ = data(weight)
+      return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
+    }
+    unsafe parameter.withPostponedStep { step in
+      unsafe backend.multiply(
+        m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue, update: step, type,
+        precision: matmulPrecision)
+    }
+  }
+
+  /// Copies `scale` times x into y, or adds it, element by element.
+  @unsafe func copy(
+    _ x: UnsafeRawPointer, to y: UnsafeMutableRawPointer, count: Int, scale: Double = 1, accumulate: Bool
+  ) {
+    unsafe runElements(ck_affine(y: y, x: x, scale: scale, shift: 0, accumulate: accumulate ? 1 : 0), count: count)
+  }
+
+  @unsafe func fill(_ y: UnsafeMutableRawPointer, count: Int, with value: Double) {
+    unsafe runElements(ck_fill(y: y, value: value), count: count)
+  }
+
+  /// Writes zeros where a contribution is the first and nothing else will write it.
+  @unsafe func clear(_ contribution: Contribution?, count: Int) {
+    if let contribution, !contribution.adds { unsafe fill(contribution.target, count: count, with: 0) }
+  }
+
+  /// An element as a number; NaN while planning.
+  @unsafe func element(_ pointer: UnsafeRawPointer, _ index: Int = 0) -> Double {
+    if isPlanning { return .nan }
+    return switch type {
+    case .float32: unsafe Double(pointer.load(fromByteOffset: index * 4, as: Float.self))
+    case .float64: unsafe pointer.load(fromByteOffset: index * 8, as: Double.self)
+    }
+  }
+
+  @unsafe func setElement(_ pointer: UnsafeMutableRawPointer, _ index: Int = 0, to value: Double) {
+    if isPlanning { return }
+    switch type {
+    case .float32: unsafe pointer.storeBytes(of: Float(value), toByteOffset: index * 4, as: Float.self)
+    case .float64: unsafe pointer.storeBytes(of: value, toByteOffset: index * 8, as: Double.self)
+    }
+  }
+}

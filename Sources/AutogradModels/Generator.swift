@@ -1,0 +1,75 @@
+public import AutogradEngine
+public import AutogradText
+
+/// Continues a text.
+///
+/// Computes the whole window again for every token: quick for the small models that a CPU trains, slow for large.
+public struct Generator {
+  private let model: GPT<Float>
+  private let tape: Tape<Float>
+  public var sampler: Sampler
+
+  /// - Parameters:
+  ///   - sampler: Chooses tokens; `Sampler()` draws at temperature 0.8 among the 200 likeliest.
+  ///   - tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile.
+  public init(model: GPT<Float>, sampler: Sampler, tape: Tape<Float> = Tape()) {
+    self.model = model
+    self.sampler = sampler
+    self.tape = tape
+  }
+
+  /// Draws up to `count` tokens after `prompt` and hands each to `body`, until that returns false.
+  ///
+  /// A text longer than the context is continued from its last `contextLength` tokens.
+  ///
+  /// - Parameter stream: Tells apart several samples with one seed.
+  /// - Precondition: The prompt has at least one token, all inside the vocabulary.
+  public func generate(after prompt: [Int32], count: Int, stream: UInt32 = 0, _ body: (Int32) -> Bool) {
+    var text = prompt
+    for _ in 0..<count {
+      let token = sampler.draw(nextLogits(text), after: text, stream: stream)
+      text.append(token)
+      if !body(token) { return }
+    }
+  }
+
+  /// Continues `prompt` in characters: hands whole characters to `body` as soon as they are certain, and ends
+  /// before the first of `stops`.
+  ///
+  /// - Returns: Whether a stop string ended it.
+  /// - Precondition: As for tokens; the tokenizer is the model's.
+  @discardableResult
+  public func generate(
+    after prompt: [Int32], count: Int, stream: UInt32 = 0, tokenizer: CharacterTokenizer, stops: [String] = [],
+    _ body: (String) -> Bool
+  ) -> Bool {
+    var decoder = StreamingDecoder(tokenizer), matcher = StopMatcher(stops)
+    generate(after: prompt, count: count, stream: stream) { token in
+      // A vocabulary may be wider than its tokenizer: such a token has no text.
+      let text = Int(token) < tokenizer.vocabularySize ? decoder.push(token) : ""
+      return body(matcher.push(text)) && !matcher.hasStopped
+    }
+    if !matcher.hasStopped { _ = body(matcher.push(decoder.finish()) + matcher.finish()) }
+    return matcher.hasStopped
+  }
+
+  /// The memory that drawing tokens needs once a text fills the window.
+  public func plan() -> MemoryPlan {
+    tape.plan { tape in
+      tape.inference { _ = model.logits(tape.plannedTokens(shape: [1, model.configuration.contextLength])) }
+    }
+  }
+
+  /// The logits of the token after `text`.
+  ///
+  /// Shapes: [V].
+  public func nextLogits(_ text: [Int32]) -> [Float] {
+    let window = Array(text.suffix(model.configuration.contextLength))
+    return tape.step { tape in
+      tape.inference {
+        let tokens = tape.tokens(window.span, shape: [1, window.count])
+        return model.logits(tokens).row(window.count - 1)
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+public import AutogradBase
+public import AutogradFormats
+public import AutogradText
+
+/// What can be wrong with a model, its configuration or its directory.
+public enum LanguageModelError: Error, Sendable {
+  case invalidConfiguration(String)
+  case file(FileError)
+  case json(path: String, JSONError)
+  case safetensors(path: String, SafetensorsError)
+  case tokenizer(path: String, TextError)
+  /// config.json lacks a key or has a value of the wrong kind.
+  case configuration(path: String, String)
+  /// The weights do not fit the configuration: every tensor that is missing, unexpected or of another shape.
+  case weights(path: String, [String])
+  case text(TextError)
+}
+
+extension LanguageModelError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .invalidConfiguration(let problem): problem
+    case .file(let error): "\(error)"
+    case .json(let path, let error): "\(path): \(error)"
+    case .safetensors(let path, let error): "\(path): \(error)"
+    case .tokenizer(let path, let error): "\(path): \(error)"
+    case .configuration(let path, let problem): "\(path): \(problem)"
+    case .weights(let path, let problems):
+      "\(path): the weights do not fit config.json: \(problems.joined(separator: "; "))"
+    case .text(let error): "\(error)"
+    }
+  }
+}

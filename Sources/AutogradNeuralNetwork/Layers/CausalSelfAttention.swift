@@ -1,0 +1,39 @@
+public import AutogradEngine
+
+/// Multi-head attention of every token to itself and the tokens before it.
+///
+/// Queries, keys and values come from one product with a [3C, C] weight, whose row slices are the three
+/// projections.
+public struct CausalSelfAttention<Scalar: TensorScalar>: Module {
+  /// [3C, C]: queries, keys, values
+  public let input: Linear<Scalar>
+  /// [C, C]
+  public let output: Linear<Scalar>
+  public let headCount: Int
+  public let dropout: Double
+
+  /// All zeros: initialise with `fillWeights(seed:)` or load values.
+  ///
+  /// - Precondition: `channels` is a multiple of `headCount`; otherwise stops and prints both.
+  public init(channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0) {
+    guard headCount > 0, channels % headCount == 0 else {
+      fatalError("CausalSelfAttention: \(channels) channels do not divide into \(headCount) heads")
+    }
+    input = Linear(inputs: channels, outputs: 3 * channels, bias: bias)
+    output = Linear(inputs: channels, outputs: channels, bias: bias)
+    self.headCount = headCount
+    self.dropout = dropout
+  }
+
+  public func listParts(_ parts: inout ModuleParts<Scalar>) {
+    parts.add("c_attn", input)
+    parts.add("c_proj", output)
+  }
+
+  /// Shapes: x and `residual` [B, T, C] → [B, T, C].
+  public func callAsFunction(_ x: Variable<Scalar>, adding residual: Variable<Scalar>) -> Variable<Scalar> {
+    let heads = input(x).causalAttention(headCount: headCount, dropout: dropout)
+    if dropout == 0 { return output(heads, adding: residual) }
+    return residual + output(heads).dropout(rate: dropout)
+  }
+}

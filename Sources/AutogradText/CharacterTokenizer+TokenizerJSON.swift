@@ -1,0 +1,179 @@
+import AutogradBase
+
+extension CharacterTokenizer {
+  /// Writes the vocabulary as a Hugging Face `tokenizer.json`, in which it is a byte-level BPE.
+  ///
+  /// Other tools need no special code: their BPE starts from single bytes, and merges build every character
+  /// of several bytes, one byte at a time. A merge needs the first byte of a character on its left, so no two
+  /// merges compete and their order does not matter. Other tools drop unknown characters silently, where
+  /// `encode` throws.
+  ///
+  /// - Returns: The same bytes for the same vocabulary.
+  public func tokenizerJSON() -> [UInt8] {
+    let byteLevel = JSON.object([
+      JSON.Member("type", .string("ByteLevel")),
+      JSON.Member("add_prefix_space", .bool(false)),
+      JSON.Member("trim_offsets", .bool(true)),
+      JSON.Member("use_regex", .bool(true)),
+    ])
+    let vocabulary = (0..<Int32(vocabularySize)).map { token in
+      JSON.Member(ByteLevel.string(bytes(of: token)), .integer(Int64(token)))
+    }
+    let model = JSON.object([
+      JSON.Member("type", .string("BPE")),
+      JSON.Member("dropout", .null),
+      JSON.Member("unk_token", .null),
+      JSON.Member("continuing_subword_prefix", .null),
+      JSON.Member("end_of_word_suffix", .null),
+      JSON.Member("fuse_unk", .bool(false)),
+      JSON.Member("byte_fallback", .bool(false)),
+      JSON.Member("ignore_merges", .bool(false)),
+      JSON.Member("vocab", .object(vocabulary)),
+      JSON.Member("merges", .array(merges.map { .array([.string($0.left), .string($0.right)]) })),
+    ])
+    return JSON.object([
+      JSON.Member("version", .string("1.0")),
+      JSON.Member("truncation", .null),
+      JSON.Member("padding", .null),
+      JSON.Member("added_tokens", .array([])),
+      JSON.Member("normalizer", .null),
+      JSON.Member("pre_tokenizer", byteLevel),
+      JSON.Member("post_processor", .null),
+      JSON.Member("decoder", byteLevel),
+      JSON.Member("model", model),
+    ]).serialized(pretty: true)
+  }
+
+  /// Reads a `tokenizer.json` that `tokenizerJSON()` wrote, or one that means the same.
+  ///
+  /// Accepted are all files for which other tools give the ids that `encode` gives; the order of keys and
+  /// merges is free, and merges may be pairs or strings with a space. Any other BPE is refused.
+  ///
+  /// - Throws: `tokenizerNotJSON`, `notCharacterTokenizer` with the first thing that differs.
+  /// - Complexity: O(bytes).
+  public init(tokenizerJSON bytes: [UInt8]) throws(TextError) {
+    let json: JSON
+    do {
+      json = try JSON(parsing: bytes, limits: fileLimits)
+    } catch {
+      throw .tokenizerNotJSON(error)
+    }
+    try checkPipeline(json)
+    guard let model = json["model"], let members = model["vocab"]?.objectValue else {
+      throw .notCharacterTokenizer(reason: "it has no model with a vocab")
+    }
+    let tokens = try orderedTokens(members)
+    let scalars = tokens.prefix { $0.scalar != nil }.compactMap(\.scalar)
+    guard !scalars.isEmpty else {
+      throw .notCharacterTokenizer(reason: "token 0 is not a character")
+    }
+    for (left, right) in zip(scalars, scalars.dropFirst()) where left >= right {
+      throw .notCharacterTokenizer(reason: "its characters are not ordered by code point")
+    }
+    let tokenizer = CharacterTokenizer(sorted: scalars)
+    for (id, token) in tokens.enumerated() {
+      let isExpected = id < tokenizer.vocabularySize && token.bytes == Array(tokenizer.bytes(of: Int32(id)))
+      guard isExpected else {
+        let name = token.name.quotedForMessage
+        throw .notCharacterTokenizer(
+          reason: "token \(id), \(name), is neither a character nor a piece of one")
+      }
+    }
+    guard tokens.count == tokenizer.vocabularySize else {
+      throw .notCharacterTokenizer(
+        reason: "it has \(tokens.count) tokens where its characters need \(tokenizer.vocabularySize)")
+    }
+    try checkMerges(model["merges"], of: tokenizer)
+    self = tokenizer
+  }
+
+  /// The steps that build every character of several bytes, shorter results first.
+  fileprivate var merges: [(left: String, right: String)] {
+    let results = (0..<Int32(vocabularySize)).map { Array(bytes(of: $0)) }.filter { $0.count > 1 }.sorted {
+      $0.count != $1.count ? $0.count < $1.count : $0.lexicographicallyPrecedes($1)
+    }
+    return results.map { (ByteLevel.string($0.dropLast()), ByteLevel.string($0.suffix(1))) }
+  }
+}
+
+/// A file with every character there is has 1.1 million keys, and 5.7 million values and keys.
+private let fileLimits = JSON.Limits(maximumValues: 6_000_000, maximumKeys: 1_200_000)
+
+/// One token of a vocabulary from a file.
+private struct FileToken {
+  let name: String
+  let bytes: [UInt8]
+
+  /// The character whose UTF-8 these bytes are; nil when they are not exactly one.
+  var scalar: Unicode.Scalar? {
+    guard !bytes.isEmpty, case .scalar(let scalar, let byteCount) = UTF8Sequence.read(bytes.span, at: 0),
+      byteCount == bytes.count
+    else { return nil }
+    return scalar
+  }
+}
+
+/// Refuses every setting under which other tools would give other ids than `encode`.
+private func checkPipeline(_ json: JSON) throws(TextError) {
+  func require(_ condition: Bool, _ reason: String) throws(TextError) {
+    guard condition else { throw .notCharacterTokenizer(reason: reason) }
+  }
+  func isUnset(_ value: JSON?) -> Bool { value == nil || value == .null || value == .string("") }
+  let model = json["model"]
+  try require(model?["type"] == .string("BPE"), "its model type is not BPE")
+  try require(json["added_tokens"]?.arrayValue?.isEmpty ?? true, "it has added tokens")
+  try require(isUnset(json["normalizer"]), "it has a normalizer")
+  let before = json["pre_tokenizer"]
+  try require(before?["type"] == .string("ByteLevel"), "its pre_tokenizer is not ByteLevel")
+  try require(before?["add_prefix_space"] == .bool(false), "its pre_tokenizer adds a space in front")
+  try require(json["decoder"]?["type"] == .string("ByteLevel"), "its decoder is not ByteLevel")
+  let after = json["post_processor"]
+  try require(isUnset(after) || after?["type"] == .string("ByteLevel"), "its post_processor may add tokens")
+  for field in ["dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"] {
+    try require(isUnset(model?[field]), "its model sets \(field)")
+  }
+}
+
+/// The tokens of a vocabulary by id; ids must be 0, 1, 2, … without gap.
+private func orderedTokens(_ members: [JSON.Member]) throws(TextError) -> [FileToken] {
+  var names = [String?](repeating: nil, count: members.count)
+  for member in members {
+    guard let id = member.value.intValue, names.indices.contains(id), names[id] == nil else {
+      throw .notCharacterTokenizer(
+        reason: "the id of \(member.key.quotedForMessage) is taken, or not in 0..<\(members.count)")
+    }
+    names[id] = member.key
+  }
+  var tokens: [FileToken] = []
+  for case let name? in names {
+    guard let bytes = ByteLevel.bytes(name) else {
+      throw .notCharacterTokenizer(reason: "the token \(name.quotedForMessage) is not in byte-level spelling")
+    }
+    tokens.append(FileToken(name: name, bytes: bytes))
+  }
+  return tokens
+}
+
+/// Checks that the merges, in any order, are those that build the characters.
+private func checkMerges(_ json: JSON?, of tokenizer: CharacterTokenizer) throws(TextError) {
+  var missing = Set(tokenizer.merges.map { ExactString("\($0.left) \($0.right)") })
+  for merge in json?.arrayValue ?? [] {
+    let spelling: String
+    if let pair = merge.arrayValue {
+      let parts = pair.compactMap(\.stringValue)
+      guard pair.count == 2, parts.count == 2 else {
+        throw .notCharacterTokenizer(reason: "a merge is not a pair of strings")
+      }
+      spelling = "\(parts[0]) \(parts[1])"
+    } else {
+      spelling = merge.stringValue ?? ""
+    }
+    guard missing.remove(ExactString(spelling)) != nil else {
+      throw .notCharacterTokenizer(
+        reason: "the merge \(spelling.quotedForMessage) does not build a character, or stands there twice")
+    }
+  }
+  guard missing.isEmpty else {
+    throw .notCharacterTokenizer(reason: "\(missing.count) merges that build characters are missing")
+  }
+}

@@ -1,0 +1,162 @@
+import AutogradBase
+
+/// Turns text into numbers and back, one number per character.
+///
+/// A character is a Unicode scalar, not what a reader calls one: "é" may be one or two. Ids
+/// 0..<`characterCount` are the characters, ordered by code point. When some take several UTF-8 bytes, more
+/// ids follow that `encode` never gives: single bytes and beginnings of characters, from which a byte-level
+/// BPE builds those characters. So the same ids stand in `tokenizer.json`, and a model must be
+/// `vocabularySize` wide.
+public struct CharacterTokenizer: Sendable {
+  /// The characters, ordered by code point; the index is the id.
+  public let scalars: [Unicode.Scalar]
+  /// The bytes of all tokens, one after another.
+  private let tokenBytes: [UInt8]
+  /// Token i has the bytes `tokenEnds[i − 1]..<tokenEnds[i]`.
+  private let tokenEnds: [Int]
+  /// Where in `ids` the 256 characters stand whose code points share the upper bits; page 0 knows none.
+  private let pages: [UInt16]
+  private let ids: [Int32]
+
+  /// Makes the vocabulary of all characters in a text.
+  ///
+  /// - Throws: `emptyText`, `invalidUTF8` with the byte offset.
+  /// - Complexity: O(bytes).
+  public init(training bytes: [UInt8]) throws(TextError) {
+    if bytes.isEmpty { throw .emptyText }
+    var isUsed = [Bool](repeating: false, count: 0x110000)
+    var isPageUsed = [Bool](repeating: false, count: 0x1100)
+    try forEachScalar(bytes.span) { scalar, _, _ in
+      isUsed[Int(scalar.value)] = true
+      isPageUsed[Int(scalar.value >> 8)] = true
+    }
+    var scalars: [Unicode.Scalar] = []
+    for page in 0..<0x1100 where isPageUsed[page] {
+      for value in page << 8..<(page + 1) << 8 where isUsed[value] {
+        scalars.append(Unicode.Scalar(UInt32(value))!)
+      }
+    }
+    self.init(sorted: scalars)
+  }
+
+  /// Makes the vocabulary of these characters, in strictly ascending order.
+  init(sorted scalars: [Unicode.Scalar]) {
+    self.scalars = scalars
+    var pages = [UInt16](repeating: 0, count: 0x1100)
+    var ids = [Int32](repeating: -1, count: 256)
+    var tokenBytes: [UInt8] = []
+    var tokenEnds: [Int] = []
+    for (id, scalar) in scalars.enumerated() {
+      let page = Int(scalar.value >> 8)
+      if pages[page] == 0 {
+        pages[page] = UInt16(ids.count / 256)
+        ids += repeatElement(-1, count: 256)
+      }
+      ids[Int(pages[page]) * 256 + Int(scalar.value & 0xFF)] = Int32(id)
+      tokenBytes += UTF8.encode(scalar)!
+      tokenEnds.append(tokenBytes.count)
+    }
+    for piece in bytePieces(of: scalars) {
+      tokenBytes += piece
+      tokenEnds.append(tokenBytes.count)
+    }
+    self.pages = pages
+    self.ids = ids
+    self.tokenBytes = tokenBytes
+    self.tokenEnds = tokenEnds
+  }
+
+  /// How many ids are characters: those that `encode` gives.
+  public var characterCount: Int { scalars.count }
+
+  /// How many ids there are, with the byte pieces.
+  public var vocabularySize: Int { tokenEnds.count }
+
+  /// Turns UTF-8 text into ids.
+  ///
+  /// - Returns: One id below `characterCount` for each character.
+  /// - Throws: `invalidUTF8`, `unknownCharacter` with the character and where it stands.
+  /// - Complexity: O(bytes), a few nanoseconds each; one array.
+  public func encode(_ bytes: [UInt8]) throws(TextError) -> [Int32] {
+    var tokens: [Int32] = []
+    tokens.reserveCapacity(bytes.count)
+    try forEachScalar(bytes.span) { (scalar, index, offset) throws(TextError) in
+      let id = ids[Int(pages[Int(scalar.value >> 8)]) * 256 + Int(scalar.value & 0xFF)]
+      guard id >= 0 else { throw .unknownCharacter(scalar, scalarIndex: index, byteOffset: offset) }
+      tokens.append(id)
+    }
+    return tokens
+  }
+
+  /// Turns text into ids; see `encode(_:)` for bytes.
+  public func encode(_ text: String) throws(TextError) -> [Int32] {
+    try encode(Array(text.utf8))
+  }
+
+  /// Turns ids into bytes, which are UTF-8 if only characters are among them.
+  ///
+  /// - Precondition: Every id lies in 0..<`vocabularySize`; otherwise stops and prints it.
+  /// - Complexity: O(bytes); one array.
+  public func decode(_ tokens: [Int32]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(tokens.count)
+    for token in tokens { bytes += self.bytes(of: token) }
+    return bytes
+  }
+
+  /// The bytes of one token: a character, a single byte or the beginning of a character.
+  ///
+  /// - Precondition: `token` lies in 0..<`vocabularySize`; otherwise stops and prints it.
+  public func bytes(of token: Int32) -> ArraySlice<UInt8> {
+    let index = Int(token)
+    guard tokenEnds.indices.contains(index) else {
+      fatalError("token \(token) is not in the vocabulary of \(vocabularySize); ids go from 0 to size - 1")
+    }
+    return tokenBytes[(index == 0 ? 0 : tokenEnds[index - 1])..<tokenEnds[index]]
+  }
+}
+
+extension CharacterTokenizer: Equatable {
+  /// The characters determine everything else.
+  public static func == (left: CharacterTokenizer, right: CharacterTokenizer) -> Bool {
+    left.scalars == right.scalars
+  }
+}
+
+/// Calls `body` with every character, its index among the characters and its byte offset.
+private func forEachScalar(
+  _ bytes: Span<UInt8>, _ body: (Unicode.Scalar, Int, Int) throws(TextError) -> Void
+) throws(TextError) {
+  var offset = 0
+  var index = 0
+  while offset < bytes.count {
+    guard case .scalar(let scalar, let byteCount) = UTF8Sequence.read(bytes, at: offset) else {
+      throw .invalidUTF8(path: nil, byteOffset: offset)
+    }
+    try body(scalar, index, offset)
+    offset += byteCount
+    index += 1
+  }
+}
+
+/// The bytes and proper beginnings of all characters of several bytes, shortest first, then by bytes.
+///
+/// No piece is a character: the first byte of a character says how long it is, and no later byte is ASCII.
+private func bytePieces(of scalars: [Unicode.Scalar]) -> [[UInt8]] {
+  // A piece packed into a word, its length on top: numbers compare as pieces do.
+  var packed: [UInt32] = []
+  for scalar in scalars where scalar.value >= 0x80 {
+    let bytes = Array(UTF8.encode(scalar)!)
+    for byte in bytes { packed.append(1 << 24 | UInt32(byte)) }
+    for length in 2..<max(2, bytes.count) {
+      packed.append(bytes.prefix(length).reduce(0) { $0 << 8 | UInt32($1) } | UInt32(length) << 24)
+    }
+  }
+  packed.sort()
+  var pieces: [[UInt8]] = []
+  for (index, word) in packed.enumerated() where index == 0 || packed[index - 1] != word {
+    let length = Int(word >> 24)
+    pieces.append((0..<length).map { UInt8(truncatingIfNeeded: word >> (8 * UInt32(length - 1 - $0))) })
+  }
+  return pieces
+}

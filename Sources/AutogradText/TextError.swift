@@ -1,0 +1,56 @@
+import AutogradBase
+
+/// Says why a text, a vocabulary or a data set cannot be used.
+public enum TextError: Error, Equatable, Sendable {
+  case file(FileError)
+  case emptyFile(path: String)
+  /// `path` is nil for text that is in no file.
+  case invalidUTF8(path: String?, byteOffset: Int)
+  case emptyText
+  case unknownCharacter(Unicode.Scalar, scalarIndex: Int, byteOffset: Int)
+  case tokenizerNotJSON(JSONError)
+  case notCharacterTokenizer(reason: String)
+  case invalidValidationFraction(Double)
+  case tooShort(part: TokenDataset.Part, tokenCount: Int, blockSize: Int)
+}
+
+extension TextError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .file(let error):
+      "\(error)"
+    case .emptyFile(let path):
+      "\(path) is empty; name a file with text in it"
+    case .invalidUTF8(let path, let byteOffset):
+      "\(path ?? "the text") is not UTF-8 at byte \(byteOffset) (counted from 0); convert it to UTF-8"
+    case .emptyText:
+      "the text is empty: no vocabulary can be made from it; give it at least one character"
+    case .unknownCharacter(let scalar, let scalarIndex, let byteOffset):
+      "the character \(Self.display(scalar)) at position \(scalarIndex) (byte \(byteOffset), "
+        + "both counted from 0) is not in the vocabulary; "
+        + "remove it, or make a vocabulary from a text that has it"
+    case .tokenizerNotJSON(let error):
+      "the tokenizer file cannot be read: \(error)"
+    case .notCharacterTokenizer(let reason):
+      "the tokenizer file holds no character vocabulary: \(reason); use one saved with a character model"
+    case .invalidValidationFraction(let fraction):
+      "the validation fraction \(fraction) does not lie in 0..<1; take 0.1 for every tenth token"
+    case .tooShort(let part, let tokenCount, let blockSize):
+      "the \(part.rawValue) part has \(tokenCount) tokens, but one window of block size \(blockSize) takes "
+        + "\(blockSize) + 1; give more text or a block size of at most \(max(0, tokenCount - 1))"
+        + (part == .validation ? ", or raise the validation fraction" : ", or lower the validation fraction")
+    }
+  }
+
+  /// The character in quotes, unless printing it would show nothing, and its number: `'é' (U+00E9)`.
+  private static func display(_ scalar: Unicode.Scalar) -> String {
+    let digits = String(scalar.value, radix: 16, uppercase: true)
+    let number = "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator, .surrogate, .privateUse,
+      .unassigned, .nonspacingMark, .enclosingMark, .spacingMark:
+      return number
+    default: return "'\(scalar)' (\(number))"
+    }
+  }
+}

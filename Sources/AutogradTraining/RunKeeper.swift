@@ -1,0 +1,154 @@
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradNeuralNetwork
+public import AutogradText
+
+/// Saves a run's checkpoints: when, which stay, and what happens when a disk will not have one.
+///
+/// A save that fails is a warning, and the next interval tries again; only the last one of a run is an error.
+public final class RunKeeper {
+  public let store: CheckpointStore
+  private let tokenizer: CharacterTokenizer
+  private let data: DataIdentity
+  private let initFrom: String?
+  /// The step of the last attempt to save, and what is on the disk.
+  private var lastAttempt: Int?
+  private var saved: TrainingProgress?
+  /// Checkpoints of a run that had ended before this one began: removed once this run has one of its own.
+  private var superseded: [String] = []
+
+  typealias Report = (TrainingEvent) throws(TrainingError) -> Void
+
+  /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
+  public init(
+    store: CheckpointStore, tokenizer: CharacterTokenizer, data: DataIdentity, initFrom: String? = nil
+  ) {
+    self.store = store
+    self.tokenizer = tokenizer
+    (self.data, self.initFrom) = (data, initFrom)
+  }
+
+  /// What a run begins with, before its first step.
+  public func start(of trainer: Trainer) -> RunStart {
+    RunStart(of: trainer, RunSetup(of: trainer, data: data, initFrom: initFrom))
+  }
+
+  /// Notes what a run goes on from, which need not be saved again.
+  public func noteResume(_ progress: TrainingProgress) {
+    saved = progress
+    if progress.isSettled { lastAttempt = progress.step }
+  }
+
+  /// Notes folders that the first save makes superfluous.
+  public func noteSuperseded(_ paths: [String]) { superseded = paths }
+
+  // MARK: When to save
+
+  /// Before the first step: a policy that goes back needs something to go back to.
+  func begin(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
+    guard trainer.configuration.nonFinitePolicy == .rollback, saved == nil else { return }
+    try save(trainer, report)
+  }
+
+  /// Saves where the interval says so; the end is for `saveLast`.
+  ///
+  /// - Returns: Whether it tried.
+  func saveIfDue(_ trainer: Trainer, _ report: Report) throws(TrainingError) -> Bool {
+    let interval = trainer.configuration.saveInterval, step = trainer.stepCount
+    guard interval > 0, step > 0, step % interval == 0, step != trainer.configuration.maximumSteps,
+      trainer.progress.isSettled, lastAttempt != step
+    else { return false }
+    try save(trainer, report)
+    return true
+  }
+
+  /// Saves a run that ends early, in whatever state.
+  func saveInterrupted(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
+    if saved != trainer.progress { try save(trainer, report, afterwards: "What came after the last one is lost") }
+  }
+
+  /// Saves the end of a run.
+  ///
+  /// - Throws: `checkpoint` where that fails.
+  func saveLast(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
+    guard saved != trainer.progress else { return }
+    let event: TrainingEvent
+    do throws(CheckpointError) {
+      event = try write(trainer)
+    } catch {
+      throw .checkpoint(error)
+    }
+    try report(event)
+    try prune(trainer, report)
+  }
+
+  private func save(
+    _ trainer: Trainer, _ report: Report, afterwards: String = "The run goes on and will try again"
+  ) throws(TrainingError) {
+    let event: TrainingEvent
+    do throws(CheckpointError) {
+      event = try write(trainer)
+    } catch {
+      try report(.warning(step: trainer.stepCount, "no checkpoint was saved: \(error). \(afterwards)"))
+      return
+    }
+    try report(event)
+    try prune(trainer, report)
+  }
+
+  // MARK: Saving
+
+  private func write(_ trainer: Trainer) throws(CheckpointError) -> TrainingEvent {
+    lastAttempt = trainer.stepCount
+    var progress = trainer.progress
+    progress.rollbacks = 0
+    let fingerprint = trainer.fingerprint()
+    let record = CheckpointRecord(
+      setup: RunSetup(of: trainer, data: data, initFrom: initFrom), progress: progress, curve: trainer.curve,
+      fingerprint: fingerprint, instructionSet: trainer.instructionSet)
+    let files: [CheckpointStore.File]
+    do {
+      files = try ModelDirectory.files(trainer.model, tokenizer: tokenizer, metadata: [("step", "\(progress.step)")])
+        + [
+          (Checkpoint.optimizerFile, try trainer.optimizerFile()),
+          (CheckpointRecord.fileName, CollectionOfOne(record.json.serialized())),
+        ]
+    } catch {
+      throw .unfit("\(error)")
+    }
+    do throws(FileError) {
+      let entry = try store.save(step: progress.step, files)
+      saved = progress
+      trainer.noteSave()
+      return .saved(path: store.path(entry), step: progress.step, fingerprint: fingerprint)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Removes what is not to stay; what cannot be removed stays until the next time.
+  private func prune(_ trainer: Trainer, _ report: Report) throws(TrainingError) {
+    do throws(FileError) {
+      try store.prune(keeping: trainer.configuration.keptCheckpoints)
+      for path in superseded { try store.fileSystem.removeTree(path) }
+      superseded = []
+    } catch {
+      try report(.warning(step: trainer.stepCount, "an old checkpoint was not removed: \(error)"))
+    }
+  }
+
+  // MARK: Going back
+
+  /// Puts a run back to its newest checkpoint.
+  func restoreLast(into trainer: Trainer) throws(TrainingError) {
+    do throws(CheckpointError) {
+      guard let (entry, _) = try store.newestVerified() else { throw CheckpointError.none(path: store.folder) }
+      let checkpoint = try Checkpoint(verified: store.path(entry), fileSystem: store.fileSystem)
+      try checkpoint.restore(into: trainer)
+      noteResume(checkpoint.record.progress)
+    } catch {
+      throw .checkpoint(error)
+    }
+  }
+}

@@ -1,0 +1,333 @@
+// Loops over raw arrays that need vector instructions.
+//
+// Rules that every kernel keeps:
+// - No allocation, no I/O, no state. Memory belongs to the caller; `scratch` belongs to the calling thread.
+// - A kernel works on the units [begin, end) of its range; what a unit is stands above its arguments. Any
+//   partition of the range, in any order, on any threads, gives the same bits.
+// - Each output element has one owner and one order of summation, chosen by the shape alone.
+// - Pointers are to `float` or to `double`, as the table that the function comes from says. Strides and sizes
+//   count elements, not bytes.
+//
+// Axes: B batch, T tokens, C channels, H heads, D = C/H, V vocabulary.
+#ifndef AUTOGRAD_CKERNELS_H
+#define AUTOGRAD_CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CK_MAX_RANK = 8 };
+
+typedef ptrdiff_t ck_index;
+
+/// Runs the units [begin, end); `scratch` is private to the calling thread (64-byte aligned).
+typedef void (*ck_function)(const void *arguments, ck_index begin, ck_index end,
+                            void *scratch);
+
+// ---------------------------------------------------------------------------------------------------------
+// Element-wise. Unit: one element; the caller cuts at multiples of 64.
+
+typedef enum ck_unary_op {
+  CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS,
+} ck_unary_op;
+
+/// y = op(x)
+typedef struct ck_unary { ck_unary_op op; void *y; const void *x; } ck_unary;
+
+/// dx = op'(x) · dy, added to dx where `accumulate`. `y` is read by exp, tanh and sqrt only; where it is NULL they
+/// compute it again.
+typedef struct ck_unary_backward {
+  ck_unary_op op; void *dx; const void *dy; const void *x; const void *y; int accumulate;
+} ck_unary_backward;
+
+/// y = scale · x + shift, added to y where `accumulate`.
+typedef struct ck_affine { void *y; const void *x; double scale; double shift; int accumulate; } ck_affine;
+
+/// y = min(max(x, low), high); NaN stays NaN.
+typedef struct ck_clip { void *y; const void *x; double low; double high; } ck_clip;
+
+/// dx = dy where low ≤ x ≤ high, else 0; added to dx where `accumulate`.
+typedef struct ck_clip_backward {
+  void *dx; const void *dy; const void *x; double low; double high; int accumulate;
+} ck_clip_backward;
+
+/// y = value
+typedef struct ck_fill { void *y; double value; } ck_fill;
+
+/// Keeps each element with probability 1 − rate, scaled by 1/(1 − rate). The random word of element i is word
+/// i mod 4 of the Philox block (first_block + i / 4, counter1, counter2, counter3): backward draws it again.
+typedef struct ck_dropout {
+  void *y; const void *x; double rate; uint64_t key;
+  uint32_t counter1, counter2, counter3; int accumulate;
+} ck_dropout;
+
+// ---------------------------------------------------------------------------------------------------------
+// Strided. The last axis is the inner loop. Unit: one element where rank is 1, else one row (an index over all
+// axes but the last). A stride of 0 repeats (broadcasting).
+
+/// Slopes of a^b: by the base b·a^(b−1), 0 where b is 0; by the exponent a^b·log a, 0 where a is 0 and b is
+/// not negative. Comparisons give 1 or 0. KEEP_WHERE gives b where a is not 0, KEEP_UNLESS where it is; −0
+/// elsewhere, to which anything may be added without changing a bit.
+typedef enum ck_binary_op {
+  CK_ADD, CK_SUBTRACT, CK_MULTIPLY, CK_DIVIDE, CK_NEGATED_PRODUCT,
+  CK_POWER, CK_POWER_BASE_SLOPE, CK_POWER_EXPONENT_SLOPE,
+  CK_LESS, CK_LESS_EQUAL, CK_EQUAL, CK_NOT_EQUAL, CK_KEEP_WHERE, CK_KEEP_UNLESS,
+} ck_binary_op;
+
+/// y = op(a, b), added to y where `accumulate`; y is contiguous.
+typedef struct ck_binary {
+  ck_binary_op op; int rank; int accumulate; void *y; const void *a; const void *b;
+  ck_index shape[CK_MAX_RANK]; ck_index a_strides[CK_MAX_RANK]; ck_index b_strides[CK_MAX_RANK];
+} ck_binary;
+
+/// y = scale · x, added to y where `accumulate`; y is contiguous. Transposes and repeats.
+typedef struct ck_strided_copy {
+  int rank; int accumulate; double scale; void *y; const void *x;
+  ck_index shape[CK_MAX_RANK]; ck_index x_strides[CK_MAX_RANK];
+} ck_strided_copy;
+
+/// The other way round: x is contiguous, y is strided. Every element of y has one x.
+typedef struct ck_strided_write {
+  int rank; int accumulate; void *y; const void *x;
+  ck_index shape[CK_MAX_RANK]; ck_index y_strides[CK_MAX_RANK];
+} ck_strided_write;
+
+/// Terms that are added up before they are added to a sum.
+#define CK_TERMS 32
+
+/// y[kept] = scale · Σ x[kept, reduced], added to y where `accumulate`; y is contiguous over the kept axes.
+/// `inner` counts the contiguous kept elements at the end of x (1 where the last axis is reduced).
+/// Unit: a block of 64 of the `inner` elements of one row of the kept axes. Sums run over blocks of CK_TERMS terms.
+typedef struct ck_sum {
+  int kept_rank; int reduced_rank; int accumulate; double scale; ck_index inner; void *y; const void *x;
+  ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
+  ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
+} ck_sum;
+
+/// y[kept] = the largest x[kept, reduced], or the smallest; NaN beats every number, the first wins among
+/// equals. `places` gets its position among the reduced elements, as an integer of the element's size. Axes
+/// and units as those of `ck_sum`; there is at least one reduced element.
+typedef struct ck_extremum {
+  int kept_rank; int reduced_rank; int minimum; ck_index inner; void *y; void *places; const void *x;
+  ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
+  ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
+} ck_extremum;
+
+/// dx[place] += dy. Units as forward.
+typedef struct ck_extremum_backward { ck_extremum forward; void *dx; const void *dy; } ck_extremum_backward;
+
+// ---------------------------------------------------------------------------------------------------------
+// Rows of `columns` contiguous elements. Unit: one row.
+
+typedef struct ck_softmax { void *y; const void *x; ck_index columns; } ck_softmax;
+
+typedef struct ck_softmax_backward {
+  void *dx; const void *dy; const void *y; ck_index columns; int accumulate;
+} ck_softmax_backward;
+
+/// y = x − log Σ exp(x)
+typedef struct ck_log_softmax { void *y; const void *x; ck_index columns; } ck_log_softmax;
+
+/// dx = dy − exp(y) · Σ dy
+typedef struct ck_log_softmax_backward {
+  void *dx; const void *dy; const void *y; ck_index columns; int accumulate;
+} ck_log_softmax_backward;
+
+/// y[row] = log Σ exp(x)
+typedef struct ck_log_sum_exp { void *y; const void *x; ck_index columns; } ck_log_sum_exp;
+
+/// dx = exp(x − y[row]) · dy[row]
+typedef struct ck_log_sum_exp_backward {
+  void *dx; const void *dy; const void *x; const void *y; ck_index columns; int accumulate;
+} ck_log_sum_exp_backward;
+
+/// y = scale · (x − mean) · reciprocal deviation + shift; keeps both statistics of every row.
+/// `scale` and `shift` may be NULL (1 and 0).
+typedef struct ck_layer_norm {
+  void *y; const void *x; const void *scale; const void *shift; void *mean; void *reciprocal_deviation;
+  ck_index columns; double epsilon;
+} ck_layer_norm;
+
+/// dx from dy; and for each unit b, scale_sums[b] = Σ dy · x̂ and shift_sums[b] = Σ dy over its rows. Each of the three may
+/// be NULL. Unit: a block of CK_TERMS rows, the last one maybe fewer.
+typedef struct ck_layer_norm_backward {
+  void *dx; void *scale_sums; void *shift_sums; const void *dy; const void *x; const void *scale; const void *mean;
+  const void *reciprocal_deviation; ck_index rows; ck_index columns; int accumulate;
+} ck_layer_norm_backward;
+
+/// y[row] = table[tokens[row]], after `update` if there is one, which the table itself does not take: see ck_gemm.
+typedef struct ck_embedding {
+  void *y; const void *table; const int32_t *tokens; ck_index columns; const struct ck_adam *update;
+} ck_embedding;
+
+/// dtable[tokens[row]] += dy[row], rows ascending. Unit: a block of 64 columns.
+typedef struct ck_embedding_backward {
+  void *dtable; const void *dy; const int32_t *tokens; ck_index rows; ck_index columns;
+} ck_embedding_backward;
+
+/// y[outer, pick, inner] = x[outer, tokens[outer, pick, inner], inner]; x has `length` steps along the axis,
+/// y has `picks`. Unit: one `outer`.
+typedef struct ck_gather {
+  void *y; const void *x; const int32_t *tokens; ck_index length, picks, inner;
+} ck_gather;
+
+/// dx[outer, tokens[outer, pick, inner], inner] += dy[outer, pick, inner], picks ascending.
+typedef struct ck_gather_backward {
+  void *dx; const void *dy; const int32_t *tokens; ck_index length, picks, inner;
+} ck_gather_backward;
+
+typedef enum ck_pair_loss_op { CK_SQUARED_ERROR, CK_BINARY_CROSS_ENTROPY } ck_pair_loss_op;
+
+/// partials[unit] = Σ loss(x, target) over 1024 elements, in double. Unit: 1024 elements.
+typedef struct ck_pair_loss {
+  ck_pair_loss_op op; const void *x; const void *targets; double *partials; ck_index count;
+} ck_pair_loss;
+
+/// dx = scale · ∂loss/∂x, dtargets likewise; either may be NULL. Unit: one element.
+typedef struct ck_pair_loss_backward {
+  ck_pair_loss_op op; void *dx; void *dtargets; const void *x; const void *targets; double scale;
+  int accumulate_x; int accumulate_targets;
+} ck_pair_loss_backward;
+
+/// losses[row] = log Σ exp(x) − x[target], in double; 0 where the target is `ignore`.
+/// With `gradient`: also dx = scale · (softmax(x) − onehot), which may lie in the place of x.
+typedef struct ck_cross_entropy {
+  const void *x; void *gradient; double *losses; const int32_t *targets; ck_index columns; ck_index x_stride;
+  int32_t ignore; int accumulate; double scale;
+} ck_cross_entropy;
+
+// ---------------------------------------------------------------------------------------------------------
+// Matrix product: C[m, n] = A[m, k] · B[k, n], every element one chain of fused multiply-adds, k ascending from
+// +0 (or from C where `accumulate`). Both operands have a row and a column stride, one of them 1.
+// `rounds` rounds the elements of both operands to bfloat16 as they are packed (float only).
+
+enum { CK_ACTIVATION_NONE = -1 };
+
+/// Applied to a finished element: v = c + bias[n]; preactivation = v; v = activation(v) + residual; c = v. `activation` is
+/// that of a layer, or CK_ACTIVATION_NONE.
+typedef struct ck_epilogue {
+  const void *bias; void *preactivation; int activation; const void *residual;
+} ck_epilogue;
+
+/// Rows of A or columns of B: `count` of them, `stride` apart, whose elements along k lie `k_stride` apart.
+typedef struct ck_operand { const void *start; ck_index stride; ck_index k_stride; ck_index count; } ck_operand;
+
+/// Packs rows of A into panels of `mr`, or columns of B into panels of `nr`. Unit: one panel.
+typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int is_b; int rounds; } ck_gemm_pack;
+
+/// Multiplies. One operand is a thread's `own`: it packs what a tile needs of it. The other is `common` to all tiles:
+/// `packed_common`, or where that is null, a copy that each thread packs for itself. Where `owns_columns`, a thread's own
+/// are columns of B, otherwise rows of A.
+///
+/// Unit: a tile of `own_per_tile` rows (columns) against the whole common operand. The threads' own come in `parts` equal
+/// parts, cut at multiples of `part_multiple`, of `tiles_per_part` units each; the last tiles of a part may be short or
+/// empty.
+///
+/// Where `first_half` is not 0, k has two halves, of which the first has that many elements. The first half of the units
+/// multiplies over the first, the others over the second; `rotation` parts further on the same units find other rows
+/// (columns). So two regions add up both halves everywhere, and a thread meets only one of them.
+///
+/// With an `update` the own operand is a parameter that has yet to take a step of Adam: its rows take it as they are
+/// packed, so each must be packed once. The first of the pieces is the beginning of all the parameter's arrays; the others
+/// follow it in memory, under the same rule.
+///
+/// `scratch` begins with 64 bytes that are zero before the first unit of a product; then come the copy, if any, and
+/// own_per_tile × k elements, each in whole panels and cache lines. `passes_caches` stores C past the caches where it is
+/// aligned; only without an epilogue and where `onto` is CK_WRITES.
+typedef enum ck_onto {
+  CK_WRITES,
+  CK_CONTINUES,  // each element's chain goes on from C
+  CK_ADDS,       // the chain begins at +0, its end is added to C
+} ck_onto;
+
+typedef struct ck_gemm {
+  ck_operand own, common; const void *packed_common; int owns_columns;
+  void *c; ck_index c_stride; ck_index k; ck_index first_half;
+  ck_index own_per_tile; ck_index tiles_per_part; ck_index parts; ck_index part_multiple; ck_index rotation;
+  ck_onto onto; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
+  const struct ck_adam *update;
+} ck_gemm;
+
+// ---------------------------------------------------------------------------------------------------------
+// Causal multi-head attention over qkv [B, T, 3C]: the columns are q, k, v, each C = H·D wide.
+// Unit: one (batch, head). Rows are independent of later rows: scores of masked keys are computed with their
+// panel, but never read.
+
+/// y [B, T, C]; `maximum` and `reciprocal_sum` [B, H, T] are kept for backward.
+typedef struct ck_attention {
+  const void *qkv; void *y; void *maximum; void *reciprocal_sum;
+  ck_index T, H, D; double scale; double dropout_rate; uint64_t key; uint32_t counter1, counter2, counter3;
+} ck_attention;
+
+/// dqkv [B, T, 3C] from dy [B, T, C].
+typedef struct ck_attention_backward {
+  ck_attention forward; const void *dy; void *dqkv; int accumulate;
+} ck_attention_backward;
+
+// ---------------------------------------------------------------------------------------------------------
+// Optimiser. Parameters are cut into pieces, in order; a unit is one piece.
+
+/// `rate_factor` multiplies the learning rate. SGD keeps its momentum in moment1.
+typedef struct ck_piece {
+  void *value; void *gradient; void *moment1; void *moment2; ck_index count;
+  double weight_decay; double rate_factor;
+} ck_piece;
+
+/// sums[piece] = Σ gradient², in double.
+typedef struct ck_norm { const ck_piece *pieces; double *sums; } ck_norm;
+
+/// Adam with bias corrections; the gradient is multiplied by `gradient_scale` first. Weight decay shrinks the
+/// weights beside it, or is added to the gradient where `coupled_decay`.
+typedef struct ck_adam {
+  const ck_piece *pieces; double learning_rate, beta1, beta2, epsilon, correction1, correction2, gradient_scale;
+  int coupled_decay;
+} ck_adam;
+
+/// Gradient descent with momentum, Nesterov's where `nesterov`; the first step fills the momentum.
+typedef struct ck_sgd {
+  const ck_piece *pieces; double learning_rate, momentum, gradient_scale; int nesterov; int first_step;
+} ck_sgd;
+
+// ---------------------------------------------------------------------------------------------------------
+
+typedef struct ck_table {
+  /// Rows and columns of the product's register tile.
+  ck_index mr, nr;
+  ck_function unary, unary_backward, affine, fill, dropout, binary, strided_copy, sum;
+  ck_function softmax, softmax_backward, layer_norm, layer_norm_backward;
+  ck_function embedding, embedding_backward, cross_entropy;
+  ck_function clip, clip_backward, strided_write, extremum, extremum_backward;
+  ck_function log_softmax, log_softmax_backward, log_sum_exp, log_sum_exp_backward;
+  ck_function gather, gather_backward, pair_loss, pair_loss_backward;
+  ck_function gemm_pack, gemm, attention, attention_backward, norm, adam, sgd;
+} ck_table;
+
+typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;
+
+/// The widest set that this CPU and operating system run.
+ck_instruction_set ck_widest_instruction_set(void);
+
+/// The functions of one instruction set for float (element_size 4) or double (8); NULL where not compiled in.
+const ck_table *ck_table_for(ck_instruction_set set, int element_size);
+
+/// Elements of scratch per thread that attention needs, forward and backward, with the functions of `ck_table` or, where
+/// `pairs`, of `ck_pair_table`.
+ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D, int pairs);
+ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D, int pairs);
+
+/// What multiplies in bfloat16: operands rounded, two neighbours along k multiplied and added to a float at a time.
+/// `gemm_pack` packs (k + 1) / 2 floats where the other packs k; `rounds` is ignored.
+typedef struct ck_pair_table { ck_function gemm_pack, gemm, attention, attention_backward; } ck_pair_table;
+
+/// NULL where this CPU and operating system do not run AVX512-BF16.
+const ck_pair_table *ck_widest_pair_table(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#include "CAutogradKernelsMeasuring.h"
+#endif

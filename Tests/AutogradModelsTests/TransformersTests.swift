@@ -1,0 +1,99 @@
+import AutogradEngine
+import AutogradBase
+import Foundation
+import AutogradModels
+import AutogradTestSupport
+import Testing
+import AutogradText
+
+/// Against Hugging Face's own code, where `AUTOGRAD_PYTHON` names a Python with torch and transformers.
+private let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
+
+@Suite("Hugging Face transformers", .enabled(if: python != nil, "set AUTOGRAD_PYTHON to a Python with transformers"))
+struct TransformersTests {
+  private func ask(_ arguments: [String], _ input: JSON = .null) throws -> JSON {
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Scripts/transformers_peer.py").path
+    return try temporaryDirectory { folder in
+      try Data(input.serialized()).write(to: URL(fileURLWithPath: folder + "/input"))
+      let process = Process(), output = Pipe()
+      process.executableURL = URL(fileURLWithPath: try #require(python))
+      process.arguments = [script] + arguments
+      process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: folder + "/input"))
+      process.standardOutput = output
+      try process.run()
+      let bytes = output.fileHandleForReading.readDataToEndOfFile()
+      process.waitUntilExit()
+      try #require(process.terminationStatus == 0)
+      return try JSON(parsing: Array(bytes))
+    }
+  }
+
+  private let text = "The quick brown fox — «jumps» over Ünïcödé 中文 😀 dogs.\n0123456789"
+
+  private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+
+  @Test("a model saved here gives the same logits there, its tokenizer the same ids", arguments: [true, false])
+  func saved(bias: Bool) throws {
+    let tokenizer = try CharacterTokenizer(training: Array(text.utf8))
+    let model = GPT<Float>(
+      try GPTConfiguration(
+        vocabularySize: tokenizer.vocabularySize, contextLength: 32, layerCount: 2, headCount: 2, channelCount: 32,
+        hasBias: bias), seed: 5)
+    for named in model.parameters { named.parameter.set(named.parameter.array.map { $0 * 3 + 0.01 }) }
+    try temporaryDirectory { folder in
+      try ModelDirectory(folder).save(model, tokenizer: tokenizer)
+      let V = model.configuration.vocabularySize
+      let sequences = [1, 7, 32].map { length in (0..<length).map { Int32(($0 * 7 + length) % V) } }
+      let answer = try ask(
+        ["logits", folder], .array(sequences.map { .array($0.map { .integer(Int64($0)) }) }))
+      let tape = Tape<Float>()
+      for (index, ids) in sequences.enumerated() {
+        let ours = tape.step { tape in
+          tape.inference { model.logits(tape.tokens(ids.span, shape: [1, ids.count])).array.map(Double.init) }
+        }
+        func theirs(_ type: String) throws -> [Double] {
+          try #require(answer[type]?.arrayValue?[index].arrayValue).compactMap(\.doubleValue)
+        }
+        let exact = try theirs("float64"), single = try theirs("float32")
+        let error = norm(zip(ours, exact).map { $0 - $1 }), allowed = 2 * norm(zip(single, exact).map { $0 - $1 })
+        #expect(error <= allowed, "\(ids.count) tokens: \(error) against \(allowed)")
+      }
+      try compareIds(tokenizer, folder)
+    }
+  }
+
+  private func compareIds(_ tokenizer: CharacterTokenizer, _ folder: String) throws {
+    var random = RandomStream(seed: 3, purpose: .evaluation)
+    let strings = (0..<1000).map { _ in
+      String(String.UnicodeScalarView((0..<1 + random.integer(below: 40)).map { _ in
+        tokenizer.scalars[random.integer(below: tokenizer.characterCount)]
+      }))
+    }
+    let answer = try ask(["ids", folder], .array(strings.map { .string($0) }))
+    let ids = try #require(answer["ids"]?.arrayValue), texts = try #require(answer["texts"]?.arrayValue)
+    for (index, string) in strings.enumerated() {
+      #expect(try tokenizer.encode(string).map(Int.init) == ids[index].arrayValue?.compactMap(\.intValue))
+      #expect(texts[index].stringValue.map { Array($0.utf8) } == Array(string.utf8))
+    }
+  }
+
+  @Test(
+    "a random GPT-2 made there has the same loss here",
+    arguments: [
+      ["50", "16", "1", "1", "8"], ["70", "24", "2", "4", "48"], ["61", "40", "3", "3", "33"],
+    ], [["tied", "float32"], ["untied", "float32"], ["tied", "bfloat16"], ["untied", "bfloat16"]])
+  func made(sizes: [String], kind: [String]) throws {
+    try temporaryDirectory { folder in
+      _ = try ask(["make", folder] + sizes + kind)
+      let vocabulary = try #require(Int(sizes[0]))
+      let tokens = (0..<203).map { Int32(($0 * $0 * 31 + $0 * 7) % vocabulary) }
+      let expected = try #require(
+        try ask(["loss", folder], .array(tokens.map { .integer(Int64($0)) }))["loss"]?.doubleValue)
+      // There is no tokenizer: the ids are given.
+      let model = try ModelDirectory(folder).loadModel()
+      let loss = try #require(Evaluator(model: model).loss(of: tokens)).loss
+      #expect(abs(loss - expected) <= 1e-5 * abs(expected), "\(loss) against \(expected)")
+    }
+  }
+}
