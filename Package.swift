@@ -94,7 +94,8 @@ let package = Package(
       name: "CAutogradTestSupport", path: "Tests/CAutogradTestSupport",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra"])]),
     .target(
-      name: "AutogradTestSupport", dependencies: ["AutogradEngine", "AutogradKernels", "AutogradFormats", "AutogradBase"],
+      name: "AutogradTestSupport",
+      dependencies: ["AutogradEngine", "AutogradKernels", "AutogradFormats", "AutogradText", "AutogradBase"],
       path: "Tests/AutogradTestSupport"),
     .testTarget(name: "AutogradBaseTests", dependencies: ["AutogradBase", "AutogradTestSupport"]),
     .testTarget(
@@ -111,7 +112,7 @@ let package = Package(
         "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "AutogradFormats", "AutogradBase",
         "AutogradTestSupport", "CAutogradTestSupport",
       ]),
-    .testTarget(name: "AutogradTextTests", dependencies: ["AutogradText", "AutogradBase"]),
+    .testTarget(name: "AutogradTextTests", dependencies: ["AutogradText", "AutogradBase", "AutogradTestSupport"]),
     .testTarget(name: "AutogradFormatsTests", dependencies: ["AutogradFormats", "AutogradBase"]),
     .testTarget(
       name: "AutogradModelsTests",

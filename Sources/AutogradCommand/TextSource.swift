@@ -4,7 +4,7 @@ import AutogradTraining
 
 /// A text to learn: a file, or the stories.
 struct TextSource {
-  let tokenizer: CharacterTokenizer
+  let tokenizer: any Tokenizer
   /// The first line that samples continue.
   let prompt: String
   /// What the stories are made by; nil for a file.
@@ -19,7 +19,7 @@ struct TextSource {
   /// - Parameters:
   ///   - tokenizer: Where training goes on from a model: its own; nil makes one from the text.
   ///   - expected: Where a run goes on: what it was trained on until now.
-  init(path: String?, tokenizer: CharacterTokenizer?, expected: DataIdentity? = nil) throws {
+  init(path: String?, tokenizer: (any Tokenizer)?, expected: DataIdentity? = nil) throws {
     grammar = path == nil ? .stories : nil
     if let path { try TextSource.requireMemory(toRead: path) }
     let text = try path.map { try loadText(path: $0, fileSystem: POSIXFileSystem()) }
@@ -28,7 +28,7 @@ struct TextSource {
       throw InputError(sentence: TextSource.difference(expected, identity))
     }
     let bytes = text ?? Grammar.stories.alphabet
-    self.tokenizer = try tokenizer ?? CharacterTokenizer(training: bytes)
+    self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(bytes)
     dataset = path == nil ? nil : try TokenDataset(tokens: try self.tokenizer.encode(bytes))
     prompt = "\n"
   }

@@ -39,7 +39,7 @@ public struct Evaluator {
   /// Measures a text.
   ///
   /// - Throws: What the tokenizer does not know, and texts of fewer than two tokens.
-  public func evaluate(_ text: [UInt8], _ tokenizer: CharacterTokenizer) throws(TextError) -> Evaluation {
+  public func evaluate(_ text: [UInt8], _ tokenizer: any Tokenizer) throws(TextError) -> Evaluation {
     let tokens = try tokenizer.encode(text)
     guard let result = loss(of: tokens) else {
       throw .tooShort(part: .validation, tokenCount: tokens.count, blockSize: 1)

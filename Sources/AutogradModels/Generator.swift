@@ -40,7 +40,7 @@ public struct Generator {
   /// - Precondition: As for tokens; the tokenizer is the model's.
   @discardableResult
   public func generate(
-    after prompt: [Int32], count: Int, stream: UInt32 = 0, tokenizer: CharacterTokenizer, stops: [String] = [],
+    after prompt: [Int32], count: Int, stream: UInt32 = 0, tokenizer: any Tokenizer, stops: [String] = [],
     _ body: (String) -> Bool
   ) -> Bool {
     var decoder = StreamingDecoder(tokenizer), matcher = StopMatcher(stops)

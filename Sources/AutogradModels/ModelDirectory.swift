@@ -11,10 +11,13 @@ public import AutogradText
 public struct ModelDirectory: Sendable {
   public let path: String
   private let fileSystem: any FileSystem
+  private let tokenizerKinds: [TokenizerKind]
 
-  public init(_ path: String, fileSystem: any FileSystem = POSIXFileSystem()) {
-    self.path = path
-    self.fileSystem = fileSystem
+  /// - Parameter tokenizerKinds: The kinds of tokenizers that it may hold.
+  public init(
+    _ path: String, fileSystem: any FileSystem = POSIXFileSystem(), tokenizerKinds: [TokenizerKind] = TokenizerKind.all
+  ) {
+    (self.path, self.fileSystem, self.tokenizerKinds) = (path, fileSystem, tokenizerKinds)
   }
 
   private func file(_ name: String) -> String { path + "/" + name }
@@ -25,7 +28,7 @@ public struct ModelDirectory: Sendable {
   ///
   /// - Parameter metadata: Strings for the weights' file.
   public func save<Scalar>(
-    _ model: GPT<Scalar>, tokenizer: CharacterTokenizer, metadata: [(key: String, value: String)] = []
+    _ model: GPT<Scalar>, tokenizer: any Tokenizer, metadata: [(key: String, value: String)] = []
   ) throws(LanguageModelError) {
     let files = try ModelDirectory.files(model, tokenizer: tokenizer, metadata: metadata)
     do throws(FileError) {
@@ -39,7 +42,7 @@ public struct ModelDirectory: Sendable {
   /// The files of a directory, the weights last, as pieces that are made when they are asked for: nothing may be
   /// trained meanwhile.
   public static func files<Scalar>(
-    _ model: GPT<Scalar>, tokenizer: CharacterTokenizer, metadata: [(key: String, value: String)] = []
+    _ model: GPT<Scalar>, tokenizer: any Tokenizer, metadata: [(key: String, value: String)] = []
   ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)] {
     [
       ("tokenizer.json", CollectionOfOne(tokenizer.tokenizerJSON())),
@@ -99,7 +102,7 @@ public struct ModelDirectory: Sendable {
   /// - Parameter dropout: What share to drop in training, instead of the configuration's: no weight depends on it.
   public func load(
     dropout: Double? = nil
-  ) throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: CharacterTokenizer) {
+  ) throws(LanguageModelError) -> (model: GPT<Float>, tokenizer: any Tokenizer) {
     let model = try loadModel(dropout: dropout), tokenizer = try tokenizer()
     let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
     guard ids <= rows else {
@@ -113,10 +116,10 @@ public struct ModelDirectory: Sendable {
   /// Reads the tokenizer alone.
   ///
   /// - Throws: What is wrong with `tokenizer.json`; whether it fits the weights, only `load` can tell.
-  public func tokenizer() throws(LanguageModelError) -> CharacterTokenizer {
+  public func tokenizer() throws(LanguageModelError) -> any Tokenizer {
     let bytes = try read("tokenizer.json", byteLimit: 100_000_000)
     do throws(TextError) {
-      return try CharacterTokenizer(tokenizerJSON: bytes)
+      return try readTokenizer(bytes, kinds: tokenizerKinds)
     } catch {
       throw .tokenizer(path: file("tokenizer.json"), error)
     }

@@ -5,10 +5,10 @@ import AutogradBase
 /// Bytes that begin a character wait until it is whole; bytes that no continuation makes valid become U+FFFD
 /// at once. All answers together, with that of `finish`, are `String(decoding: decode(ids), as: UTF8.self)`.
 public struct StreamingDecoder: Sendable {
-  private let tokenizer: CharacterTokenizer
+  private let tokenizer: any Tokenizer
   private var waiting: [UInt8] = []
 
-  public init(_ tokenizer: CharacterTokenizer) {
+  public init(_ tokenizer: any Tokenizer) {
     self.tokenizer = tokenizer
   }
 

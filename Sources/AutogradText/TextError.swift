@@ -9,7 +9,10 @@ public enum TextError: Error, Equatable, Sendable {
   case emptyText
   case unknownCharacter(Unicode.Scalar, scalarIndex: Int, byteOffset: Int)
   case tokenizerNotJSON(JSONError)
-  case notCharacterTokenizer(reason: String)
+  /// A `tokenizer.json` that holds none of the kinds that can be read.
+  case notTokenizer(kind: String, reason: String)
+  /// Stories are told character by character.
+  case notPerCharacter
   case invalidValidationFraction(Double)
   case tooShort(part: TokenDataset.Part, tokenCount: Int, blockSize: Int)
 }
@@ -31,8 +34,11 @@ extension TextError: CustomStringConvertible {
         + "remove it, or make a vocabulary from a text that has it"
     case .tokenizerNotJSON(let error):
       "the tokenizer file cannot be read: \(error)"
-    case .notCharacterTokenizer(let reason):
-      "the tokenizer file holds no character vocabulary: \(reason); use one saved with a character model"
+    case .notTokenizer(let kind, let reason):
+      "the tokenizer file holds no \(kind): \(reason); use one saved with a model of that kind"
+    case .notPerCharacter:
+      "the stories are told character by character, and this tokenizer has no token for each of theirs; give a text of "
+        + "your own, or take a character tokenizer"
     case .invalidValidationFraction(let fraction):
       "the validation fraction \(fraction) does not lie in 0..<1; take 0.1 for every tenth token"
     case .tooShort(let part, let tokenCount, let blockSize):

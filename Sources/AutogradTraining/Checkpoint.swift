@@ -53,7 +53,7 @@ public struct Checkpoint: Sendable {
   /// Reads the tokenizer that the run had.
   ///
   /// - Throws: `damaged`; `file` where the system could not read it.
-  public func tokenizer() throws(CheckpointError) -> CharacterTokenizer {
+  public func tokenizer() throws(CheckpointError) -> any Tokenizer {
     do throws(LanguageModelError) {
       return try ModelDirectory(path, fileSystem: fileSystem).tokenizer()
     } catch {

@@ -9,7 +9,7 @@ public import AutogradText
 /// A save that fails is a warning, and the next interval tries again; only the last one of a run is an error.
 public final class RunKeeper {
   public let store: CheckpointStore
-  private let tokenizer: CharacterTokenizer
+  private let tokenizer: any Tokenizer
   private let data: DataIdentity
   private let initFrom: String?
   /// The step of the last attempt to save, and what is on the disk.
@@ -22,7 +22,7 @@ public final class RunKeeper {
 
   /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
   public init(
-    store: CheckpointStore, tokenizer: CharacterTokenizer, data: DataIdentity, initFrom: String? = nil
+    store: CheckpointStore, tokenizer: any Tokenizer, data: DataIdentity, initFrom: String? = nil
   ) {
     self.store = store
     self.tokenizer = tokenizer

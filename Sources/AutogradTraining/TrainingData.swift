@@ -51,7 +51,7 @@ extension TrainingData {
   ///
   /// - Throws: `unknownCharacter` where the tokenizer lacks one that the grammar uses.
   public static func stories(
-    _ grammar: Grammar, tokenizer: CharacterTokenizer, blockSize: Int, batchSize: Int, seed: UInt64
+    _ grammar: Grammar, tokenizer: any Tokenizer, blockSize: Int, batchSize: Int, seed: UInt64
   ) throws(TextError) -> TrainingData {
     func sampler(_ purpose: RandomPurpose, _ seed: UInt64) throws(TextError) -> DocumentWindowSampler {
       try DocumentWindowSampler(

@@ -9,10 +9,11 @@ public struct DocumentWindowSampler: BatchSampler {
   public let batchSize: Int
   private let ids: [Int32]
 
-  /// - Throws: `unknownCharacter` where the tokenizer lacks one that the grammar makes.
+  /// - Throws: `unknownCharacter` where the tokenizer lacks one that the grammar makes; `notPerCharacter` where it has
+  ///   no token of its own for each of them.
   /// - Precondition: `blockSize` and `batchSize` are at least 1; otherwise stops and prints them.
   public init(
-    generator: CorpusGenerator, tokenizer: CharacterTokenizer, blockSize: Int, batchSize: Int
+    generator: CorpusGenerator, tokenizer: any Tokenizer, blockSize: Int, batchSize: Int
   ) throws(TextError) {
     guard blockSize >= 1, batchSize >= 1 else {
       fatalError(
@@ -23,7 +24,10 @@ public struct DocumentWindowSampler: BatchSampler {
     self.batchSize = batchSize
     let alphabet = generator.grammar.alphabet
     var ids = [Int32](repeating: -1, count: 256)
-    for (character, id) in zip(alphabet, try tokenizer.encode(alphabet)) { ids[Int(character)] = id }
+    guard tokenizer.encodesCharactersAlone else { throw .notPerCharacter }
+    let tokens = try tokenizer.encode(alphabet)
+    guard tokens.count == alphabet.count else { throw .notPerCharacter }
+    for (character, id) in zip(alphabet, tokens) { ids[Int(character)] = id }
     self.ids = ids
   }
 

@@ -49,15 +49,13 @@ extension CharacterTokenizer {
   /// Accepted are all files for which other tools give the ids that `encode` gives; the order of keys and
   /// merges is free, and merges may be pairs or strings with a space. Any other BPE is refused.
   ///
-  /// - Throws: `tokenizerNotJSON`, `notCharacterTokenizer` with the first thing that differs.
+  /// - Throws: `tokenizerNotJSON`, `notTokenizer` with the first thing that differs.
   /// - Complexity: O(bytes).
   public init(tokenizerJSON bytes: [UInt8]) throws(TextError) {
-    let json: JSON
-    do {
-      json = try JSON(parsing: bytes, limits: fileLimits)
-    } catch {
-      throw .tokenizerNotJSON(error)
-    }
+    try self.init(json: AutogradText.tokenizerJSON(parsing: bytes))
+  }
+
+  init(json: JSON) throws(TextError) {
     try checkPipeline(json)
     guard let model = json["model"], let members = model["vocab"]?.objectValue else {
       throw .notCharacterTokenizer(reason: "it has no model with a vocab")
@@ -96,8 +94,19 @@ extension CharacterTokenizer {
   }
 }
 
-/// A file with every character there is has 1.1 million keys, and 5.7 million values and keys.
-private let fileLimits = JSON.Limits(maximumValues: 6_000_000, maximumKeys: 1_200_000)
+extension TokenizerKind {
+  /// One token for each character; see `CharacterTokenizer`.
+  public static let character = TokenizerKind(
+    name: "character vocabulary",
+    train: { bytes throws(TextError) in try CharacterTokenizer(training: bytes) },
+    read: { json throws(TextError) in try CharacterTokenizer(json: json) })
+}
+
+extension TextError {
+  fileprivate static func notCharacterTokenizer(reason: String) -> TextError {
+    .notTokenizer(kind: "character vocabulary", reason: reason)
+  }
+}
 
 /// One token of a vocabulary from a file.
 private struct FileToken {

@@ -7,7 +7,7 @@ import AutogradBase
 /// ids follow that `encode` never gives: single bytes and beginnings of characters, from which a byte-level
 /// BPE builds those characters. So the same ids stand in `tokenizer.json`, and a model must be
 /// `vocabularySize` wide.
-public struct CharacterTokenizer: Sendable {
+public struct CharacterTokenizer: Tokenizer {
   /// The characters, ordered by code point; the index is the id.
   public let scalars: [Unicode.Scalar]
   /// The bytes of all tokens, one after another.
@@ -88,21 +88,7 @@ public struct CharacterTokenizer: Sendable {
     return tokens
   }
 
-  /// Turns text into ids; see `encode(_:)` for bytes.
-  public func encode(_ text: String) throws(TextError) -> [Int32] {
-    try encode(Array(text.utf8))
-  }
-
-  /// Turns ids into bytes, which are UTF-8 if only characters are among them.
-  ///
-  /// - Precondition: Every id lies in 0..<`vocabularySize`; otherwise stops and prints it.
-  /// - Complexity: O(bytes); one array.
-  public func decode(_ tokens: [Int32]) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(tokens.count)
-    for token in tokens { bytes += self.bytes(of: token) }
-    return bytes
-  }
+  public var encodesCharactersAlone: Bool { true }
 
   /// The bytes of one token: a character, a single byte or the beginning of a character.
   ///
