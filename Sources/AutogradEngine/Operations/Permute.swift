@@ -1,41 +1,10 @@
 import CAutogradKernels
 
-// Changing the shape: reshape shares its input's memory, permute (and transpose) copies.
+// Axes in another order: y[i, j, …] = x in the order asked for, one copy; dx is dy in the order of x.
 //
-// INVARIANT: as in TapeCore+Kernels.swift; a reshaped variable has as many elements as the one whose memory it shares.
+// INVARIANT: as in TapeCore+Kernels.swift.
 
 package extension TapeCore {
-  /// The same elements in another shape; shares memory with x.
-  func reshape(_ x: Slot, to shape: Shape) throws(Misuse) -> Slot {
-    let old = nodes[x].shape, shape = try inferred(shape, old)
-    guard shape.count == old.count else {
-      throw Misuse("reshape", "\(old) has \(old.count) elements, \(shape) has \(shape.count)")
-    }
-    // Who steps within this step of the tape changes what y shows, as it always did.
-    if let parameter = unsafe nodes[x].parameter, !isPlanning { unsafe parameter._withUnsafeGuaranteedRef { $0.hold() } }
-    let y = unsafe append(shape, data: data(x), requiresGradient: requiresGradient(x))
-    unsafe record(.reshape, x, output: y)
-    return y
-  }
-
-  /// Replaces one −1 by the length that makes the counts equal.
-  private func inferred(_ shape: Shape, _ old: Shape) throws(Misuse) -> Shape {
-    var result = shape, unknown: Int?
-    for axis in 0..<shape.rank where shape.lengths[axis] < 0 {
-      guard shape.lengths[axis] == -1 else { throw Misuse("reshape", "shape \(shape) has a negative length") }
-      guard unknown == nil else { throw Misuse("reshape", "\(shape) leaves two lengths open") }
-      unknown = axis
-      result[axis] = 1
-    }
-    let known = try result.validated("reshape").count
-    guard let unknown else { return result }
-    guard known > 0, old.count % known == 0 else {
-      throw Misuse("reshape", "\(old.count) elements of \(old) do not divide into \(shape)")
-    }
-    result[unknown] = old.count / known
-    return result
-  }
-
   /// Axis i of the result is axis order[i] of x.
   func permute(_ x: Slot, _ order: Shape, _ operation: StaticString) throws(Misuse) -> Slot {
     let shape = nodes[x].shape, strides = shape.strides
@@ -102,13 +71,6 @@ package extension TapeCore {
 }
 
 extension Variable {
-  /// The same elements, in the same order, in another shape; one length may be −1 and is worked out.
-  ///
-  /// Shares memory with its input: no element is copied.
-  public func reshape<let n: Int>(_ shape: InlineArray<n, Int>) -> Variable {
-    apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: Shape(shape)) }
-  }
-
   /// Reorders axes: axis i of the result is axis `order[i]` of this. Copies.
   public func permute<let n: Int>(_ order: InlineArray<n, Int>) -> Variable {
     apply("permute") { c, x throws(Misuse) in try c.permute(x, Shape(order), "permute") }

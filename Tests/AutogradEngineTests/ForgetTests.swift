@@ -36,7 +36,7 @@ private struct Stack<S: TensorScalar> {
   }
 }
 
-@Suite("Forgetting") struct ForgettingTests {
+@Suite("forget") struct ForgetTests {
   private struct Outcome<S: TensorScalar> {
     let loss: S
     let gradients: [Tensor<S>]

@@ -1,6 +1,7 @@
 import CAutogradKernels
 
-// Losses of predictions x against real targets t of the same shape, averaged over all n elements:
+// The mean squared error, and what it shares with the binary cross-entropy: losses of predictions x against real targets
+// t of the same shape, averaged over all n elements:
 //   squaredError         Σ (x − t)²/n                                    dx = 2(x − t)/n          dt = −dx
 //   binaryCrossEntropy   Σ (max(x, 0) − x·t + log(1 + e^−|x|))/n         dx = (sigmoid(x) − t)/n  dt = −x/n
 // Sums over 1024 elements are added in double, in order. Keep nothing but the operands.
@@ -9,7 +10,7 @@ import CAutogradKernels
 
 extension OperationKind {
   /// The kernels' code of a loss of pairs, and about how many times an addition it costs.
-  fileprivate var pairLoss: (op: ck_pair_loss_op, cost: Int, name: StaticString) {
+  var pairLoss: (op: ck_pair_loss_op, cost: Int, name: StaticString) {
     switch self {
     case .squaredError: (CK_SQUARED_ERROR, 1, "squaredError")
     case .binaryCrossEntropy: (CK_BINARY_CROSS_ENTROPY, 12, "binaryCrossEntropy")
@@ -59,20 +60,5 @@ extension Variable {
   /// - Complexity: 3 flops per element, 3 backward; keeps nothing but the operands.
   public func squaredError(_ targets: Variable) -> Variable {
     apply(targets, "squaredError") { c, x, t throws(Misuse) in try c.pairLoss(.squaredError, x, t) }
-  }
-
-  /// The mean binary cross-entropy of logits against probabilities, in nats.
-  ///
-  /// Takes logits, not probabilities: the sigmoid is part of it, so that nothing overflows or cancels.
-  ///
-  /// Shapes: `self` and `targets` [...] → [].
-  /// Formula: −t·log s(x) − (1 − t)·log(1 − s(x)), s the sigmoid.
-  ///
-  /// - Precondition: Equal shapes, without broadcasting; otherwise stops and prints both.
-  /// - Complexity: about 40 flops per element, 25 backward; keeps nothing but the operands.
-  public func binaryCrossEntropy(_ targets: Variable) -> Variable {
-    apply(targets, "binaryCrossEntropy") { c, x, t throws(Misuse) in
-      try c.pairLoss(.binaryCrossEntropy, x, t)
-    }
   }
 }
