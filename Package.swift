@@ -129,6 +129,8 @@ let package = Package(
     // Builds and runs the programs in Tests/c and Examples/c.
     .testTarget(name: "AutogradV2Tests", dependencies: ["AutogradV2", "CAutogradV2", "AutogradTestSupport"]),
     .testTarget(name: "FuzzTests", dependencies: ["AutogradFuzzTargets", "AutogradBase", "AutogradTestSupport"]),
+    // What README, docs and manifest say of the tree.
+    .testTarget(name: "RepositoryTests", dependencies: ["AutogradCommand"]),
     .testTarget(
       name: "AutogradCommandTests", dependencies: ["AutogradCommand", "AutogradBase", "AutogradTestSupport"]),
   ],
