@@ -72,7 +72,7 @@
 
   /// The values in place. INVARIANT: valid while the parameter lives; not to be written while a step uses it.
   ///
-  /// Whoever has asked once finds in them what every step made: no step of an optimiser is put off any more.
+  /// Whoever has asked once finds in them what every step made: no update is deferred any more.
   @unsafe public var values: UnsafeMutableBufferPointer<Scalar> {
     core.hold()
     return unsafe currentValues
@@ -80,7 +80,7 @@
 
   /// The values in place. INVARIANT: as `values`, but only until the next step.
   @unsafe package var currentValues: UnsafeMutableBufferPointer<Scalar> {
-    core.settle()
+    core.applyDeferredUpdate()
     return unsafe UnsafeMutableBufferPointer(
       start: core.value.start.assumingMemoryBound(to: Scalar.self), count: count)
   }

@@ -8,7 +8,7 @@ import Synchronization
 @safe package final class ParameterCore {
   package let shape: Shape
   package let type: ElementType
-  /// Whoever reads or writes the values settles first: see "Steps put off".
+  /// Whoever reads or writes the values applies a deferred update first: see "Deferred updates".
   package let value: PersistentBlock
   package var isTrainable = true
   /// Where it stands in its module, for messages.
@@ -22,13 +22,13 @@ import Synchronization
   /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
   package private(set) var generation: UInt64 = 0
   private var clock: GradientClock?
-  /// INVARIANT: read and written inside `stepLock` only. `hasPostponedStep` falls when the step was taken as a whole.
-  private var postponed: PostponedStep?
-  private let hasPostponedStep = Atomic<Bool>(false)
-  private let stepLock = Mutex(())
-  /// The last product that read it could have taken a step on the way.
-  var takesStepsInProducts = false
-  /// Somebody holds on to the memory itself: values are always what the last step made them.
+  /// INVARIANT: read and written inside `updateLock` only. `hasDeferredUpdate` falls when all of it was applied.
+  private var deferred: DeferredUpdate?
+  private let hasDeferredUpdate = Atomic<Bool>(false)
+  private let updateLock = Mutex(())
+  /// The last product that read it could have applied an update on the way.
+  var takesUpdatesInProducts = false
+  /// Somebody holds on to the memory itself: values are always what the last update made them.
   private let isHeld = Atomic<Bool>(false)
 
   /// The last step that used it, and that step's tape.
@@ -49,71 +49,71 @@ import Synchronization
     isHeld.store(true, ordering: .relaxed)
   }
 
-  // MARK: Steps put off
+  // MARK: Deferred updates
   //
-  // A child of `fork` must not read parameters if another thread of its parent was taking a step then: nobody would ever
-  // free `stepLock`.
+  // A child of `fork` must not read parameters if another thread of its parent was applying an update then: nobody would
+  // ever free `updateLock`.
 
   /// A product is likely to be what wants the values next, and nobody would see old ones.
-  package var mayPostponeSteps: Bool { takesStepsInProducts && !isHeld.load(ordering: .relaxed) }
+  package var mayDeferUpdates: Bool { takesUpdatesInProducts && !isHeld.load(ordering: .relaxed) }
 
-  /// Puts a step of an optimiser off until the values are wanted; one that still waits is taken first.
-  package func postpone(_ step: PostponedStep) {
-    stepLock.withLock { _ in
-      postponed?.take()
-      postponed = step
-      hasPostponedStep.store(true, ordering: .releasing)
+  /// Defers an optimiser's update until the values are wanted; an earlier one is applied first.
+  package func deferUpdate(_ update: DeferredUpdate) {
+    updateLock.withLock { _ in
+      deferred?.apply()
+      deferred = update
+      hasDeferredUpdate.store(true, ordering: .releasing)
     }
   }
 
-  /// A step was put off and not taken yet.
-  package var awaitsStep: Bool { hasPostponedStep.load(ordering: .acquiring) }
+  /// An update was deferred and not applied yet.
+  package var awaitsUpdate: Bool { hasDeferredUpdate.load(ordering: .acquiring) }
 
-  /// Has a step that was put off taken now. Two threads may come at once: one takes it, the other waits.
-  package func settle() {
-    guard awaitsStep else { return }
-    stepLock.withLock { _ in
-      postponed?.take()
-      endPostponedStep()
+  /// Applies a deferred update now. Two threads may come at once: one applies it, the other waits.
+  package func applyDeferredUpdate() {
+    guard awaitsUpdate else { return }
+    updateLock.withLock { _ in
+      deferred?.apply()
+      endDeferredUpdate()
     }
   }
 
-  /// Shows a step that was put off to `body`; nil where there is none.
+  /// Shows the rule of a deferred update to `body`; nil where there is none.
   ///
-  /// `body` returns whether it took all of the step, which otherwise stays.
-  @unsafe func withPostponedStep(_ body: (UnsafePointer<ck_adam>?) -> Bool) {
-    guard awaitsStep else {
+  /// `body` returns whether it applied all of the update, which otherwise stays.
+  @unsafe func withDeferredUpdate(_ body: (UnsafePointer<ck_rule>?) -> Bool) {
+    guard awaitsUpdate else {
       _ = body(nil)
       return
     }
-    stepLock.withLock { _ in
-      guard let postponed else {
+    updateLock.withLock { _ in
+      guard let deferred else {
         _ = body(nil)
         return
       }
-      if unsafe postponed.withRule(body) { endPostponedStep() }
+      if unsafe deferred.withRule(body) { endDeferredUpdate() }
     }
   }
 
-  /// INVARIANT: inside `stepLock`.
-  private func endPostponedStep() {
-    postponed = nil
-    hasPostponedStep.store(false, ordering: .releasing)
+  /// INVARIANT: inside `updateLock`.
+  private func endDeferredUpdate() {
+    deferred = nil
+    hasDeferredUpdate.store(false, ordering: .releasing)
   }
 
   /// From now on somebody holds on to the memory of values or gradient.
   package func hold() {
     isHeld.store(true, ordering: .relaxed)
-    settle()
+    applyDeferredUpdate()
   }
 
   /// Where a contribution goes and whether it adds: the first one of a generation overwrites.
   ///
-  /// - Parameter settles: False where a product takes a step that was put off before anything is written.
+  /// - Parameter appliesUpdate: False where a product applies a deferred update before anything is written.
   @unsafe package func contribution(
-    generation: UInt64, clock: GradientClock, settles: Bool = true
+    generation: UInt64, clock: GradientClock, appliesUpdate: Bool = true
   ) -> (target: UnsafeMutableRawPointer, adds: Bool) {
-    if settles { settle() }
+    if appliesUpdate { applyDeferredUpdate() }
     let block = allocatedGradient()
     let adds = self.generation == generation
     self.generation = generation
@@ -149,7 +149,7 @@ import Synchronization
 
   /// The gradient of the last backward; zeros where that one did not reach this parameter.
   @unsafe package func currentGradient() -> UnsafeMutableRawPointer {
-    settle()
+    applyDeferredUpdate()
     let block = allocatedGradient()
     if generation == 0 || generation != clock?.completedGeneration {
       unsafe block.start.initializeMemory(as: UInt8.self, repeating: 0, count: block.byteCount)

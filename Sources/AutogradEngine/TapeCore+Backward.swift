@@ -127,12 +127,12 @@ package extension TapeCore {
   ///
   /// The first contribution overwrites: an operation that touches only part of its input zeroes the rest.
   @unsafe func contribution(
-    to slot: Slot, _ operation: StaticString, settles: Bool = true
+    to slot: Slot, _ operation: StaticString, appliesUpdate: Bool = true
   ) throws(Misuse) -> Contribution? {
     guard slot >= 0, nodes[slot].requiresGradient else { return nil }
     if let parameter = unsafe nodes[slot].parameter?.takeUnretainedValue() {
       if isPlanning { return unsafe Contribution(target: TapeCore.plannedAddress, adds: false) }
-      let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock, settles: settles)
+      let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock, appliesUpdate: appliesUpdate)
       return unsafe Contribution(target: target, adds: adds)
     }
     try checkUnwalked(slot)

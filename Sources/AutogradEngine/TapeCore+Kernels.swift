@@ -8,9 +8,9 @@ import AutogradKernels
 // of at least the sizes that the shapes say, which the operation checked before. What a record saved is a block of the
 // same step. Nothing here frees memory or lets a pointer outlive the step.
 package extension TapeCore {
-  /// Where a variable's values lie; those of a parameter take a step first that was put off.
+  /// Where a variable's values lie; a parameter's deferred update is applied first.
   @unsafe func data(_ slot: Slot) -> UnsafeMutableRawPointer {
-    if let parameter = unsafe nodes[slot].parameter { unsafe parameter._withUnsafeGuaranteedRef { $0.settle() } }
+    if let parameter = unsafe nodes[slot].parameter { unsafe parameter._withUnsafeGuaranteedRef { $0.applyDeferredUpdate() } }
     return unsafe nodes[slot].data
   }
 
@@ -54,25 +54,25 @@ package extension TapeCore {
       sumsOverRows: sumsOverRows, inOneChain: inOneChain, type, precision: matmulPrecision)
   }
 
-  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter whose step was put off, it takes it as the product reads it.
+  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it.
   ///
   /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
-  /// step waits.
+  /// update is deferred.
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
     epilogue: ck_epilogue? = nil
   ) {
     let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
     let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
-    let takesStep = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
-    if isRecording, !isPlanning, let parameter, parameter.isTrainable { parameter.takesStepsInProducts = takesStep }
-    guard let parameter, takesStep, !isPlanning else {
+    let takesUpdate = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
+    if isRecording, !isPlanning, let parameter, parameter.isTrainable { parameter.takesUpdatesInProducts = takesUpdate }
+    guard let parameter, takesUpdate, !isPlanning else {
       unsafe _ = data(weight)
       return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
     }
-    unsafe parameter.withPostponedStep { step in
+    unsafe parameter.withDeferredUpdate { rule in
       unsafe backend.multiply(
-        m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue, update: step, type,
+        m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue, update: rule, type,
         precision: matmulPrecision)
     }
   }

@@ -29,7 +29,7 @@ extension Backend {
   /// so if it is large, it is written past the caches: nothing is read in order to be overwritten, and what lies in
   /// them stays. Unless `inOneChain`, each element may be the sum of two.
   ///
-  /// With an `update` the columns of B are rows of a parameter, [n, k], that take a step of Adam as they are packed;
+  /// With an `update` the columns of B are rows of a parameter, [n, k], that are updated by it as they are packed;
   /// only where `takesUpdate` says so.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
@@ -38,7 +38,7 @@ extension Backend {
   @discardableResult @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
-    update: UnsafePointer<ck_adam>? = nil, _ type: ElementType, precision: MatmulPrecision = .float32
+    update: UnsafePointer<ck_rule>? = nil, _ type: ElementType, precision: MatmulPrecision = .float32
   ) -> Bool {
     guard m > 0, n > 0 else { return true }
     let size = type.size, way = self.way(type, precision)
@@ -91,7 +91,7 @@ extension Backend {
     return true
   }
 
-  /// Whether the columns of B are the threads' own and packed once, so that weights can take a step on the way.
+  /// Whether the columns of B are the threads' own and packed once, so that weights can be updated on the way.
   public func takesUpdate(m: Int, n: Int, k: Int, _ type: ElementType, precision: MatmulPrecision) -> Bool {
     guard m > 0, n > m, k > 0 else { return false }
     let cut = unsafe cut(

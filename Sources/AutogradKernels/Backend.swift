@@ -63,6 +63,11 @@ import CAutogradSystem
     }
   }
 
+  /// The vector code of an optimiser's rule.
+  @unsafe package func update(_ kind: ck_update_kind, _ type: ElementType) -> ck_update {
+    unsafe withUnsafePointer(to: type == .float32 ? float32 : float64) { unsafe ck_update_of($0, kind) }
+  }
+
   // MARK: Running kernels
 
   /// Runs a kernel over `count` units, `grain` units at a time, with `scratch` bytes for each thread.

@@ -120,9 +120,6 @@ extension ck_attention_backward: @unsafe KernelArguments {
 extension ck_norm: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.norm }
 }
-extension ck_adam: @unsafe KernelArguments {
-  public static func function(in table: ck_table) -> ck_function { unsafe table.adam }
-}
-extension ck_sgd: @unsafe KernelArguments {
-  public static func function(in table: ck_table) -> ck_function { unsafe table.sgd }
+extension ck_rule: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.update }
 }

@@ -30,7 +30,7 @@ struct ProductCut {
   /// - Parameters:
   ///   - mayHalve: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
   ///   - accumulates: Whether the first chain goes on from C: then the second cannot come before it.
-  ///   - updates: Whether the columns are weights that take a step as they are packed.
+  ///   - updates: Whether the columns are weights that are updated as they are packed.
   ///   - tileRows: Rows of the register tile.
   ///   - tileColumns: Its columns.
   ///   - stepLength: Elements along k that one packed element holds.

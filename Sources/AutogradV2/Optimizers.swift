@@ -123,19 +123,20 @@ extension Context {
       }
       guard moments.pieces.reserve(spare: size / 16384 + 1) else { throw core.outOfMemory("adam") }
       let whole = ck_piece(
-        value: value.pointee.data, gradient: gradient.pointee.data, moment1: pair.first.takeUnretainedValue().start,
-        moment2: pair.second.takeUnretainedValue().start, count: size, weight_decay: 0,
-        rate_factor: 1)
+        value: value.pointee.data!, gradient: gradient.pointee.data!,
+        states: [pair.first.takeUnretainedValue().start, pair.second.takeUnretainedValue().start, nil, nil],
+        count: size)
       whole.cut(elementSize: 8) { moments.pieces.append($0) }
     }
     optimizer.pointee.step_count += 1
     guard moments.pieces.count > 0 else { return }
-    core.backend.runPieces(
-      ck_adam(
-        pieces: moments.pieces.start, step: Int(optimizer.pointee.step_count),
-        learningRate: optimizer.pointee.learning_rate, beta1: optimizer.pointee.beta1,
-        beta2: optimizer.pointee.beta2, epsilon: optimizer.pointee.epsilon),
-      .float64, count: moments.pieces.count)
+    let rule = AdamRule<Double>(
+      beta1: optimizer.pointee.beta1, beta2: optimizer.pointee.beta2, epsilon: optimizer.pointee.epsilon)
+    var arguments = rule.arguments(
+      step: Int(optimizer.pointee.step_count), learningRate: optimizer.pointee.learning_rate,
+      core.backend.update(rule.kernel, .float64))
+    arguments.pieces = UnsafePointer(moments.pieces.start)
+    core.backend.runPieces(arguments, .float64, count: moments.pieces.count)
   }
 }
 

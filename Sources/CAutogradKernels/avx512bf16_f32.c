@@ -7,7 +7,7 @@
 #include "avx512.h"
 #include "element.h"
 #include "bodies/softmax_row.h"
-#include "bodies/adam.h"
+#include "bodies/update.h"
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
 

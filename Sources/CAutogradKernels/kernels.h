@@ -5,7 +5,7 @@
 #include "bodies/elementwise.h"
 #include "bodies/strided.h"
 #include "bodies/softmax_row.h"
-#include "bodies/adam.h"
+#include "bodies/update.h"
 #include "bodies/rows.h"
 #include "bodies/extremum.h"
 #include "bodies/log_softmax.h"
@@ -14,6 +14,8 @@
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
 #include "bodies/optimizer.h"
+#include "bodies/adam.h"
+#include "bodies/gradient_descent.h"
 
 extern const ck_table TABLE;
 const ck_table TABLE = {
@@ -30,5 +32,7 @@ const ck_table TABLE = {
   .gather = gather, .gather_backward = gather_backward,
   .pair_loss = pair_loss, .pair_loss_backward = pair_loss_backward,
   .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
-  .norm = norm, .adam = adam, .sgd = sgd,
+  .norm = norm, .update = update,
+  .updates = {[CK_UPDATE_ADAM] = adam_update, [CK_UPDATE_DESCENT] = descent_update,
+              [CK_UPDATE_MOMENTUM] = momentum_update},
 };

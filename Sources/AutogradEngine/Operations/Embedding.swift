@@ -18,10 +18,10 @@ package extension TapeCore {
     var arguments = unsafe ck_embedding(
       y: data(y), table: nodes[table].data, tokens: tokenData(tokens), columns: shape[1], update: nil)
     if let parameter = unsafe nodes[table].parameter?.takeUnretainedValue() {
-      // A step that was put off stays so: a product reads the table too. Only the rows that are asked for are new.
-      // INVARIANT: the step's arguments are used only during the call.
-      unsafe parameter.withPostponedStep { step in
-        unsafe arguments.update = step
+      // A deferred update stays deferred: a product reads the table too. Only the rows that are asked for are new.
+      // INVARIANT: the rule is used only during the call.
+      unsafe parameter.withDeferredUpdate { rule in
+        unsafe arguments.update = rule
         unsafe runRows(arguments, count: result.rows, columns: shape[1])
         return false
       }

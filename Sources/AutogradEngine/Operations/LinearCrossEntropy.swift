@@ -58,7 +58,7 @@ package extension TapeCore {
       var dx: Contribution? = nil
       if requiresGradient(x) { dx = unsafe Contribution(target: try allocateGradient(shape, operation), adds: false) }
       // The logits' product comes before anything is written to dW.
-      let dW = unsafe try contribution(to: weight, operation, settles: false)
+      let dW = unsafe try contribution(to: weight, operation, appliesUpdate: false)
       if dW != nil { openLosses += 1 }
       let chunks = unsafe Chunks(
         x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses,
@@ -157,7 +157,7 @@ package extension TapeCore {
       ? unsafe try allocateGradient(logitsShape, operation)
       : unsafe try allocate(logitsShape.count * type.size, logitsShape, operation)
     if rows == 0 {
-      // No product takes a step that was put off, and it needs the gradient as it is.
+      // No product applies a deferred update, and that needs the gradient as it is.
       unsafe _ = data(chunks.weight)
       unsafe clear(dW, count: V * C)
     }

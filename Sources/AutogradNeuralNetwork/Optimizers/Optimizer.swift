@@ -97,7 +97,7 @@ public struct OptimizerMoment<Scalar: TensorScalar> {
     switch storage {
     case .tensor(let tensor): return body(tensor.elements.span)
     case .block(let block, let parameter):
-      parameter.settle()
+      parameter.applyDeferredUpdate()
       // INVARIANT: the block is kept alive by this value and has an element for each of the shape's.
       return unsafe body(
         Span(

@@ -1,18 +1,53 @@
 public import AutogradEngine
-internal import CAutogradKernels
+package import CAutogradKernels
 public import AutogradKernels
 
-/// Gradient descent, with momentum if wanted.
+/// Gradient descent's rule.
 ///
-/// Formula, with g the scaled gradient plus decay·w: without momentum w ← w − rate·g; with it v ← μv + g (v = g in
-/// the first step) and w ← w − rate·v, or with Nesterov's look ahead w ← w − rate·(g + μv). Equal to PyTorch's `SGD`.
+/// Formula, with g the scaled gradient plus decay·w: w ← w − rate·g. Equal to PyTorch's `SGD`.
 ///
-/// - Complexity: a step reads two to three and writes one to two numbers per parameter.
-public final class SGD<Scalar: TensorScalar>: Optimizer {
+/// - Complexity: a step reads two numbers and writes one per parameter.
+public struct DescentRule<Scalar: TensorScalar>: KernelRule {
+  public init() {}
+
+  public var stateNames: [String] { [] }
+
+  public func update(_ piece: inout UpdatePiece<Scalar>, _ step: UpdateStep) { piece.run(self, step) }
+
+  package var kernel: ck_update_kind { CK_UPDATE_DESCENT }
+
+  package func coefficients(step: Int) -> InlineArray<8, Double> { InlineArray(repeating: 0) }
+}
+
+/// Gradient descent's rule with momentum.
+///
+/// Formula, with g the scaled gradient plus decay·w: v ← μv + g (v = g in the first step) and w ← w − rate·v, or with
+/// Nesterov's look ahead w ← w − rate·(g + μv). Equal to PyTorch's `SGD`.
+///
+/// - Complexity: a step reads three and writes two numbers per parameter; memory for one more per parameter.
+public struct MomentumRule<Scalar: TensorScalar>: KernelRule {
+  public var momentum: Double
+  public var nesterov: Bool
+
+  public init(momentum: Double, nesterov: Bool = false) {
+    self.momentum = momentum
+    self.nesterov = nesterov
+  }
+
+  public var stateNames: [String] { ["momentum"] }
+
+  public func update(_ piece: inout UpdatePiece<Scalar>, _ step: UpdateStep) { piece.run(self, step) }
+
+  package var kernel: ck_update_kind { CK_UPDATE_MOMENTUM }
+
+  package func coefficients(step: Int) -> InlineArray<8, Double> { [momentum, nesterov ? 1 : 0, 0, 0, 0, 0, 0, 0] }
+}
+
+/// An optimiser with gradient descent for all its parameters, with momentum if wanted: see `DescentRule` and
+/// `MomentumRule`.
+public final class SGD<Scalar: TensorScalar>: RuleOptimizer<Scalar> {
   public let momentum: Double
   public let nesterov: Bool
-  public private(set) var stepCount = 0
-  private let pieces: ParameterPieces<Scalar>
 
   /// - Parameter groups: Parameters with their weight decay. Frozen ones are left out for good.
   public init(
@@ -20,32 +55,8 @@ public final class SGD<Scalar: TensorScalar>: Optimizer {
   ) {
     self.momentum = momentum
     self.nesterov = nesterov
-    pieces = ParameterPieces(groups, momentNames: momentum == 0 ? [] : ["momentum"], backend: backend)
-  }
-
-  public func gradientNorm() -> Double { pieces.gradientNorm() }
-
-  public var memory: OptimizerMemory { pieces.memory }
-
-  public func reserve() -> Bool { pieces.reserve() }
-
-  public func step(learningRate: Double, gradientScale: Double) {
-    pieces.refreshGradients()
-    stepCount += 1
-    // INVARIANT: the arguments point at the pieces that `run` hands out, and are used only during the call.
-    unsafe pieces.run { pieces in
-      unsafe ck_sgd(
-        pieces: pieces, learning_rate: learningRate, momentum: momentum, gradient_scale: gradientScale,
-        nesterov: nesterov ? 1 : 0, first_step: stepCount == 1 ? 1 : 0)
-    }
-  }
-
-  public var state: OptimizerState<Scalar> { pieces.state(stepCount: stepCount) }
-
-  public var moments: [OptimizerMoment<Scalar>] { pieces.list }
-
-  public func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError) {
-    try pieces.restore(state)
-    stepCount = state.stepCount
+    let rule: any UpdateRule<Scalar> =
+      momentum == 0 ? DescentRule<Scalar>() : MomentumRule<Scalar>(momentum: momentum, nesterov: nesterov)
+    super.init([Part(rule, groups)], backend: backend)
   }
 }

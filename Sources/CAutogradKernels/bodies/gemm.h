@@ -281,16 +281,18 @@ INLINE void multiply_tile(const ck_gemm *g, const REAL *a, const REAL *b, ck_ind
 INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? count : most; }
 
 // Rows of A or columns of B, as they lie in memory.
-typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; const ck_adam *update; } source;
+typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; const ck_rule *update; } source;
 
-// Weights that take a step when they are packed: a quarter of the tiles asks for the weights, one for their gradient,
-// and two for the moments, each for `rows` rows. A tile takes as many steps as a row has elements to pack, or pairs.
+// Weights whose deferred update is applied as they are packed: each tile asks for one of their arrays, in turns the
+// values, the gradient and each of the rule's states, for `rows` rows. A tile takes as many steps as a row has elements
+// to pack, or pairs.
 INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls, const REAL *nothing) {
   const ck_piece *parameter = next->update->pieces;
-  const REAL *const arrays[] = {parameter->value, parameter->gradient, parameter->moment1, parameter->moment2};
-  const ck_index rows = (4 * next->count + calls - 1) / calls, first = call / 4 * rows;
-  if (calls < 4 || rows > LINE || first >= next->count) return without_gaps(nothing, 0);
-  const REAL *at = arrays[call % 4] + index_in(next->update, next->start + first * next->stride);
+  const ck_index arrays = 2 + next->update->state_count, array = call % arrays;
+  const ck_index rows = (arrays * next->count + calls - 1) / calls, first = call / arrays * rows;
+  if (calls < arrays || rows > LINE || first >= next->count) return without_gaps(nothing, 0);
+  const REAL *start = array == 0 ? parameter->value : array == 1 ? parameter->gradient : parameter->states[array - 2];
+  const REAL *at = start + index_in(next->update, next->start + first * next->stride);
   return (stream){at, rows * STEP, next->k, next->stride - next->k};
 }
 
@@ -372,7 +374,8 @@ static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) 
   REAL *own;
   const REAL *common = common_panels(g, half, panels, width, scratch, &own);
   if (g->update) {
-    update_rows(g->update, (const REAL *)g->own.start + first * g->own.stride, g->own.stride, count, g->k);
+    const ck_index at = index_in(g->update, (const REAL *)g->own.start + first * g->own.stride);
+    g->update->update(g->update, g->update->pieces, at, g->own.stride, count, g->k, NULL);
   }
   pack_operand(own, &g->own, first, count, g->owns_columns, g->k, g->rounds);
   if (g->owns_columns) multiply_panels(g, 1, own, first, count, common, panels, passing, &next);

@@ -115,8 +115,7 @@ static void embedding(const void *arguments, ck_index begin, ck_index end, void 
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *entry = (const REAL *)g.table + g.tokens[row] * g.columns;
     if (g.update) {
-      const adam_rule rule = adam_rule_of(g.update, g.update->pieces);
-      adam_run(&rule, g.update->pieces, index_in(g.update, entry), g.columns, y, 0);
+      g.update->update(g.update, g.update->pieces, index_in(g.update, entry), 0, 1, g.columns, y);
     } else {
       memcpy(y, entry, (size_t)g.columns * sizeof(REAL));
     }

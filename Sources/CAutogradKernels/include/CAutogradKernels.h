@@ -158,9 +158,9 @@ typedef struct ck_layer_norm_backward {
   const void *reciprocal_deviation; ck_index rows; ck_index columns; int accumulate;
 } ck_layer_norm_backward;
 
-/// y[row] = table[tokens[row]], after `update` if there is one, which the table itself does not take: see ck_gemm.
+/// y[row] = table[tokens[row]], after `update` if there is one, which the table itself waits for: see ck_gemm.
 typedef struct ck_embedding {
-  void *y; const void *table; const int32_t *tokens; ck_index columns; const struct ck_adam *update;
+  void *y; const void *table; const int32_t *tokens; ck_index columns; const struct ck_rule *update;
 } ck_embedding;
 
 /// dtable[tokens[row]] += dy[row], rows ascending. Unit: a block of 64 columns.
@@ -230,8 +230,8 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 /// multiplies over the first, the others over the second; `rotation` parts further on the same units find other rows
 /// (columns). So two regions add up both halves everywhere, and a thread meets only one of them.
 ///
-/// With an `update` the own operand is a parameter that has yet to take a step of Adam: its rows take it as they are
-/// packed, so each must be packed once. The first of the pieces is the beginning of all the parameter's arrays; the others
+/// With an `update` the own operand is a parameter with a deferred update: its rows are updated as they are packed, so
+/// each must be packed once. The first of the rule's pieces is the beginning of all the parameter's arrays; the others
 /// follow it in memory, under the same rule.
 ///
 /// `scratch` begins with 64 bytes that are zero before the first unit of a product; then come the copy, if any, and
@@ -248,7 +248,7 @@ typedef struct ck_gemm {
   void *c; ck_index c_stride; ck_index k; ck_index first_half;
   ck_index own_per_tile; ck_index tiles_per_part; ck_index parts; ck_index part_multiple; ck_index rotation;
   ck_onto onto; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
-  const struct ck_adam *update;
+  const struct ck_rule *update;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -270,26 +270,45 @@ typedef struct ck_attention_backward {
 // ---------------------------------------------------------------------------------------------------------
 // Optimiser. Parameters are cut into pieces, in order; a unit is one piece.
 
-/// `rate_factor` multiplies the learning rate. SGD keeps its momentum in moment1.
+enum { CK_MAX_STATES = 4, CK_MAX_COEFFICIENTS = 8 };
+
+/// `rate_factor` multiplies the learning rate; `states` are what the rule keeps for each element, NULL behind the last.
 typedef struct ck_piece {
-  void *value; void *gradient; void *moment1; void *moment2; ck_index count;
+  void *value; void *gradient; void *states[CK_MAX_STATES]; ck_index count;
   double weight_decay; double rate_factor;
 } ck_piece;
 
 /// sums[piece] = Σ gradient², in double.
 typedef struct ck_norm { const ck_piece *pieces; double *sums; } ck_norm;
 
-/// Adam with bias corrections; the gradient is multiplied by `gradient_scale` first. Weight decay shrinks the
-/// weights beside it, or is added to the gradient where `coupled_decay`.
-typedef struct ck_adam {
-  const ck_piece *pieces; double learning_rate, beta1, beta2, epsilon, correction1, correction2, gradient_scale;
-  int coupled_decay;
-} ck_adam;
+struct ck_rule;
 
-/// Gradient descent with momentum, Nesterov's where `nesterov`; the first step fills the momentum.
-typedef struct ck_sgd {
-  const ck_piece *pieces; double learning_rate, momentum, gradient_scale; int nesterov; int first_step;
-} ck_sgd;
+/// Updates `rows` runs of `columns` neighbouring elements of a parameter, `stride` apart, from element `first` of the
+/// piece on; they may lie behind its end, in the pieces that follow. Where `target` is not NULL, the new values go there,
+/// one run behind the other, and piece and states stay as they are. The result for an element depends on nothing but what
+/// the arrays hold for it and on the rule.
+typedef void (*ck_update)(const struct ck_rule *rule, const ck_piece *piece, ck_index first, ck_index stride,
+                          ck_index rows, ck_index columns, void *target);
+
+/// An optimiser's rule in one step: the function for it, of the pieces' type, and what that reads. `step` is counted from
+/// 1. Every gradient is multiplied by `gradient_scale` first. `context` belongs to the function. Nobody but it knows the
+/// formula. As a kernel's arguments: unit: one piece.
+typedef struct ck_rule {
+  const ck_piece *pieces; ck_update update; const void *context; ck_index state_count, step;
+  double learning_rate, gradient_scale, coefficients[CK_MAX_COEFFICIENTS];
+} ck_rule;
+
+/// The rules that are written as vector code; one file in `bodies/` for each.
+///
+/// Adam: with bias corrections, which are 1 − βᵗ. Weight decay shrinks the weights, or is added to the gradient where
+/// `coupled_decay` is not 0. Descent: no states, weight decay is added to the gradient. Momentum: the same with one state,
+/// which the first step fills; Nesterov's where `nesterov` is not 0.
+typedef enum ck_update_kind { CK_UPDATE_ADAM, CK_UPDATE_DESCENT, CK_UPDATE_MOMENTUM, CK_UPDATE_KINDS } ck_update_kind;
+
+enum ck_adam_coefficient {
+  CK_ADAM_BETA1, CK_ADAM_BETA2, CK_ADAM_EPSILON, CK_ADAM_CORRECTION1, CK_ADAM_CORRECTION2, CK_ADAM_COUPLED_DECAY,
+};
+enum ck_momentum_coefficient { CK_MOMENTUM_MOMENTUM, CK_MOMENTUM_NESTEROV };
 
 // ---------------------------------------------------------------------------------------------------------
 
@@ -302,13 +321,17 @@ typedef struct ck_table {
   ck_function clip, clip_backward, strided_write, extremum, extremum_backward;
   ck_function log_softmax, log_softmax_backward, log_sum_exp, log_sum_exp_backward;
   ck_function gather, gather_backward, pair_loss, pair_loss_backward;
-  ck_function gemm_pack, gemm, attention, attention_backward, norm, adam, sgd;
+  ck_function gemm_pack, gemm, attention, attention_backward, norm, update;
+  ck_update updates[CK_UPDATE_KINDS];
 } ck_table;
 
 typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;
 
 /// The widest set that this CPU and operating system run.
 ck_instruction_set ck_widest_instruction_set(void);
+
+/// The vector code of a rule.
+static inline ck_update ck_update_of(const ck_table *table, ck_update_kind kind) { return table->updates[kind]; }
 
 /// The functions of one instruction set for float (element_size 4) or double (8); NULL where not compiled in.
 const ck_table *ck_table_for(ck_instruction_set set, int element_size);

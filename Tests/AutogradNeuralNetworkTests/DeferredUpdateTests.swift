@@ -6,10 +6,10 @@ import AutogradNeuralNetwork
 import AutogradTestSupport
 import Testing
 
-/// Adam puts the step of a large weight off until a product reads it. That must not be seen.
-@Suite("Steps put off") struct PostponedStepTests {
+/// The update of a large weight is deferred until a product reads it. That must not be seen.
+@Suite("Deferred updates") struct DeferredUpdateTests {
   /// A table that is read by rows and, as a classifier, by a product, and two weights between; few rows, so that
-  /// products take the weights' steps. `inner` is longer than what a product packs at a time.
+  /// products apply the weights' updates. `inner` is longer than what a product packs at a time.
   private final class Network: Module {
     let table: Parameter<Float>
     let up: Parameter<Float>
@@ -66,7 +66,7 @@ import Testing
       }
     }
 
-    /// - Parameter looks: Called after each step, when some weights wait for it.
+    /// - Parameter looks: Called after each step, when the updates of some weights are deferred.
     func train(steps: Int, _ looks: () -> Void = {}) -> [Float] {
       (0..<steps).map { step in
         let loss = train(step)
@@ -81,8 +81,8 @@ import Testing
         + optimizer.state.tensors.map { $0.tensor.elements.map(\.bitPattern) }
     }
 
-    /// The weights whose last step waits.
-    var waiting: [String] { network.parameters.filter(\.parameter.core.awaitsStep).map(\.path) }
+    /// The weights whose last update is deferred.
+    var waiting: [String] { network.parameters.filter(\.parameter.core.awaitsUpdate).map(\.path) }
   }
 
   @Test(
@@ -114,7 +114,7 @@ import Testing
     #expect(unsafe gradient[0] == run.network.down.gradient.elements[0])
   }
 
-  @Test("a reshaped variable shares a parameter's memory, and shows a step that is taken while it lives")
+  @Test("a reshaped variable shares a parameter's memory, and shows an update that is applied while it lives")
   func reshaped() {
     let run = Run()
     _ = run.train(steps: 2)
@@ -127,14 +127,14 @@ import Testing
     }
   }
 
-  @Test("an optimiser that ends has its steps taken, and lets go of its moments")
+  @Test("an optimiser that ends has its updates applied, and lets go of its moments")
   func ended() {
     let network = {
       let run = Run()
       _ = run.train(steps: 2)
       return run.network
     }()
-    #expect(!network.parameters.contains { $0.parameter.core.awaitsStep })
+    #expect(!network.parameters.contains { $0.parameter.core.awaitsUpdate })
   }
 
   @Test("a moment that was asked for before a step shows that step")
@@ -186,7 +186,7 @@ import Testing
     #expect(late == prompt)
   }
 
-  @Test("a step that waits keeps neither model nor optimiser alive")
+  @Test("a deferred update keeps neither model nor optimiser alive")
   func released() {
     weak var network: Network?
     weak var optimizer: Adam<Float>?
@@ -206,14 +206,14 @@ import Testing
     #expect(!left.up.array.contains { !$0.isFinite })
   }
 
-  @Test("many rows: products read the weights more than once, and no step waits")
+  @Test("many rows: products read the weights more than once, and no update is deferred")
   func manyRows() {
     let run = Run(rows: 3000)
     _ = run.train(steps: 2)
     #expect(run.waiting == [])
   }
 
-  @Test("steps that wait allocate no more than others", .enabled(if: ctest_counts_allocations() != 0))
+  @Test("deferred updates allocate no more than others", .enabled(if: ctest_counts_allocations() != 0))
   func allocations() {
     let counts = [6, 3000].map { rows in
       let run = Run(rows: rows)
@@ -225,7 +225,7 @@ import Testing
     #expect(counts[0] <= counts[1])
   }
 
-  @Test("threads that read a model at once: one takes the step, the others wait for it")
+  @Test("threads that read a model at once: one applies the update, the others wait for it")
   func readers() async {
     let expected = { () -> [Float] in
       let run = Run()
