@@ -23,6 +23,7 @@ public final class FileLock: Sendable {
   /// Takes the lock, or tells at once who has it.
   public static func take(_ path: String) throws(FileError) -> Attempt {
     let file = try Descriptor(path, O_RDWR | O_CREAT, for: .lock)
+    guard try file.status(path, for: .lock).isRegular else { throw .notRegular(.lock, path: path) }
     while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
       if errno == EWOULDBLOCK {
         var bytes: [UInt8] = []

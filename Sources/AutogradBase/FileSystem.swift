@@ -42,6 +42,36 @@ public protocol FileSystem: Sendable {
 
   /// Opens a file for lines to be added at its end, and makes it when it is missing.
   func openForAppending(_ path: String) throws(FileError) -> AppendFile
+
+  /// Tells where bytes for a path are to go, so that nothing but a plain file is ever replaced.
+  ///
+  /// - Throws: Where there is a folder, a socket, a disk, or a symbolic link that leads nowhere.
+  func destination(of path: String) throws(FileError) -> WriteDestination
+
+  /// Writes pieces, one after another, into a stream that is there; waits where its reader is behind.
+  func writeInto(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError)
+}
+
+/// Where bytes for a path go.
+public enum WriteDestination: Sendable, Equatable {
+  /// A plain file, at this path once symbolic links are followed, or nothing yet.
+  case file(path: String)
+  /// What takes bytes as they come and cannot be replaced: a terminal, `/dev/null`, a pipe, or the file that standard
+  /// output or standard error goes to.
+  case stream
+}
+
+extension FileSystem {
+  /// Unless a file system knows better, there are plain files and folders.
+  public func destination(of path: String) throws(FileError) -> WriteDestination {
+    if isDirectory(path) { throw .isDirectory(.write, path: path) }
+    return .file(path: path)
+  }
+
+  /// Unless a file system knows better, there are no streams.
+  public func writeInto(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
+    throw .notRegular(.write, path: path)
+  }
 }
 
 extension FileSystem {
@@ -62,9 +92,10 @@ extension FileSystem {
     do throws(FileError) {
       try makeDirectory(path)
     } catch {
-      // Somebody else may have made it meanwhile.
-      if case .alreadyExists = error, isDirectory(path) { return }
-      throw error
+      guard case .alreadyExists = error else { throw error }
+      // Somebody else may have made it meanwhile; what is there and cannot be reached is a link.
+      if isDirectory(path) { return }
+      throw .brokenLink(.createFolder, path: path)
     }
     try sync(parent)
   }
@@ -85,11 +116,12 @@ extension FileSystem {
   /// Replaces a file so that every reader, at any moment and after any crash, finds the old bytes or the new.
   ///
   /// Writes a temporary file in the same folder, syncs it, renames it and syncs the folder. A symbolic link
-  /// is replaced, not followed; the new file has a new file's mode. Killed in between, it leaves a file
-  /// `.autograd-N.tmp`, which nothing reads.
+  /// stays, and what it points to is replaced; the new file has a new file's mode. Killed in between, it leaves a
+  /// file `.autograd-N.tmp`, which nothing reads. A stream, such as `/dev/null` or a pipe, is written into.
   ///
-  /// - Throws: The first failure; the temporary file is removed. When the last sync fails the new bytes are
-  ///   already in place, but may not survive a power loss.
+  /// - Throws: The first failure, of this path; the temporary file is removed. When the last sync fails the new bytes
+  ///   are already in place, but may not survive a power loss. Folders, sockets, disks and links that lead nowhere are
+  ///   errors at once.
   public func writeAtomically(_ bytes: [UInt8], to path: String) throws(FileError) {
     try writeAtomically(to: path, pieces: CollectionOfOne(bytes))
   }
@@ -97,6 +129,18 @@ extension FileSystem {
   /// As `writeAtomically(_:to:)`, for a file made of pieces, one after another.
   public func writeAtomically(to path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
     try checkPath(path)
+    switch try destination(of: path) {
+    case .stream: try writeInto(path, pieces: pieces)
+    case .file(let place):
+      do throws(FileError) {
+        try replace(place, pieces)
+      } catch {
+        throw error.of(path)
+      }
+    }
+  }
+
+  private func replace(_ path: String, _ pieces: some Sequence<[UInt8]>) throws(FileError) {
     let folder = parentDirectory(of: path)
     let temporary = try createTemporary(pieces, in: folder)
     do throws(FileError) {
@@ -107,6 +151,21 @@ extension FileSystem {
       throw error
     }
     try sync(folder)
+  }
+
+  /// Finds out, as far as that can be known before, that `writeAtomically` to a path will succeed: for what is written
+  /// at the end of hours. Leaves nothing behind.
+  ///
+  /// - Throws: What `writeAtomically` would. Whether a pipe has a reader, and how much room a disk has, is not asked.
+  public func requireWritable(_ path: String) throws(FileError) {
+    try checkPath(path)
+    guard case .file(let place) = try destination(of: path) else { return }
+    do throws(FileError) {
+      let temporary = try createTemporary(EmptyCollection(), in: parentDirectory(of: place))
+      try? remove(temporary)
+    } catch {
+      throw error.of(path)
+    }
   }
 
   /// Removes the temporary files that writers left which were killed. None may be at work in the folder.
@@ -129,6 +188,7 @@ extension FileSystem {
         try create(path, pieces: pieces)
         return path
       } catch {
+        if case .notFound = error { throw .noFolder(.write, path: path) }
         guard case .alreadyExists = error, number < 10_000 else { throw error }
         number += 1
       }

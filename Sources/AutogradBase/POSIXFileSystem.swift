@@ -115,11 +115,44 @@ public struct POSIXFileSystem: FileSystem {
     status(path)?.isDirectory ?? false
   }
 
+  public func destination(of path: String) throws(FileError) -> WriteDestination {
+    try checkPath(path)
+    guard let own = linkStatus(path) else {
+      // Nothing is there, or not to be seen: then the system says why.
+      if errno == ENOENT { return .file(path: path) }
+      throw fileError(errno, .write, path)
+    }
+    guard let status = own.isLink ? status(path) : own else {
+      if errno == ENOENT { throw .brokenLink(.write, path: path) }
+      throw fileError(errno, .write, path)
+    }
+    if status.isDirectory { throw .isDirectory(.write, path: path) }
+    if status.isCharacterDevice || status.isPipe { return .stream }
+    guard status.isRegular else { throw .notRegular(.write, path: path) }
+    // Replaced, it would take what is yet to be said with it.
+    if status.isOpen(as: 1) || status.isOpen(as: 2) { return .stream }
+    return .file(path: own.isLink ? absolutePath(path) ?? path : path)
+  }
+
+  public func writeInto(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
+    let file = try Descriptor(path, O_WRONLY | O_APPEND, for: .write)
+    for piece in pieces where file.writeAll(piece.span, waits: true) < piece.count {
+      throw fileError(errno, .write, path)
+    }
+  }
+
   private func status(_ path: String) -> stat? {
     guard !path.isEmpty, !path.utf8.contains(0) else { return nil }
     var result = stat()
     // INVARIANT: path and structure live for the duration of the call; only this call writes the structure.
     return unsafe stat(path, &result) == 0 ? result : nil
+  }
+
+  /// As `status`, of a symbolic link itself; `errno` says why where it is nil.
+  private func linkStatus(_ path: String) -> stat? {
+    var result = stat()
+    // INVARIANT: as in `status`.
+    return unsafe lstat(path, &result) == 0 ? result : nil
   }
 }
 

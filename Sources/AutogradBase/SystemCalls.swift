@@ -22,8 +22,18 @@ func fileError(_ number: Int32, _ operation: FileOperation, _ path: String) -> F
   case EEXIST: return .alreadyExists(operation, path: path)
   case ENOTEMPTY: return .notEmpty(operation, path: path)
   case EACCES, EPERM: return .permissionDenied(operation, path: path)
+  case EROFS: return .readOnly(operation, path: path)
+  case ELOOP: return .linkLoop(operation, path: path)
+  case ENAMETOOLONG: return .nameTooLong(operation, path: path)
   case ENOSPC, EDQUOT: return .noSpace(operation, path: path)
   default: return .io(operation, path: path, errorNumber: number)
+  }
+}
+
+extension FileError {
+  /// Says what an error number of the system means for a path.
+  package init(errorNumber: Int32, _ operation: FileOperation, path: String) {
+    self = fileError(errorNumber, operation, path)
   }
 }
 
@@ -42,7 +52,7 @@ struct Descriptor: ~Copyable {
     var result: Int32
     repeat {
       // INVARIANT: the string lives for the duration of the call and ends with a zero byte.
-      result = unsafe open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o666)
+      result = unsafe open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666)
     } while result < 0 && errno == EINTR
     guard result >= 0 else { throw fileError(errno, operation, path) }
     number = result
@@ -69,23 +79,9 @@ struct Descriptor: ~Copyable {
 
   /// Writes all bytes, however many calls that takes.
   ///
+  /// - Parameter waits: Whether to wait where the reader of a pipe or terminal is behind.
   /// - Returns: How many were written: fewer than `bytes.count` only after a failure that `errno` names.
-  func writeAll(_ bytes: Span<UInt8>) -> Int {
-    // INVARIANT: the buffer is only read, and only during this call; `written` never exceeds its count.
-    unsafe bytes.withUnsafeBufferPointer { buffer in
-      var written = 0
-      while written < buffer.count {
-        // A buffer that is not empty has a base address.
-        let result = unsafe write(number, buffer.baseAddress! + written, buffer.count - written)
-        if result > 0 {
-          written += result
-        } else if result == 0 || errno != EINTR {
-          break
-        }
-      }
-      return written
-    }
-  }
+  func writeAll(_ bytes: Span<UInt8>, waits: Bool = false) -> Int { writeBytes(bytes, to: number, waits: waits) }
 
   /// Reads until the room is full or the file ends.
   ///
@@ -141,9 +137,53 @@ struct Descriptor: ~Copyable {
   }
 }
 
+/// Writes all bytes to an open file, however many calls that takes.
+///
+/// - Parameter waits: Whether to wait until a file that does not block takes more.
+/// - Returns: How many were written: fewer than `bytes.count` only after a failure that `errno` names.
+func writeBytes(_ bytes: Span<UInt8>, to descriptor: Int32, waits: Bool) -> Int {
+  // INVARIANT: the buffer is only read, and only during this call; `written` never exceeds its count.
+  unsafe bytes.withUnsafeBufferPointer { buffer in
+    var written = 0
+    while written < buffer.count {
+      // A buffer that is not empty has a base address.
+      let result = unsafe write(descriptor, buffer.baseAddress! + written, buffer.count - written)
+      if result > 0 {
+        written += result
+      } else if result == 0 || !canTryAgain(descriptor, Int16(POLLOUT), waits: waits) {
+        break
+      }
+    }
+    return written
+  }
+}
+
+/// After a call that failed: whether to make it once more. Waits where the file does not block and is not ready.
+///
+/// - Returns: False where `errno` names a failure that stays.
+func canTryAgain(_ descriptor: Int32, _ events: Int16, waits: Bool) -> Bool {
+  if errno == EINTR { return true }
+  guard waits, errno == EAGAIN || errno == EWOULDBLOCK else { return false }
+  var waited = pollfd(fd: descriptor, events: events, revents: 0)
+  // INVARIANT: the one structure lives during the call, and only the call writes it.
+  while unsafe poll(&waited, 1, -1) < 0 {
+    if errno != EINTR { return false }
+  }
+  return true
+}
+
 extension stat {
   var kind: mode_t { st_mode & mode_t(S_IFMT) }
   var isDirectory: Bool { kind == mode_t(S_IFDIR) }
   var isRegular: Bool { kind == mode_t(S_IFREG) }
   var isCharacterDevice: Bool { kind == mode_t(S_IFCHR) }
+  var isPipe: Bool { kind == mode_t(S_IFIFO) }
+  var isLink: Bool { kind == mode_t(S_IFLNK) }
+
+  /// Whether it is the file that an open descriptor has.
+  func isOpen(as descriptor: Int32) -> Bool {
+    var other = stat()
+    // INVARIANT: the structure is initialised and written by nobody else during the call.
+    return unsafe fstat(descriptor, &other) == 0 && other.st_dev == st_dev && other.st_ino == st_ino
+  }
 }

@@ -120,7 +120,7 @@ struct POSIXFileSystemTests {
       try disk.create(path, [1])
       #expect(throws: FileError.alreadyExists(.write, path: path)) { try disk.create(path, [2]) }
       #expect(try disk.read(path, byteLimit: 9) == [1])
-      #expect(throws: FileError.isDirectory(.rename, path: folder + "/d")) {
+      #expect(throws: FileError.isDirectory(.write, path: folder + "/d")) {
         try disk.createDirectory(folder + "/d")
         try disk.writeAtomically([3], to: folder + "/d")
       }
@@ -141,7 +141,8 @@ struct POSIXFileSystemTests {
       .notRegular(.read, path: "p.txt"), .alreadyExists(.write, path: "p.txt"),
       .permissionDenied(.append, path: "p.txt"), .noSpace(.write, path: "p.txt"),
       .tooLarge(path: "p.txt", byteCount: 3, byteLimit: 2), .invalidPath(path: "p.txt"),
-      .io(.sync, path: "p.txt", errorNumber: EIO),
+      .io(.sync, path: "p.txt", errorNumber: EIO), .readOnly(.write, path: "p.txt"), .noFolder(.write, path: "p.txt"),
+      .brokenLink(.write, path: "p.txt"), .linkLoop(.read, path: "p.txt"), .nameTooLong(.read, path: "p.txt"),
     ]
     for error in errors {
       #expect(error.path == "p.txt")

@@ -1,0 +1,91 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Standard output or standard error, unbuffered: what was written is out. A stream that does not block is waited for.
+package enum StandardStream: Int32, Sendable {
+  case output = 1
+  case error = 2
+
+  /// - Returns: The system's error number where not all could be written; nil where it was.
+  package func write(_ bytes: Span<UInt8>) -> Int32? {
+    writeBytes(bytes, to: rawValue, waits: true) == bytes.count ? nil : errno
+  }
+
+  /// Columns of the terminal that it is; nil where it is none, or does not tell.
+  package var columns: Int? {
+    var size = winsize()
+    // INVARIANT: the call writes one structure of this type, which lives during the call.
+    guard unsafe ioctl(rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+}
+
+/// Standard input as bytes, which nothing repairs: to its end, or line by line.
+package struct StandardInput {
+  private var read: [UInt8] = []
+  private var hasEnded = false
+
+  package init() {}
+
+  /// Everything that is left.
+  ///
+  /// - Throws: `tooLarge` above `byteLimit` bytes.
+  package mutating func all(byteLimit: Int) throws(FileError) -> [UInt8] {
+    while !hasEnded {
+      guard read.count <= byteLimit else {
+        throw .tooLarge(path: "standard input", byteCount: read.count, byteLimit: byteLimit)
+      }
+      try readMore()
+    }
+    defer { read = [] }
+    return read
+  }
+
+  /// The next line without its end; nil after the last.
+  package mutating func line() throws(FileError) -> [UInt8]? {
+    var searched = 0
+    while true {
+      if let end = read[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+        defer { read.removeFirst(end + 1) }
+        return Array(read[..<end])
+      }
+      if hasEnded {
+        defer { read = [] }
+        return read.isEmpty ? nil : read
+      }
+      searched = read.count
+      try readMore()
+    }
+  }
+
+  private mutating func readMore() throws(FileError) {
+    var count = -1
+    read.append(addingCapacity: 1 << 16) { room in
+      // INVARIANT: only bytes behind the initialised ones are written, never beyond the buffer; the count follows them.
+      unsafe room.withUnsafeMutableBufferPointer { buffer, initializedCount in
+        repeat {
+          count = unsafe Self.readBytes(0, buffer.baseAddress! + initializedCount, buffer.count - initializedCount)
+        } while count < 0 && canTryAgain(0, Int16(POLLIN), waits: true)
+        initializedCount += max(0, count)
+      }
+    }
+    if count < 0 { throw fileError(errno, .read, "standard input") }
+    hasEnded = count == 0
+  }
+
+  // Under a name that the property does not hide.
+  private static func readBytes(_ descriptor: Int32, _ room: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    #if canImport(Glibc)
+      unsafe Glibc.read(descriptor, room, count)
+    #elseif canImport(Darwin)
+      unsafe Darwin.read(descriptor, room, count)
+    #else
+      unsafe Musl.read(descriptor, room, count)
+    #endif
+  }
+}
