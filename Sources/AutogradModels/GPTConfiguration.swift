@@ -52,7 +52,7 @@ public struct GPTConfiguration: Sendable, Equatable {
     if channelCount % headCount != 0 {
       return "\(channelCount) channels do not divide into \(headCount) heads; make --n-embd a multiple of --n-head"
     }
-    if !(dropout >= 0 && dropout < 1) { return "dropout must lie between 0 and 1, got \(dropout)" }
+    if !(dropout >= 0 && dropout < 1) { return "dropout must be at least 0 and below 1, got \(dropout)" }
     return nil
   }
 }

@@ -13,6 +13,8 @@ public enum LanguageModelError: Error, Sendable {
   case configuration(path: String, String)
   /// The weights do not fit the configuration: every tensor that is missing, unexpected or of another shape.
   case weights(path: String, [String])
+  /// Weights are NaN or infinite: the first number of each such tensor.
+  case nonFiniteWeights(path: String, [String])
   case text(TextError)
 }
 
@@ -27,6 +29,8 @@ extension LanguageModelError: CustomStringConvertible {
     case .configuration(let path, let problem): "\(path): \(problem)"
     case .weights(let path, let problems):
       "\(path): the weights do not fit config.json: \(problems.joined(separator: "; "))"
+    case .nonFiniteWeights(let path, let places):
+      "\(path): not all weights are finite numbers: \(places.joined(separator: "; ")); take a file from before that"
     case .text(let error): "\(error)"
     }
   }

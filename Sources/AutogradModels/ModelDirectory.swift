@@ -202,18 +202,18 @@ public struct ModelDirectory: Sendable {
     into model: GPT<Float>, from contents: SafetensorsFile, writing: Bool = true
   ) throws(LanguageModelError) {
     let path = file("model.safetensors")
-    var problems = mismatches(model, contents)
+    let problems = mismatches(model, contents)
+    if !problems.isEmpty { throw .weights(path: path, problems) }
+    var places: [String] = []
     do throws(SafetensorsError) {
-      if problems.isEmpty {
-        for named in model.parameters {
-          guard let (index, value) = try set(named, from: contents, writing: writing) else { continue }
-          problems.append("\(named.path) holds \(value) at index \(index)")
-        }
+      for named in model.parameters {
+        guard let (index, value) = try set(named, from: contents, writing: writing) else { continue }
+        places.append("\(named.path) holds \(value) at index \(index)")
       }
     } catch {
       throw .safetensors(path: path, error)
     }
-    if !problems.isEmpty { throw .weights(path: path, problems) }
+    if !places.isEmpty { throw .nonFiniteWeights(path: path, places) }
   }
 
   /// Reads a parameter in pieces of about a million numbers, so that a model never stands in memory twice.

@@ -2,7 +2,7 @@ public import AutogradBase
 
 /// Reads a text file as bytes that are valid UTF-8 and at least one.
 ///
-/// Nothing is changed: line ends and a byte order mark stay as they are.
+/// A byte order mark at the beginning is no part of the text and is left out; line ends stay as they are.
 ///
 /// - Parameter byteLimit: Larger files are refused before they are read; 4 GiB unless told.
 /// - Throws: `TextError`, with the path in every sentence: a file that is missing, a folder, a FIFO, too
@@ -17,8 +17,27 @@ public func loadText(
   } catch {
     throw .file(error)
   }
-  try requireText(bytes, path: path)
-  return bytes
+  return try text(of: bytes, path: path)
+}
+
+/// The text that bytes from outside hold: without the byte order mark that some editors put in front.
+///
+/// - Parameter path: What the bytes come from, for the sentence.
+/// - Throws: Unless they are valid UTF-8, and at least one character.
+package func text(of bytes: [UInt8], path: String) throws(TextError) -> [UInt8] {
+  let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+  guard bytes.starts(with: mark) else {
+    try requireText(bytes, path: path)
+    return bytes
+  }
+  let text = Array(bytes[mark.count...])
+  do throws(TextError) {
+    try requireText(text, path: path)
+  } catch {
+    guard case .invalidUTF8(_, let offset) = error else { throw error }
+    throw .invalidUTF8(path: path, byteOffset: offset + mark.count)
+  }
+  return text
 }
 
 /// Throws unless a file's bytes are a text: valid UTF-8, and at least one.

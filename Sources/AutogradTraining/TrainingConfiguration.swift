@@ -61,7 +61,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
       return "the \(name) must be a number of at least 0, got \(value)"
     }
     for (name, value) in [("beta1", beta1), ("beta2", beta2)] where !(value >= 0 && value < 1) {
-      return "\(name) must lie between 0 and 1, got \(value)"
+      return "\(name) must be at least 0 and below 1, got \(value)"
     }
     return nil
   }

@@ -154,10 +154,20 @@ struct LoadTextTests {
     }
   }
 
-  @Test("gives the bytes as they are")
+  @Test("gives the bytes as they are, but for a byte order mark at the beginning")
   func loading() throws {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     for text in sampleTexts {
-      #expect(try loadText(path: "t.txt", fileSystem: OneFile(bytes: bytes(text))) == bytes(text))
+      let content = bytes(text), expected = content.starts(with: mark) ? Array(content[3...]) : content
+      #expect(try loadText(path: "t.txt", fileSystem: OneFile(bytes: content)) == expected)
+      #expect(try loadText(path: "t.txt", fileSystem: OneFile(bytes: mark + content)) == content)
+      #expect(try loadText(path: "t.txt", fileSystem: OneFile(bytes: [97] + mark + content)) == [97] + mark + content)
+    }
+    #expect(throws: TextError.emptyFile(path: "t.txt")) {
+      try loadText(path: "t.txt", fileSystem: OneFile(bytes: mark))
+    }
+    #expect(throws: TextError.invalidUTF8(path: "t.txt", byteOffset: 4)) {
+      try loadText(path: "t.txt", fileSystem: OneFile(bytes: mark + [97, 0xC3]))
     }
   }
 

@@ -130,7 +130,7 @@ import AutogradTraining
         configuration: configuration)
       Issue.record("accepted beta2 = 1")
     } catch {
-      #expect("\(error)" == "beta2 must lie between 0 and 1, got 1.0")
+      #expect("\(error)" == "beta2 must be at least 0 and below 1, got 1.0")
     }
   }
 
