@@ -132,7 +132,8 @@ let package = Package(
     // What README, docs and manifest say of the tree.
     .testTarget(name: "RepositoryTests", dependencies: ["AutogradCommand"]),
     .testTarget(
-      name: "AutogradCommandTests", dependencies: ["AutogradCommand", "AutogradBase", "AutogradTestSupport"]),
+      name: "AutogradCommandTests",
+      dependencies: ["AutogradCommand", "AutogradKernels", "AutogradText", "AutogradBase", "AutogradTestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CAutogradSystem
+import AutogradBase
 import AutogradKernels
 
 #if canImport(Glibc)
@@ -26,22 +27,63 @@ struct AutogradCommand: ParsableCommand, HasExamples {
   static let examples = ["autograd train", "autograd train --data book.txt --out runs/book"]
 
   static func main() {
-    csystem_open_standard_streams()
-    do {
-      var command = try parseAsRoot(ForeignNames.translated(Array(CommandLine.arguments.dropFirst())))
-      try command.run()
-    } catch {
-      guard exitCode(for: error).isSuccess else { exit(withError: error) }
-      // Help and version come as errors, too.
-      var message = fullMessage(for: error, columns: 100)
-      while message.last == "\n" { message.removeLast() }
-      Console.showLine(message.contains("USAGE:") ? message + "\n\n" + endOfHelp() : message)
+    if csystem_open_standard_streams() & 1 << 1 != 0 { Console.noteClosed() }
+    let status = perform()
+    // What went wrong before is told already, and its code says more.
+    if status == 0, let loss = Console.loss {
+      Console.writeError("error: \(loss)")
+      systemExit(Exit.inputOutput.rawValue)
     }
+    systemExit(status)
+  }
+
+  /// Does what the arguments say.
+  ///
+  /// - Returns: The exit code; what it stands for is told.
+  private static func perform() -> Int32 {
+    var given: [String] = []
+    do {
+      try reportingErrors { given = try ProgramArguments.read() }
+      let arguments = DashedValues.joined(ForeignNames.translated(Array(given.dropFirst())))
+      do {
+        var command = try parseAsRoot(arguments)
+        warnOfInstructionSet()
+        try command.run()
+      } catch {
+        return tell(error, arguments)
+      }
+    } catch {
+      return exitCode(for: error).rawValue
+    }
+    return 0
+  }
+
+  /// Shows help and version, which come as errors, too, and errors of the command line.
+  private static func tell(_ error: any Error, _ arguments: [String]) -> Int32 {
+    let code = exitCode(for: error)
+    var message = fullMessage(for: error, columns: code.isSuccess ? 100 : nil)
+    while message.last == "\n" { message.removeLast() }
+    if code.isSuccess {
+      Console.showLine(message.contains("USAGE:") ? message + "\n\n" + endOfHelp(arguments) : message)
+    } else if !message.isEmpty {
+      Console.writeError(message)
+      if let hint = DashedValues.hint(arguments, message: message) { Console.writeError(hint) }
+    }
+    return code.rawValue
+  }
+
+  /// A name that says nothing here would otherwise be passed over without a word.
+  private static func warnOfInstructionSet() {
+    guard let name = InstructionSet.requested, InstructionSet.preferred.rawValue != name else { return }
+    let known = InstructionSet.available.map(\.rawValue).joined(separator: ", ")
+    Console.writeError(
+      "warning: AUTOGRAD_ISA asks for \(name.quotedForMessage), which does not run here; "
+        + "\(InstructionSet.preferred.rawValue) is used. Set it to one of \(known), or unset it")
   }
 
   /// The examples of the command that the arguments name; where they name none, the exit codes of all of them first.
-  private static func endOfHelp() -> String {
-    let named = CommandLine.arguments.dropFirst().compactMap { argument in
+  private static func endOfHelp(_ arguments: [String]) -> String {
+    let named = arguments.compactMap { argument in
       commands.first { $0.configuration.commandName == argument }
     }
     let lines = ["EXAMPLES:"] + (named.first?.examples ?? examples).map { "  " + $0 }
@@ -53,3 +95,6 @@ struct AutogradCommand: ParsableCommand, HasExamples {
 protocol HasExamples {
   static var examples: [String] { get }
 }
+
+/// Outside of the command, whose own `exit` would hide it.
+private func systemExit(_ code: Int32) -> Never { exit(code) }

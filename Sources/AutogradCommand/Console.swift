@@ -1,3 +1,6 @@
+import AutogradBase
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -6,12 +9,39 @@
   import Darwin
 #endif
 
-/// Standard output and standard error, unbuffered: what is shown is out. A closed pipe or a full disk loses the
-/// text and nothing else.
+/// Standard output and standard error, unbuffered: what is shown is out.
+///
+/// Output that cannot be written, to a full disk or a pipe that nobody reads, stops nothing: it is lost from there on,
+/// and the command that said it ends with a sentence and exit code 5.
 enum Console {
-  static func show(_ text: String) { write(text, to: 1) }
+  static func show(_ text: String) {
+    guard isWritable else { return }
+    if let number = StandardStream.output.write(Array(text.utf8).span) { fail(number) }
+  }
 
-  static func showLine(_ line: String) { write(line + "\n", to: 1) }
+  static func showLine(_ line: String) { show(line + "\n") }
+
+  // MARK: Output that is lost
+
+  /// The system's number of the first error of standard output, once there was one.
+  private static let failure = Mutex<Int32?>(nil)
+
+  static var isWritable: Bool { failure.withLock { $0 == nil } }
+
+  private static func fail(_ number: Int32) { failure.withLock { $0 = $0 ?? number } }
+
+  /// To be called where standard output was closed, and `/dev/null` stands in for it.
+  static func noteClosed() { fail(EBADF) }
+
+  /// What became of output that could not be written; nil where all was. With a closed output all is lost.
+  static var loss: String? {
+    guard let number = failure.withLock({ $0 }) else { return nil }
+    switch number {
+    case EPIPE: return "standard output: nobody reads it any more; what came after that is lost"
+    case EBADF: return "standard output is closed; nothing that was to be shown was"
+    default: return "\(FileError(errorNumber: number, .write, path: "standard output")); what came after that is lost"
+    }
+  }
 
   // MARK: On a terminal
 
@@ -23,36 +53,24 @@ enum Console {
 
   static func bold(_ text: String) -> String { isStyled ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 
-  /// Shows a line in the place of the last live one.
-  static func showLive(_ line: String) { write("\r\u{1B}[K" + line, to: 1) }
+  /// Columns of the terminal as it is now.
+  static var columns: Int { StandardStream.output.columns ?? 80 }
 
-  static func clearLive() { write("\r\u{1B}[K", to: 1) }
+  /// Shows a line in the place of the last live one; it must be narrower than the terminal.
+  ///
+  /// The cursor goes back to its beginning: when the window is made narrower, the terminal may break the line, and the
+  /// next one takes the place of all its pieces.
+  static func showLive(_ line: String) { show(clearing + line + "\r") }
+
+  static func clearLive() { show(clearing) }
+
+  private static let clearing = "\r\u{1B}[J"
 
   private static func environment(_ name: String) -> String? {
     // INVARIANT: getenv yields null or a terminated string, copied before anything could change it.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 
-  static func writeError(_ line: String) { write(line + "\n", to: 2) }
-
-  /// Everything on standard input.
-  static func readAll() -> [UInt8] {
-    var bytes: [UInt8] = []
-    while let line = readLine(strippingNewline: false) { bytes += line.utf8 }
-    return bytes
-  }
-
-  private static func write(_ text: String, to descriptor: Int32) {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      // INVARIANT: the buffer holds rest.count bytes during the call.
-      let written = unsafe rest.withUnsafeBytes { unsafe systemWrite(descriptor, $0.baseAddress, $0.count) }
-      if written > 0 { rest = rest.dropFirst(written) } else if errno != EINTR { return }
-    }
-  }
-}
-
-/// Outside of `Console`, whose own `write` would hide it.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-  unsafe write(descriptor, bytes, count)
+  /// What standard error does not take is lost: there is nowhere else to say so.
+  static func writeError(_ line: String) { _ = StandardStream.error.write(Array((line + "\n").utf8).span) }
 }

@@ -1,3 +1,4 @@
+import AutogradBase
 import AutogradModels
 import AutogradText
 
@@ -16,11 +17,17 @@ struct Conversation {
     self.stops = stops
   }
 
-  mutating func run() {
+  mutating func run() throws {
+    var input = StandardInput()
     Console.showLine("Type a text to continue. /temp X, /topk N, /len N change how; /quit ends.")
-    while true {
+    while Console.isWritable {
       Console.show("> ")
-      guard let line = readLine() else { break }
+      guard let bytes = try input.line() else { break }
+      if let offset = UTF8Sequence.firstInvalidOffset(in: bytes.span) {
+        Console.showLine("\(TextError.invalidUTF8(path: nil, byteOffset: offset))")
+        continue
+      }
+      let line = String(decoding: bytes, as: UTF8.self)
       if line == "/quit" { return }
       if line.hasPrefix("/") { obey(line) } else if !line.isEmpty { answer(line) }
     }
@@ -51,7 +58,7 @@ struct Conversation {
       Console.show(prompt)
       generator.generate(after: tokens, count: length, stream: count, tokenizer: tokenizer, stops: stops) { piece in
         Console.show(piece)
-        return true
+        return Console.isWritable
       }
       Console.showLine("")
       count += 1

@@ -19,10 +19,10 @@ struct DoctorCommand: ParsableCommand, HasExamples {
     var report = Report()
     addInstructionSets(to: &report)
     addThreads(pool.threadCount, to: &report)
-    let scaling = addPeaks(pool, to: &report)
+    let peaks = addPeaks(pool, to: &report)
     addMemory(to: &report)
     report.addLoad(others)
-    let hints = DoctorHints.all(threads: pool.threadCount, scaling: scaling, others: others)
+    let hints = DoctorHints.all(threads: pool.threadCount, peaks: peaks, others: others)
     report.add("hints", .array(hints.map { .string($0) }))
     report.show(json: json)
     if json { return }
@@ -65,10 +65,9 @@ struct DoctorCommand: ParsableCommand, HasExamples {
     report.add("cpu_quota", quota.map { .number($0) } ?? .null)
   }
 
-  /// - Returns: How many times one thread's peak all threads reach together.
-  private func addPeaks(_ pool: ThreadPool, to report: inout Report) -> Double {
+  private func addPeaks(_ pool: ThreadPool, to report: inout Report) -> DoctorHints.Peaks {
     let one = Backend(pool: ThreadPool(threads: 1)), all = Backend(pool: pool)
-    var scaling: [Double] = []
+    var scaling: [Double] = [], peaks = DoctorHints.Peaks()
     for (name, arithmetic) in [("fp32", MatmulPrecision.float32), ("bf16", .bfloat16)] {
       var single: [Double] = [], together: [Double] = []
       for _ in 0..<9 {
@@ -83,12 +82,14 @@ struct DoctorCommand: ParsableCommand, HasExamples {
         values.map { "\($0.0.fixed(1)) GFLOP/s on one thread, \($0.1.fixed(1)) on \(pool.threadCount)" } ?? "not here",
         values.map { .number($0.0) } ?? .null)
       report.add("peak_gflops_\(name)", values.map { .number($0.1) } ?? .null)
+      if arithmetic == .float32 { peaks.float32 = values?.1 } else { peaks.bfloat16 = values?.1 }
     }
     let read = all.bandwidth(.read, bytes: 64 << 20, repeats: 3)?.median
     report.add(
       "read_gbps", label: "memory, read", read.map { ($0 / 1e9).fixed(1) + " GB/s" } ?? "unknown",
       read.map { .number($0 / 1e9) } ?? .null)
-    return scaling.median
+    peaks.scaling = scaling.median
+    return peaks
   }
 
   private func addMemory(to report: inout Report) {

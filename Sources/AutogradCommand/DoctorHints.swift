@@ -2,9 +2,25 @@ import AutogradKernels
 
 /// What holds speed back here and now, each with what to do.
 enum DoctorHints {
-  /// - Parameter scaling: How many times one thread's peak all threads reached together.
-  static func all(threads: Int, scaling: Double, others: OtherLoad) -> [String] {
-    build + processors + load(others) + hyperthreads(threads, scaling, others) + memory
+  /// What products reached when they were measured.
+  struct Peaks {
+    /// GFLOP/s on all threads; nil where the processor has no such products.
+    var float32, bfloat16: Double?
+    /// How many times one thread's peak all threads reached together.
+    var scaling = 1.0
+  }
+
+  static func all(threads: Int, peaks: Peaks, others: OtherLoad) -> [String] {
+    build + processors + precision(peaks) + load(others) + hyperthreads(threads, peaks.scaling, others) + memory
+  }
+
+  /// Processors that split a bfloat16 product into several steps multiply float32 faster.
+  static func precision(_ peaks: Peaks) -> [String] {
+    guard let float32 = peaks.float32, let bfloat16 = peaks.bfloat16, bfloat16 < float32 else { return [] }
+    return [
+      "bfloat16 products reach \(bfloat16.fixed(1)) GFLOP/s here, float32 \(float32.fixed(1)): --precision bf16 is "
+        + "slower, leave it out"
+    ]
   }
 
   private static var build: [String] {

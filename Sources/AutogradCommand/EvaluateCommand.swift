@@ -31,6 +31,11 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
     let (network, tokenizer) = try ModelDirectory(model).load()
     let text = try loadText(path: data, fileSystem: POSIXFileSystem())
     let evaluation = try Evaluator(model: network).evaluate(text, tokenizer)
+    guard evaluation.loss.isFinite else {
+      throw InputError(
+        sentence: "the loss of \(model) on \(data) is \(evaluation.loss): its logits overflow; train it anew, with a "
+          + "smaller learning rate", exit: .nonFinite)
+    }
     var report = Report()
     report.add("loss", "\(evaluation.loss.fixed(4)) nats per token", .number(evaluation.loss))
     report.add("perplexity", evaluation.perplexity.fixed(3), .number(evaluation.perplexity))

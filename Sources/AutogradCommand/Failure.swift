@@ -18,8 +18,8 @@ enum Exit: Int32, CaseIterable {
     switch self {
     case .badInput: "a file, a text or settings that cannot be used"
     case .outOfMemory: "not enough memory, found out before the first step"
-    case .inputOutput: "the disk failed, or is full"
-    case .nonFinite: "training stopped at a loss or gradient that is not a number"
+    case .inputOutput: "the disk failed or is full, or the output could not be written"
+    case .nonFinite: "a loss or gradient is not a number"
     case .locked: "another process writes to the run's folder"
     case .noCheckpoint: "a checkpoint is damaged, or none can be used"
     }
@@ -53,12 +53,14 @@ func reportingErrors(_ body: () throws -> Void) throws {
 }
 
 /// The code of an error that the modules below throw; nil leaves it to the argument parser.
-private func exitCode(of error: any Error) -> Exit? {
+func exitCode(of error: any Error) -> Exit? {
   switch error {
   case TrainingError.outOfMemory, TrainingError.tooLarge: .outOfMemory
   case TrainingError.nonFinite: .nonFinite
   case TrainingError.cancelled: .badInput
   case TrainingError.model(let error): exitCode(of: error)
+  // Its place was tried before the first step: what is wrong with it now is no longer the name.
+  case TrainingError.checkpoint(.file): .inputOutput
   case TrainingError.checkpoint(let error): exitCode(of: error)
   case is TrainingError: .badInput
   case CheckpointError.file(let error): exitCode(of: error)
@@ -71,10 +73,8 @@ private func exitCode(of error: any Error) -> Exit? {
   case TextError.file(let error): exitCode(of: error)
   case let error as InputError: error.exit
   case is TextError: .badInput
-  // What cannot be found or opened was named wrongly; anything else is the disk's doing.
-  case FileError.notFound, FileError.isDirectory, FileError.notDirectory, FileError.notRegular, FileError.tooLarge,
-    FileError.invalidPath: .badInput
-  case is FileError: .inputOutput
+  // Another name would do where the name is to blame; anything else is the disk's doing.
+  case let error as FileError: error.isOfTheName ? .badInput : .inputOutput
   default: nil
   }
 }

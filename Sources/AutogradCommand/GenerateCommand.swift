@@ -49,7 +49,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     let generator = Generator(model: network, sampler: sampling.sampler)
     if interactive {
       var conversation = Conversation(generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stop)
-      conversation.run()
+      try conversation.run()
       return
     }
     let text = try promptText()
@@ -62,7 +62,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
         after: tokens, count: maxTokens, stream: UInt32(sample), tokenizer: tokenizer, stops: stop
       ) { piece in
         Console.show(piece)
-        return true
+        return Console.isWritable
       }
       Console.showLine("")
     }
@@ -70,9 +70,10 @@ struct GenerateCommand: ParsableCommand, HasExamples {
 
   private func promptText() throws -> String {
     guard let file else { return prompt ?? "\n" }
-    let bytes =
-      file == "-" ? Console.readAll() : try loadText(path: file, fileSystem: POSIXFileSystem(), byteLimit: 1 << 24)
-    return String(decoding: bytes, as: UTF8.self)
+    let byteLimit = 1 << 24
+    guard file == "-" else { return String(decoding: try loadText(path: file, byteLimit: byteLimit), as: UTF8.self) }
+    var input = StandardInput()
+    return String(decoding: try text(of: input.all(byteLimit: byteLimit), path: "standard input"), as: UTF8.self)
   }
 }
 

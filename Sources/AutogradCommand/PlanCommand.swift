@@ -52,7 +52,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
     let settings = try PreparedRun(data: data, model: model, training: training, configuration: configuration)
     let planner = settings.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
-    let command = fit == nil ? nil : TrainArguments(ForeignNames.translated(CommandLine.arguments)).command(chosen)
+    let command = fit == nil ? nil : TrainArguments(ForeignNames.translated(try ProgramArguments.read())).command(chosen)
     func show(_ time: StepProbe?) {
       let report = PlanReport(plan: chosen, command: command, time: time)
       Console.showLine(json ? report.json : report.text)

@@ -16,11 +16,12 @@ struct Progress {
     case .started(let parameters, let arena, let data):
       line("\(parameters.grouped) parameters; \(data); arena \(arena.bytes)")
     case .step(let metrics):
-      let text =
-        "step \(metrics.step)/\(maximumSteps)  loss \(metrics.loss.fixed(4))  lr \(metrics.learningRate.scientific)  "
-        + "\(Int(metrics.tokensPerSecond).grouped) tokens/s  \(timeLeft(after: metrics.step).duration) left  "
-        + "arena \(metrics.arenaBytes.bytes)"
-      if isLive { Console.showLive(text) } else { line(text) }
+      let parts = parts(of: metrics)
+      if isLive {
+        Console.showLive(Progress.fitting(parts, columns: Console.columns))
+      } else {
+        line(parts.joined(separator: "  "))
+      }
     case .evaluation(let metrics):
       let text =
         "step \(metrics.step)/\(maximumSteps)  train loss \(metrics.trainingLoss.fixed(4))  "
@@ -40,6 +41,27 @@ struct Progress {
       warn("\(bad); \(consequence)")
     case .warning(_, let sentence): warn(sentence)
     }
+  }
+
+  /// What the line of a step says, the most important first.
+  private func parts(of metrics: StepMetrics) -> [String] {
+    [
+      "step \(metrics.step)/\(maximumSteps)", "loss \(metrics.loss.fixed(4))", "lr \(metrics.learningRate.scientific)",
+      "\(Int(metrics.tokensPerSecond).grouped) tokens/s", "\(timeLeft(after: metrics.step).duration) left",
+      "arena \(metrics.arenaBytes.bytes)",
+    ]
+  }
+
+  /// As much of a line as a terminal shows in one row, its last column left free, where some terminals break already:
+  /// parts that do not fit are left out from the end, and of the first what does.
+  static func fitting(_ parts: [String], columns: Int) -> String {
+    var line = ""
+    for part in parts {
+      let longer = line.isEmpty ? part : line + "  " + part
+      guard longer.count < columns else { return line.isEmpty ? String(part.prefix(max(0, columns - 1))) : line }
+      line = longer
+    }
+    return line
   }
 
   private func line(_ text: String) { Console.showLine(text) }

@@ -22,7 +22,7 @@ struct TextSource {
   init(path: String?, tokenizer: (any Tokenizer)?, expected: DataIdentity? = nil) throws {
     grammar = path == nil ? .stories : nil
     if let path { try TextSource.requireMemory(toRead: path) }
-    let text = try path.map { try loadText(path: $0, fileSystem: POSIXFileSystem()) }
+    let text = try path.map { try TextSource.read($0, isOfRun: $0 == expected?.path) }
     identity = DataIdentity(path: path.map { absolutePath($0) ?? $0 }, bytes: text ?? Grammar.storiesSource)
     if let expected, !identity.isSameText(as: expected) {
       throw InputError(sentence: TextSource.difference(expected, identity))
@@ -31,6 +31,16 @@ struct TextSource {
     self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(bytes)
     dataset = path == nil ? nil : try TokenDataset(tokens: try self.tokenizer.encode(bytes))
     prompt = "\n"
+  }
+
+  /// - Parameter isOfRun: Whether nobody named the file now: the run did, when it was begun.
+  private static func read(_ path: String, isOfRun: Bool) throws -> [UInt8] {
+    do throws(TextError) {
+      return try loadText(path: path)
+    } catch {
+      guard isOfRun, case .file(let problem) = error, problem.isOfTheName else { throw error }
+      throw InputError(sentence: "\(problem). It is the text of the run; where it is elsewhere by now, name it with --data")
+    }
   }
 
   /// The text, its tokens, and the tokens once more in two parts: nine bytes for one, for a moment.

@@ -28,12 +28,6 @@ struct TrainArguments {
     var words = ["autograd", "train"] + arguments
     words += ["--batch-size", "\(plan.batchSize)", "--grad-accum", "\(plan.accumulation)"]
     if plan.recomputesBlocks { words.append("--recompute") }
-    return words.map(TrainArguments.quoted).joined(separator: " ")
-  }
-
-  /// As a shell wants it.
-  private static func quoted(_ word: String) -> String {
-    let plain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) || "-_./=,:+@%".contains($0) }
-    return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    return words.map(\.shellQuoted).joined(separator: " ")
   }
 }

@@ -35,6 +35,7 @@ struct TrainingRun {
       store: directory.store, tokenizer: source.tokenizer, data: source.identity, initFrom: initFrom)
     keeper.noteSuperseded(superseded)
     var teller = Teller(out: directory.path, maximumSteps: trainer.configuration.maximumSteps)
+    try requireWritable(in: directory)
     // First of all: the plan counts what is not taken yet, and a run that does not fit leaves nothing behind.
     try trainer.takeMemory()
     if checkpoint == nil { begin(in: directory, keeper, &teller) }
@@ -52,7 +53,7 @@ struct TrainingRun {
     } catch TrainingError.cancelled where Signals.isNoted {
       saveModel(in: directory, &teller)
       Console.writeError(
-        "interrupted after step \(trainer.stepCount); autograd train --resume \(directory.path) goes on")
+        "interrupted after step \(trainer.stepCount); autograd train --resume \(directory.path.shellQuoted) goes on")
       Signals.endIfNoted()
     } catch {
       switch error as? TrainingError {
@@ -63,6 +64,18 @@ struct TrainingRun {
       throw error
     }
     try finish(directory, &teller)
+  }
+
+  /// Tries everything that the run will write: what cannot be written must not be found out at its end.
+  private func requireWritable(in directory: RunDirectory) throws {
+    let files = POSIXFileSystem(), out = directory.path, checkpoints = directory.store.folder
+    let names = try ModelDirectory.files(trainer.model, tokenizer: source.tokenizer).map(\.name) + ["curve.svg"]
+    for name in names { try files.requireWritable(out + "/" + name) }
+    if files.exists(checkpoints) {
+      guard files.isDirectory(checkpoints) else { throw FileError.notDirectory(.createFolder, path: checkpoints) }
+      try files.requireWritable(checkpoints + "/next")
+    }
+    if let trace { try files.requireWritable(trace) }
   }
 
   /// Writes down what the run begins with, so that it can begin again as long as it has no checkpoint.
@@ -130,8 +143,8 @@ struct TrainingRun {
       model   \(out)
       curve   \(out)/curve.svg
       sha256  \(trainer.fingerprint())  weights and optimiser
-      next    autograd generate --model \(out)
-              autograd evaluate --model \(out) --data FILE
+      next    autograd generate --model \(out.shellQuoted)
+              autograd evaluate --model \(out.shellQuoted) --data FILE
       """)
   }
 

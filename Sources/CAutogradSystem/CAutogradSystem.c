@@ -225,10 +225,13 @@ void csystem_end_by_signal(int signal_number) {
   raise(signal_number);
 }
 
-void csystem_open_standard_streams(void) {
+int csystem_open_standard_streams(void) {
+  int closed = 0;
   for (int descriptor = 0; descriptor <= 2; descriptor++) {
     if (fcntl(descriptor, F_GETFD) != -1) continue;
+    closed |= 1 << descriptor;
     // The lowest free number is this one: those below are open by now.
-    if (open("/dev/null", O_RDWR) != descriptor) return;
+    if (open("/dev/null", O_RDWR) != descriptor) break;
   }
+  return closed;
 }

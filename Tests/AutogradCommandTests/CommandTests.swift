@@ -100,8 +100,8 @@ import Testing
     let root = try autograd("--help").output
     let codes = [
       "   0  done", "   3  a file, a text or settings that cannot be used",
-      "   4  not enough memory, found out before the first step", "   5  the disk failed, or is full",
-      "   6  training stopped at a loss or gradient that is not a number",
+      "   4  not enough memory, found out before the first step", "   5  the disk failed or is full, or the output could not be written",
+      "   6  a loss or gradient is not a number",
       "   7  another process writes to the run's folder", "   8  a checkpoint is damaged, or none can be used",
       "  64  the command line is wrong",
     ]

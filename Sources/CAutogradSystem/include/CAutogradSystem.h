@@ -74,8 +74,13 @@ void csystem_unwatch_signals(void);
 void csystem_end_by_signal(int signal_number);
 
 /// Opens /dev/null for those of descriptors 0, 1 and 2 that are closed, so that no file that is opened later gets the
-/// number of a standard stream, and what is meant for that.
-void csystem_open_standard_streams(void);
+/// number of a standard stream, and what is meant for that. Returns which were closed: bit n for descriptor n.
+int csystem_open_standard_streams(void);
+
+/// The arguments that the process was started with, the program's name first, as the system's start-up code hands them
+/// over; 0 where it does not. /proc, from which Swift reads them, may be missing.
+int csystem_argument_count(void);
+const char *_Nonnull csystem_argument(int index);
 
 #include "CAutogradSHA256.h"
 
