@@ -24,6 +24,8 @@ public struct GradientReport: Sendable, CustomStringConvertible {
 
   /// How many numbers were compared.
   public internal(set) var comparisonCount = 0
+  /// How many of them stood at a kink, where every slope between those of both sides is right.
+  public internal(set) var kinkCount = 0
   /// The comparison with the largest relative error; nil where nothing was compared.
   public internal(set) var worst: Comparison?
   /// The largest relative error that passes.
@@ -42,9 +44,17 @@ public struct GradientReport: Sendable, CustomStringConvertible {
       case .element(let parameter, let index): "parameter \(parameter), element \(index)"
       case .direction(let number): "along random direction \(number)"
       }
-    return "gradient check \(passes ? "passes" : "fails"): \(comparisonCount) comparisons, worst at \(place): "
+    let kinks = kinkCount == 0 ? "" : " (\(kinkCount) at kinks)"
+    return "gradient check \(passes ? "passes" : "fails"): \(comparisonCount) comparisons\(kinks), worst at \(place): "
       + "analytic \(worst.analytic), numeric \(worst.numeric), relative error \(worst.relativeError), "
       + "tolerance \(tolerance)"
+  }
+
+  mutating func add(_ outcome: AdaptiveDifference.Outcome, _ subject: Comparison.Subject, _ analytic: Double) {
+    if outcome.isKink { kinkCount += 1 }
+    add(
+      Comparison(
+        subject: subject, analytic: analytic, numeric: outcome.numeric, relativeError: outcome.relativeError))
   }
 
   mutating func add(_ comparison: Comparison) {

@@ -12,6 +12,9 @@ package typealias Slot = Int
   package var gradient: UnsafeMutableRawPointer?
   /// The parameter that this is a use of. INVARIANT: retained by the tape until its reset.
   package let parameter: Unmanaged<ParameterCore>?
+  /// The parameter whose memory `data` is: `parameter`, or that of the variable which this is a reshape of.
+  /// INVARIANT: a node before this one is a use of it, and ends no sooner.
+  var memoryOf: Unmanaged<ParameterCore>?
   /// The record that made it, or −1.
   package var record: Int
   package var requiresGradient: Bool
@@ -19,6 +22,10 @@ package typealias Slot = Int
   /// Gradients flow here in the walk that `backwardFromSeeds` is about to make.
   var isReached = false
   package let isTokens: Bool
+  /// Another variable of the step has the same `data`: see `TapeCore.noteShared`.
+  var isShared = false
+  /// An operation that changes nothing has returned it as its result: it goes by two names.
+  var isPassedOn = false
   /// The value was given up: `data` holds it only while `isRestored`.
   var isForgotten = false
   var isRestored = false
@@ -32,6 +39,7 @@ package typealias Slot = Int
     unsafe self.data = unsafe data
     unsafe self.gradient = nil
     unsafe self.parameter = unsafe parameter
+    unsafe memoryOf = unsafe parameter
     self.record = record
     self.requiresGradient = requiresGradient
     self.isTokens = isTokens
@@ -48,6 +56,9 @@ package typealias Slot = Int
   package var saved = unsafe InlineArray<3, UnsafeMutableRawPointer?>(repeating: nil)
   package var integers: InlineArray<4, Int>
   package var scalars: InlineArray<2, Double>
+  /// The versions of the parameters that the inputs lie in; their sum in the first where inputs are listed. See
+  /// `checkUnchanged`.
+  var versions = InlineArray<4, UInt32>(repeating: 0)
   /// Which list of records this one is on; see `TapeCore.recordTag`.
   package let tag: Int32
   /// Backward has walked over it.

@@ -58,7 +58,7 @@
       fatalError("Parameter.set: expected \(count) elements for shape \(core.shape), got \(elements.count)")
     }
     unsafe _ = currentValues.update(from: elements)
-    core.version += 1
+    core.noteChange()
   }
 
   /// The gradient of the last backward: zeros where it did not reach this parameter. Undefined between the forward

@@ -13,8 +13,9 @@ import Synchronization
   package var isTrainable = true
   /// Where it stands in its module, for messages.
   var name: String?
-  /// Rises whenever the values change from outside a tape.
-  package var version: UInt64 = 0
+  /// Rises whenever the values change, and where a step is put off that will change them: backward compares it with
+  /// what forward read. Who writes through `Parameter.values` changes it not.
+  package private(set) var version: UInt64 = 0
   /// Its gradient stands on somebody's list of gradients to clear when a backward does not reach it.
   package var isListed = false
 
@@ -22,6 +23,10 @@ import Synchronization
   /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.
   package private(set) var generation: UInt64 = 0
   private var clock: GradientClock?
+  /// An operation of that generation wrote to it.
+  private var isWritten = false
+  /// Of each tape whose gradient another's replaced, the generation that was lost.
+  private var replaced: [ObjectIdentifier: UInt64] = [:]
   /// INVARIANT: read and written inside `updateLock` only. `hasDeferredUpdate` falls when all of it was applied.
   private var deferred: DeferredUpdate?
   private let hasDeferredUpdate = Atomic<Bool>(false)
@@ -48,6 +53,9 @@ import Synchronization
     gradientBlock = gradient
     isHeld.store(true, ordering: .relaxed)
   }
+
+  /// The values are about to change, or will have changed for whoever asks next.
+  package func noteChange() { version &+= 1 }
 
   // MARK: Deferred updates
   //
@@ -116,9 +124,23 @@ import Synchronization
     if appliesUpdate { applyDeferredUpdate() }
     let block = allocatedGradient()
     let adds = self.generation == generation
+    claim(generation: generation, clock: clock)
+    isWritten = true
+    return unsafe (block.start, adds)
+  }
+
+  /// The gradient belongs to this generation from now on, whoever fills it.
+  package func claim(generation: UInt64, clock: GradientClock) {
+    guard self.generation != generation else { return }
+    if isWritten, let before = self.clock, before !== clock { replaced[ObjectIdentifier(before)] = self.generation }
     self.generation = generation
     self.clock = clock
-    return unsafe (block.start, adds)
+    isWritten = false
+  }
+
+  /// Another tape's gradient has taken the place of what this generation had written.
+  func isReplaced(_ generation: UInt64, of clock: GradientClock) -> Bool {
+    self.generation != generation && !replaced.isEmpty && replaced[ObjectIdentifier(clock)] == generation
   }
 
   func noteUse(in step: UInt64, of clock: GradientClock) { lastUse = (step, ObjectIdentifier(clock)) }

@@ -33,8 +33,8 @@ public final class Tape<Scalar: TensorScalar> {
   /// What runs the kernels.
   public var backend: Backend { core.backend }
 
-  /// How matrix products multiply, in `matmul`, `linear` and `linearCrossEntropy`; attention inside its blocks
-  /// always multiplies in full. Of no effect where `Scalar` is `Double`.
+  /// How matrix products multiply, in `matmul`, `linear` and `linearCrossEntropy`, and in attention where the backend
+  /// `multipliesPairs`, elsewhere attention multiplies in full. Of no effect where `Scalar` is `Double`.
   public var matmulPrecision: MatmulPrecision {
     get { core.matmulPrecision }
     set { core.matmulPrecision = newValue }
@@ -258,20 +258,14 @@ extension Tokens {
 
 extension Variable {
   /// Runs `body` on this variable and puts the result in its place: a chain of layers needs no more memory than one
-  /// of them. While recording both stay, since backward needs them.
+  /// of them. While recording both stay, since backward needs them; so they do where this variable's memory is that of
+  /// a `reshape` or of a parameter, or where it was recorded before the inference that is running.
   ///
-  /// - Precondition: Not recording, the result has this variable's shape; this variable is not used afterwards, which
-  ///   would stop with a sentence.
+  /// - Precondition: The result has this variable's shape. This variable is not used afterwards: where it does not stay,
+  ///   that stops with a sentence.
   public func updated(_ body: (Variable) -> Variable) -> Variable {
     apply("updated", isScope: true) { core, x throws(Misuse) in
       try core.replace(x) { () throws(Misuse) in try core.slot(body(self).handle, "updated") }
-    }
-  }
-
-  /// Runs `body` on this variable and frees everything made in it but its result; see `Tape.scope`.
-  public func scoped(_ body: (Variable) -> Variable) -> Variable {
-    apply("scope", isScope: true) { core, _ throws(Misuse) in
-      try core.scope { () throws(Misuse) in try core.slot(body(self).handle, "scope") }
     }
   }
 }

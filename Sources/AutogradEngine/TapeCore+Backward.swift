@@ -27,10 +27,15 @@ package extension TapeCore {
   ) {
     guard isRecording, nodes[output].requiresGradient else { return }
     nodes[output].record = records.count
-    records.append(
-      unsafe Record(
-        kind: kind, inputs: [a, b, c, d], output: output, saved: saved, integers: integers, scalars: scalars,
-        tag: recordTag, step: step))
+    var record = unsafe Record(
+      kind: kind, inputs: [a, b, c, d], output: output, saved: saved, integers: integers, scalars: scalars,
+      tag: recordTag, step: step)
+    if kind.listsInputs {
+      record.versions[0] = listedVersion(integers[0], integers[1])
+    } else {
+      record.versions = versions(record.inputs)
+    }
+    records.append(record)
   }
 
   // MARK: Walking back
@@ -64,6 +69,7 @@ package extension TapeCore {
 
   /// Runs the backward of one record.
   internal func walk(over record: Record) throws(Misuse) {
+    try checkUnchanged(record, inputs: valuesRead(by: record))
     guard hasForgotten else { return try propagateObserved(record) }
     try withInputs(of: record) { () throws(Misuse) in try propagateObserved(record) }
   }
@@ -132,6 +138,7 @@ package extension TapeCore {
     guard slot >= 0, nodes[slot].requiresGradient else { return nil }
     if let parameter = unsafe nodes[slot].parameter?.takeUnretainedValue() {
       if isPlanning { return unsafe Contribution(target: TapeCore.plannedAddress, adds: false) }
+      guard !parameter.isReplaced(generation, of: clock) else { throw replacedGradient(parameter, operation) }
       let (target, adds) = unsafe parameter.contribution(generation: generation, clock: clock, appliesUpdate: appliesUpdate)
       return unsafe Contribution(target: target, adds: adds)
     }
@@ -140,6 +147,14 @@ package extension TapeCore {
     let gradient = unsafe try allocateGradient(nodes[slot].shape, operation)
     unsafe nodes[slot].gradient = unsafe gradient
     return unsafe Contribution(target: gradient, adds: false)
+  }
+
+  private func replacedGradient(_ parameter: ParameterCore, _ operation: StaticString) -> Misuse {
+    Misuse(
+      operation,
+      "the gradient of parameter \(parameter.name ?? "of shape \(parameter.shape)") to which this step adds was replaced "
+        + "by another tape's",
+      hint: "let one tape accumulate to the end before another writes gradients of the same parameters")
   }
 
   /// Adds the output's gradient to an input of the same number of elements. INVARIANT: a buffer belongs to one variable

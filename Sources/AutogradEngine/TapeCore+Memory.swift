@@ -95,25 +95,29 @@ extension TapeCore {
   /// Runs `body` on x; its result takes x's memory and x itself is void. While recording, x stays.
   func replace(_ x: Slot, _ body: () throws(Misuse) -> Slot) throws(Misuse) -> Slot {
     guard !isRecording else { return try body() }
+    // Somebody else sees these values, or a backward to come does: x stays, as in a scope.
+    guard ownsMemory(x), records.count == 0 || x >= firstUnrecorded else { return try scope(body) }
     let mark = arena.mark(), nodeCount = nodes.count
     let result = try body(), old = nodes[x]
-    guard result >= nodeCount, nodes[result].shape == old.shape, unsafe old.parameter == nil else {
+    guard nodes[result].shape == old.shape else {
       throw Misuse(
         "updated", "the result has shape \(nodes[result].shape), which cannot take the place of \(old.shape)",
-        hint: "return a new variable of the same shape")
+        hint: "return a variable of the same shape")
     }
-    // INVARIANT: the result was made after x: the two do not overlap. Both have the shape's elements.
-    if !isPlanning {
-      unsafe old.data.copyMemory(from: nodes[result].data, byteCount: old.shape.count * type.size)
+    // INVARIANT: both have the shape's elements. The result lies elsewhere, or just in x's place.
+    if !isPlanning, unsafe nodes[result].data != old.data {
+      unsafe old.data.copyMemory(from: data(result), byteCount: old.shape.count * type.size)
     }
     truncate(nodes: nodeCount, records: records.count)
     arena.rewind(to: mark)
+    guard result != x else { return x }
     unsafe nodes[x] = Node(serial: nextSerial(), shape: old.shape, data: old.data, requiresGradient: false)
     return x
   }
 
   func truncate(nodes count: Int, records recordCount: Int) {
     releaseParameters(from: count)
+    endSharing(from: count)
     nodes.removeLast(downTo: count)
     records.removeLast(downTo: recordCount)
   }

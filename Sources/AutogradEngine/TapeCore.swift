@@ -26,6 +26,10 @@ package final class TapeCore {
   var surroundings: RecomputationSurroundings?
   /// Uses of parameters, which the tape retains until its reset.
   var parameterSlots = GrowingTable<Slot>(capacity: 256)
+  /// Variables that lie in the memory of others.
+  var sharings = GrowingTable<SharedMemory>(capacity: 64)
+  /// The versions of all parameters that were read, added up: see `recompute`.
+  var parameterReads: UInt64 = 0
   /// Gradient buffers that are free again within this step.
   var freeBlocks = GrowingTable<FreeBlock>(capacity: 64)
   /// Those before it lie outside of the recomputation that is running and wait for its end.
@@ -38,6 +42,8 @@ package final class TapeCore {
   package private(set) var isStepping = false
   /// Operations are recorded for backward.
   package private(set) var isRecording = true
+  /// The first variable that was made since recording last stopped: no record can name it.
+  private(set) var firstUnrecorded: Slot = 0
   /// Shapes and memory only: nothing is computed, nothing advances.
   package private(set) var isPlanning = false
   /// What a plan puts aside.
@@ -65,6 +71,8 @@ package final class TapeCore {
   package var afterWalking: ((Record) throws(Misuse) -> Void)?
   /// Values of this step were given up: see `forget`.
   var hasForgotten = false
+  /// Values given up that the walk has computed again for now, innermost last: see `withInputs`.
+  var restored = GrowingTable<Slot>(capacity: 16)
   /// Marks the records made from now on, so that `backwardFromSeeds` can tell several lists apart.
   package var recordTag: Int32 = 0
   /// `backwardFromSeeds` is running.
@@ -156,6 +164,7 @@ package final class TapeCore {
   /// Runs `body` without recording: nothing is kept for a backward.
   package func inference<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     let before = isRecording
+    if before { firstUnrecorded = nodes.count }
     isRecording = false
     defer { isRecording = before }
     return try body()
@@ -207,7 +216,10 @@ package final class TapeCore {
     }
     let slot = Slot(handle.slot)
     guard slot < nodes.count, nodes[slot].serial == handle.serial else { throw stale(handle, operation) }
-    if let surroundings { try surroundings.check(slot, nodes[slot], operation) }
+    if let surroundings {
+      try surroundings.check(slot, nodes[slot], operation)
+      parameterReads &+= UInt64(version(of: slot))
+    }
     return slot
   }
 
@@ -285,6 +297,7 @@ package final class TapeCore {
       parameter.shape, data: data, parameter: Unmanaged.passRetained(parameter),
       requiresGradient: parameter.isTrainable)
     parameterSlots.append(slot)
+    parameterReads &+= parameter.version
     if !isPlanning { parameter.noteUse(in: step, of: clock) }
     return slot
   }

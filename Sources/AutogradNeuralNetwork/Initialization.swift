@@ -71,6 +71,7 @@ extension Parameter {
   private func fill(_ draw: () -> Double) {
     // INVARIANT: no step is running on these values; the caller makes or resets a model.
     let values = unsafe currentValues
+    core.noteChange()
     for index in values.indices { unsafe values[index] = Scalar(draw()) }
   }
 }

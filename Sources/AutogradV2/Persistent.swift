@@ -55,7 +55,7 @@ extension Context {
     gradient?.pointee.private_owned = 1
     let parameter = try parameter(header, try shape(of: tensor))
     // New gradients are zeros of this iteration: what the program writes into them now counts.
-    _ = parameter.contribution(generation: core.generation, clock: core.clock)
+    parameter.claim(generation: core.generation, clock: core.clock)
     return header
   }
 

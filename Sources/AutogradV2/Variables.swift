@@ -33,7 +33,7 @@ import CAutogradV2
     if variable.pointee.private_kind == HeaderKind.persistentVariable {
       let tensor = try context.check(variable.pointee.data, "the variable's tensor")
       let parameter = try context.parameter(variable, try context.shape(of: tensor))
-      _ = parameter.contribution(generation: context.core.generation, clock: context.core.clock)
+      parameter.claim(generation: context.core.generation, clock: context.core.clock)
     }
     guard variable.pointee.grad != nil else { return }
     let gradient = try context.check(variable.pointee.grad, "the gradient")

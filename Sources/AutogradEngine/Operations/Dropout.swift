@@ -61,13 +61,17 @@ package extension TapeCore {
 extension Variable {
   /// Sets each element to zero with probability `rate` and scales the others by 1/(1 − rate).
   ///
-  /// Does nothing inside `tape.inference`. Which elements fall depends on the tape's seed, the step and the
+  /// Does nothing at rate 0 and inside `tape.inference`: the result is this variable itself. Which elements fall depends on the tape's seed, the step and the
   /// position only, never on threads.
   ///
   /// - Precondition: 0 ≤ rate < 1.
   public func dropout(rate: Double) -> Variable {
     apply("dropout") { c, x throws(Misuse) in
-      rate == 0 || !c.isRecording ? x : try c.dropout(x, rate: rate)
+      if rate > 0, c.isRecording { return try c.dropout(x, rate: rate) }
+      try c.checkDropout(rate, "dropout")
+      // It goes by two names from now on: giving up one must not give up the other.
+      if c.isRecording { c.nodes[x].isPassedOn = true }
+      return x
     }
   }
 }

@@ -21,7 +21,7 @@ package extension TapeCore {
   }
 
   private func canRestore(_ node: Node) -> Bool {
-    guard node.record >= 0, node.shape.count > 0 else { return false }
+    guard node.record >= 0, node.shape.count > 0, !node.isShared, !node.isPassedOn else { return false }
     let record = records[node.record]
     return switch record.kind {
     case .layerNorm: true
@@ -32,16 +32,17 @@ package extension TapeCore {
 
   /// Runs the backward of a record with the values that its inputs had.
   internal func withInputs(of record: Record, _ body: () throws(Misuse) -> Void) throws(Misuse) {
-    var forgotten = false
+    // What somebody further out has restored already is theirs to free.
+    let first = restored.count
+    defer { restored.removeLast(downTo: first) }
     try forEachInput(of: record) { slot throws(Misuse) in
-      guard slot >= 0, nodes[slot].isForgotten else { return }
-      forgotten = true
+      guard nodes[slot].isForgotten, !nodes[slot].isRestored else { return }
       try restoreValue(of: slot)
+      restored.append(slot)
     }
     try body()
-    guard forgotten else { return }
-    try forEachInput(of: record) { slot throws(Misuse) in
-      guard slot >= 0, nodes[slot].isRestored else { return }
+    for index in first..<restored.count {
+      let slot = restored[index]
       nodes[slot].isRestored = false
       unsafe free(nodes[slot].data, nodes[slot].shape)
     }
@@ -49,10 +50,10 @@ package extension TapeCore {
 
   /// Computes a value again, into a block of its own.
   private func restoreValue(of slot: Slot) throws(Misuse) {
-    guard !nodes[slot].isRestored else { return }
     let record = records[nodes[slot].record], shape = nodes[slot].shape
     let y = unsafe try allocateGradient(shape, "forget")
     if record.kind == .layerNorm {
+      try checkUnchanged(record, inputs: 7)
       try withInputs(of: record) { () throws(Misuse) in unsafe normalize(record, into: y) }
     } else if let activation = OperationKind(rawValue: UInt8(record.integers[0])) {
       let (op, cost, _) = activation.unary
@@ -68,7 +69,8 @@ extension Variable {
   ///
   /// Call it when everything that uses the variable stands; using it afterwards stops with a sentence. Worth it for
   /// what costs next to nothing to compute again: the results of `layerNorm`, and of `linear` with an activation and
-  /// no residual. All others, and everything inside `tape.inference`, stay as they are. Gradients keep their bits.
+  /// no residual. All others, what a `reshape` shares its memory with, and everything inside `tape.inference` stay as they
+  /// are. Gradients keep their bits.
   ///
   /// ```swift
   /// let hidden = x.linear(weight1, activation: .geluTanh)

@@ -96,6 +96,7 @@ package extension TapeCore {
         let logits = logitsShape(chunks)
         unsafe free(try allocateGradient(logits, operation), logits)
       } else {
+        try checkUnchanged(record, inputs: 3)
         unsafe try run(chunks, dx: nil, dW: dW, operation)
       }
     }
@@ -117,6 +118,7 @@ package extension TapeCore {
     let operation: StaticString = "linearCrossEntropy"
     let x = record.inputs[0], weight = record.inputs[1], count = nodes[x].shape.count
     guard let losses = unsafe record.saved[1] else { return }
+    try checkUnchanged(record, inputs: 3)
     var dx = unsafe try contribution(to: x, operation)
     let dW = unsafe try contribution(to: weight, operation)
     // Where x is the weight, chunks of rows of dx and sums over all rows meet: both add then.

@@ -97,10 +97,11 @@ extension TapeCore {
         return try part.run(self, x)
       }
     }
-    let random = randomPosition, start = position, firstFree = firstFreeBlock
+    let random = randomPosition, start = position, firstFree = firstFreeBlock, reads = parameterReads
     firstFreeBlock = freeBlocks.count
     defer { firstFreeBlock = firstFree }
     let inner = try run(part, x, since: start) { _ in }
+    let versions = UInt32(truncatingIfNeeded: parameterReads &- reads)
     freeBlocks.removeLast(downTo: firstFreeBlock)
     // The part gave back its input, or something else from outside.
     guard inner >= start.nodes else {
@@ -121,6 +122,7 @@ extension TapeCore {
         recomputations.count - 1, Int(bitPattern: UInt(random.seed)), Int(bitPattern: UInt(random.step)),
         Int(random.ordinal),
       ])
+    records[records.count - 1].versions[0] = versions
     return y
   }
 
@@ -137,7 +139,13 @@ extension TapeCore {
       randomStep = randomStepBefore
       firstFreeBlock = firstFree
     }
+    let reads = parameterReads
     _ = try run(part, x, since: start) { inner throws(Misuse) in
+      guard UInt32(truncatingIfNeeded: parameterReads &- reads) == record.versions[0] else {
+        throw Misuse(
+          "backward", "a parameter changed after a part that is recomputed had read its values",
+          hint: "call backward before anything changes parameters, or compute the loss again afterwards")
+      }
       guard inner >= start.nodes, nodes[inner].shape == shape, nodes[inner].requiresGradient else {
         throw Misuse(
           "recompute", "the part gave shape \(shape) in forward and \(nodes[inner].shape) in backward"

@@ -12,6 +12,7 @@ package extension TapeCore {
     // Who steps within this step of the tape changes what y shows, as it always did.
     if let parameter = unsafe nodes[x].parameter, !isPlanning { unsafe parameter._withUnsafeGuaranteedRef { $0.hold() } }
     let y = unsafe append(shape, data: data(x), requiresGradient: requiresGradient(x))
+    noteShared(x, by: y)
     unsafe record(.reshape, x, output: y)
     return y
   }
@@ -38,7 +39,7 @@ package extension TapeCore {
 extension Variable {
   /// The same elements, in the same order, in another shape; one length may be −1 and is worked out.
   ///
-  /// Shares memory with its input: no element is copied.
+  /// Shares memory with its input: no element is copied. While both are there, `forget` and `updated` leave it to them.
   public func reshape<let n: Int>(_ shape: InlineArray<n, Int>) -> Variable {
     apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: Shape(shape)) }
   }

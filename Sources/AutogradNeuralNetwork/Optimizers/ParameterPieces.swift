@@ -120,7 +120,7 @@ import AutogradKernels
   /// Defers a parameter's update where its next reader is likely to be a product; returns whether it did.
   @unsafe private func deferUpdate(of index: Int, _ rule: ck_rule, _ cut: CutPieces) -> Bool {
     let core = parameters[index].core, range = cut.ranges[index]
-    core.version &+= 1
+    core.noteChange()
     guard core.mayDeferUpdates, callers[parameters[index].rule].mayBeDeferred, !range.isEmpty else { return false }
     // INVARIANT: the pieces of the range are the parameter's, and `cut` keeps them.
     var rule = unsafe rule

@@ -200,8 +200,9 @@ typedef struct ck_cross_entropy {
 } ck_cross_entropy;
 
 // ---------------------------------------------------------------------------------------------------------
-// Matrix product: C[m, n] = A[m, k] · B[k, n], every element one chain of fused multiply-adds, k ascending from
-// +0 (or from C where `accumulate`). Both operands have a row and a column stride, one of them 1.
+// Matrix product: C[m, n] = A[m, k] · B[k, n], every element one chain of fused multiply-adds, k ascending, or the sum
+// of two where k has halves; `ck_onto` says where a chain begins. Both operands have a row and a column stride, one of
+// them 1.
 // `rounds` rounds the elements of both operands to bfloat16 as they are packed (float only).
 
 enum { CK_ACTIVATION_NONE = -1 };
@@ -227,8 +228,8 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 /// empty.
 ///
 /// Where `first_half` is not 0, k has two halves, of which the first has that many elements. The first half of the units
-/// multiplies over the first, the others over the second; `rotation` parts further on the same units find other rows
-/// (columns). So two regions add up both halves everywhere, and a thread meets only one of them.
+/// multiplies over the first, the others over the second. That is one of two runs: in the other `rotation` is half of the
+/// parts, so that each unit meets the other half of k and adds to what was written.
 ///
 /// With an `update` the own operand is a parameter with a deferred update: its rows are updated as they are packed, so
 /// each must be packed once. The first of the rule's pieces is the beginning of all the parameter's arrays; the others
