@@ -68,7 +68,10 @@ let package = Package(
         "CAutogradV2", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "CAutogradKernels",
         "CAutogradSystem", "AutogradFormats", "AutogradBase",
       ],
-      swiftSettings: [.treatAllWarnings(as: .error)]),
+      // An exception or a longjmp out of a program's callback leaves accesses without an end.
+      swiftSettings: [
+        .treatAllWarnings(as: .error), .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+      ]),
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [

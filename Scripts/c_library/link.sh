@@ -52,5 +52,5 @@ rm -f "$out/libautograd_v2.a"
 ar rcs "$out/libautograd_v2.a" "$work/engine.o" "${forwarders[@]}"
 
 "${CC:-cc}" -shared -o "$out/libautograd_v2.so" "$work/engine.o" "${forwarders[@]}" \
-  -Wl,--version-script="$here/exports.map" -Wl,-soname,libautograd_v2.so -Wl,-z,defs -Wl,--gc-sections \
+  -Wl,--version-script="$here/exports.map" -Wl,-soname,libautograd_v2.so -Wl,-z,defs -Wl,-z,nodelete -Wl,--gc-sections \
   -lstdc++ -lm -lpthread -ldl

@@ -38,6 +38,8 @@ import CAutogradSystem
   package private(set) var resets = 0
   /// Growth beyond this fails.
   package var byteLimit: Int?
+  /// Bytes that somebody holds beside the arena and that the limit counts.
+  package var beside = 0
 
   /// What happens to memory that is given back, for those who keep raw pointers into it.
   package enum Poisoning {
@@ -77,7 +79,7 @@ import CAutogradSystem
   @unsafe package func allocate(_ bytes: Int) -> UnsafeMutableRawPointer? {
     guard bytes <= Arena.largestBlock - used else { return nil }
     let size = Arena.blockSize(bytes)
-    if let byteLimit, used + size > byteLimit { return nil }
+    if let byteLimit, used + size > byteLimit - beside { return nil }
     let block: UnsafeMutableRawPointer?
     if simulated {
       unsafe block = UnsafeMutableRawPointer(bitPattern: 1 << 32 + used)

@@ -16,8 +16,9 @@ import Synchronization
   /// Rises whenever the values change, and where a step is put off that will change them: backward compares it with
   /// what forward read. Who writes through `Parameter.values` changes it not.
   package private(set) var version: UInt64 = 0
-  /// Its gradient stands on somebody's list of gradients to clear when a backward does not reach it.
-  package var isListed = false
+  /// Who clears its gradient when a backward does not reach it, by a number of theirs, and where it stands on their list.
+  package var keeper: UInt32 = 0
+  package var place = 0
 
   private var gradientBlock: PersistentBlock?
   /// The generation of gradients that the buffer belongs to, and the clock of the tape that wrote it.

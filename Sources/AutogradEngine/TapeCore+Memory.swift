@@ -30,7 +30,7 @@ extension TapeCore {
     let limit = arena.byteLimit.map { "of the limit of \($0)" } ?? "and the system has no more"
     return Misuse(
       operation, "no memory for a tensor \(shape) of \(bytes) bytes in step \(step): "
-        + "\(arena.used) bytes are in use \(limit)",
+        + "\(arena.used + arena.beside) bytes are in use \(limit)",
       hint: memoryHint)
   }
 
@@ -115,7 +115,7 @@ extension TapeCore {
     return x
   }
 
-  func truncate(nodes count: Int, records recordCount: Int) {
+  package func truncate(nodes count: Int, records recordCount: Int) {
     releaseParameters(from: count)
     endSharing(from: count)
     nodes.removeLast(downTo: count)

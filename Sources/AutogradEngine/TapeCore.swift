@@ -128,6 +128,8 @@ package final class TapeCore {
     recomputations.removeAll(keepingCapacity: true)
     surroundings = nil
     freeBlocks.removeLast(downTo: 0)
+    firstFreeBlock = 0
+    walksFromSeeds = false
     hasForgotten = false
     if !isPlanning { observer?.endStep(step) }
     arena.reset()

@@ -21,6 +21,9 @@ public final class ThreadPool: Sendable {
   /// The pool that everything uses unless told otherwise: one thread per CPU that this process may use.
   public static let shared = ThreadPool()
 
+  /// The most threads that a pool has.
+  package static let mostThreads = 256
+
   /// Threads that work on a region, the caller among them.
   public let threadCount: Int
 
@@ -33,7 +36,7 @@ public final class ThreadPool: Sendable {
 
   /// - Parameter threads: Threads including the caller; nil takes one per CPU that this process may use.
   public init(threads: Int? = nil) {
-    threadCount = max(1, min(threads ?? AvailableProcessors.count, 256))
+    threadCount = max(1, min(threads ?? AvailableProcessors.count, ThreadPool.mostThreads))
     // INVARIANT: getenv yields null or a terminated string, compared before anything could change it.
     pinned = unsafe getenv("AUTOGRAD_PIN").map { unsafe strcmp($0, "0") != 0 } ?? true
     workers = Workers(threadCount: threadCount)

@@ -16,9 +16,10 @@ private func withArena<Result>(
   _ body: (Context, UnsafeMutablePointer<ArenaHandle>, AutogradEngine.Arena) throws(Misuse) -> Result
 ) -> Result {
   call(name, failure) { context throws(Misuse) in
-    if pointer == nil, context.core.step > 1 || context.core.arena.used > 0 { throw context.missing("the arena") }
+    if pointer == nil, context.core.step > 1 || context.core.arena.used > 0 { throw absent("the arena") }
     let handle = pointer.map { UnsafeMutablePointer<ArenaHandle>($0) } ?? context.arenaHandle
     guard handle.pointee.kind == HeaderKind.arena else {
+      if Cells.state(handle) == .freed { throw Misuse("", "the arena was destroyed before, or went with its context") }
       throw Misuse("", "this is not an arena of the library", hint: "make it with arena_create")
     }
     guard handle.pointee.context == 0 || handle.pointee.context == context.number else {
@@ -30,14 +31,13 @@ private func withArena<Result>(
 
 @c @implementation func autograd_v2_impl_arena_create(_ initial_size: Int) -> OpaquePointer! {
   call("arena_create", nil) { context throws(Misuse) in
-    guard let memory = calloc(1, MemoryLayout<ArenaHandle>.size) else { throw context.core.outOfMemory("arena") }
+    guard let handle = Cells.take(ArenaHandle.self, .arena) else { throw context.core.outOfMemory("arena") }
     let arena = AutogradEngine.Arena()
     arena.poisoning = context.poisons ? .signallingNaN : .sanitizer
     guard initial_size >= 0, initial_size < 1 << 56, initial_size == 0 || arena.reserve(initial_size) else {
-      free(memory)
+      _ = Cells.giveBack(handle, .arena)
       throw Misuse("", "the system does not grant \(UInt(bitPattern: initial_size)) bytes", hint: "ask for less")
     }
-    let handle = memory.bindMemory(to: ArenaHandle.self, capacity: 1)
     handle.initialize(to: ArenaHandle(context: 0, arena: Unmanaged.passRetained(arena)))
     return OpaquePointer(handle)
   }
@@ -49,9 +49,8 @@ private func withArena<Result>(
     guard handle.pointee.context == 0 else {
       throw Misuse("", "global_arena belongs to its context", hint: "autograd_v2_cleanup() ends both")
     }
-    handle.pointee.kind = 0
     handle.pointee.arena.release()
-    free(handle)
+    _ = Cells.giveBack(handle, .arena)
   }
 }
 

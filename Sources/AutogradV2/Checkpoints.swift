@@ -8,7 +8,7 @@ extension Context {
   fileprivate func addAdam(_ adam: AdamPointer, _ model: ModelPointer, to writer: inout SafetensorsWriter)
     throws(Misuse)
   {
-    let moments = try moments(adam), parameters = named(model)
+    let moments = try moments(adam), parameters = try named(model)
     guard Int(adam.pointee.n_params) == parameters.count, moments.pairs.count == parameters.count,
       zip(0..., parameters).allSatisfy({ adam.pointee.params[$0] == $1.variable })
     else {
@@ -18,7 +18,7 @@ extension Context {
         hint: "add them in that order")
     }
     for (index, named) in parameters.enumerated() {
-      let pair = moments.pairs[index], shape = try shape(of: try check(named.variable?.pointee.data, "a tensor"))
+      let pair = moments.pairs[index], shape = try shape(of: try check(named.variable.pointee.data, "a tensor"))
       for (word, block) in [("first", pair.first), ("second", pair.second)] {
         let data = block.takeUnretainedValue().start.assumingMemoryBound(to: Double.self)
         try add("adam.\(word).\(named.name)", data, shape, to: &writer)
@@ -69,6 +69,7 @@ extension Context {
       vocabulary: sizes[0], channels: sizes[1], heads: sizes[2], layers: sizes[3], width: sizes[4],
       contextLength: sizes[5])
     do throws(Misuse) {
+      try removeBiases(model, file)
       try load(model, from: file)
       return model
     } catch {
@@ -84,7 +85,8 @@ extension Context {
       adam.pointee.beta2 = try number("adam.beta2", file)
       adam.pointee.epsilon = try number("adam.epsilon", file)
       adam.pointee.step_count = try number("adam.step_count", file)
-      for (index, named) in named(model).enumerated() {
+      try checkSettings(adam)
+      for (index, named) in try named(model).enumerated() {
         try addParameter(named.variable, to: adam)
         let pair = try moments(adam).pairs[index]
         for (word, block) in [("first", pair.first), ("second", pair.second)] {
@@ -106,7 +108,7 @@ extension Context {
   _ model: ModelPointer!, _ adam: AdamPointer!, _ iteration: Int32, _ loss: Double, _ path: Bytes!
 ) -> Int32 {
   call("checkpoint_save", -1) { context throws(Misuse) in
-    guard let model else { throw context.missing("the model") }
+    guard let model else { throw absent("the model") }
     var writer = try context.writer(model)
     if let adam { try context.addAdam(adam, model, to: &writer) }
     let bytes = try context.saving { () throws(SafetensorsError) in
@@ -125,8 +127,8 @@ extension Context {
   model?.pointee = nil
   adam?.pointee = nil
   return call("checkpoint_load", -1) { context throws(Misuse) in
+    guard model != nil || adam == nil else { throw absent("the place for the model, which its optimiser needs") }
     let file = try context.open(path)
-    guard model != nil || adam == nil else { throw Misuse("", "an optimiser without a place for its model") }
     let count: Int32 = try context.number("iteration", file), last: Double = try context.number("loss", file)
     let seed: UInt64 = try context.number("seed", file)
     let draws = RandomDraws(

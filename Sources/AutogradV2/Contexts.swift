@@ -2,6 +2,9 @@ import AutogradEngine
 import CAutogradV2
 import AutogradKernels
 
+/// Behind C's `AutogradContext *`: the number of a context, open or not.
+struct ContextHandle { var number: UInt32 }
+
 /// All contexts that are open, by number.
 enum Contexts {
   /// INVARIANT: read and written inside `withShared` only.
@@ -21,17 +24,37 @@ enum Contexts {
     autograd_v2_state_context().map { Unmanaged<Context>.fromOpaque($0).takeUnretainedValue() }
   }
 
-  static func make(isThreadsOwn: Bool) -> Context? {
+  static func make() -> Context? {
     let number = withShared {
-      lastNumber &+= 1
+      repeat { lastNumber &+= 1 } while lastNumber == 0 || open[lastNumber] != nil
       return lastNumber
     }
-    guard let context = Context(number: number, isThreadsOwn: isThreadsOwn) else { return nil }
+    guard let context = Context(number: number) else { return nil }
     withShared { open[number] = context }
     return context
   }
 
-  static func isOpen(_ number: UInt32) -> Bool { withShared { open[number] != nil } }
+  static func isOpen(_ number: UInt32) -> Bool { find(number) != nil }
+
+  private static func find(_ number: UInt32) -> Context? { withShared { open[number] } }
+
+  /// The context behind a program's handle; nil where it was closed by `autograd_v2_cleanup`.
+  static func context(_ pointer: OpaquePointer) throws(Misuse) -> Context? {
+    let handle = UnsafeMutablePointer<ContextHandle>(pointer)
+    switch Cells.state(handle) {
+    case .live(.context): return find(handle.pointee.number)
+    case .freed: throw Misuse("", "the context was destroyed before")
+    default: throw Misuse("", "this is not a context", hint: "make it with autograd_context_create")
+    }
+  }
+
+  /// Takes the calling thread's context from it, unless that is its own, for other threads to use.
+  static func leave() {
+    guard let context = existing else { return }
+    if context.callouts.count > 0 { context.endTornIteration() }
+    context.thread = 0
+    autograd_v2_state_set_context(nil, nil, nil)
+  }
 
   private static func openOwn() -> Context? {
     if let own = autograd_v2_state_own_context() {
@@ -39,7 +62,7 @@ enum Contexts {
       enter(context)
       return context
     }
-    guard let context = make(isThreadsOwn: true) else { return nil }
+    guard let context = make() else { return nil }
     autograd_v2_state_set_own_context(Unmanaged.passUnretained(context).toOpaque())
     enter(context)
     return context
@@ -73,8 +96,10 @@ enum Contexts {
 }
 
 @c @implementation
-func autograd_v2_impl_thread_ends(_ context: UnsafeMutableRawPointer!) {
-  Contexts.close(Unmanaged<Context>.fromOpaque(context).takeUnretainedValue())
+func autograd_v2_impl_thread_ends() {
+  Contexts.leave()
+  guard let own = autograd_v2_state_own_context() else { return }
+  Contexts.close(Unmanaged<Context>.fromOpaque(own).takeUnretainedValue())
 }
 
 @c @implementation
@@ -84,11 +109,11 @@ func autograd_v2_impl_autograd_v2_init() -> Int32 {
 
 @c @implementation
 func autograd_v2_impl_autograd_v2_cleanup() {
-  guard let context = Contexts.existing else { return }
+  guard Contexts.existing != nil else { return }
   call("autograd_v2_cleanup", ()) { context throws(Misuse) in
-    try context.requireIdle("clean up when it has returned")
+    try context.requireNoCallout("clean up when it has returned")
+    Contexts.close(context)
   }
-  if context.isIdle { Contexts.close(context) }
 }
 
 @c @implementation
@@ -101,23 +126,30 @@ func autograd_v2_impl_autograd_reset_iteration() -> Int32 {
 
 @c @implementation
 func autograd_v2_impl_autograd_context_create() -> OpaquePointer? {
-  guard let context = Contexts.make(isThreadsOwn: false) else {
-    return call("autograd_context_create", nil) { _ throws(Misuse) in throw Misuse("", "the system has no memory") }
+  callWithoutContext("autograd_context_create", nil) { () throws(Misuse) in
+    guard let handle = Cells.take(ContextHandle.self, .context) else { throw Misuse("", "the system has no memory") }
+    guard let context = Contexts.make() else {
+      _ = Cells.giveBack(handle, .context)
+      throw Misuse("", "the system has no memory")
+    }
+    handle.pointee.number = context.number
+    return OpaquePointer(handle)
   }
-  return OpaquePointer(Unmanaged.passUnretained(context).toOpaque())
 }
 
 @c @implementation
 func autograd_v2_impl_autograd_context_use(_ pointer: OpaquePointer!) -> Int32 {
-  call("autograd_context_use", -1, opening: false) { current throws(Misuse) in
-    try current?.requireIdle("change contexts when it has returned")
+  guard requireChangeable("autograd_context_use", "change contexts when it has returned") else { return -1 }
+  return callWithoutContext("autograd_context_use", -1) { () throws(Misuse) in
     guard let pointer else {
-      current?.thread = 0
-      autograd_v2_state_set_context(nil, nil, nil)
-      _ = Contexts.current()
+      Contexts.leave()
+      guard Contexts.current() != nil else { throw Misuse("", "the system has no memory to open a context") }
       return 0
     }
-    let context = Unmanaged<Context>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
+    guard let context = try Contexts.context(pointer) else {
+      throw Misuse(
+        "", "the context was closed by autograd_v2_cleanup()", hint: "destroy it, and make another with autograd_context_create")
+    }
     guard context.thread == 0 || context.thread == autograd_v2_state_thread() else {
       throw Misuse("", "another thread is using this context", hint: "let it call autograd_context_use(NULL) first")
     }
@@ -126,14 +158,26 @@ func autograd_v2_impl_autograd_context_use(_ pointer: OpaquePointer!) -> Int32 {
   }
 }
 
+/// Whether the calling thread may leave its context now; reports why not.
+private func requireChangeable(_ name: StaticString, _ hint: String) -> Bool {
+  guard Contexts.existing != nil else { return true }
+  return call(name, false) { context throws(Misuse) in
+    try context.requireNoCallout(hint)
+    return true
+  }
+}
+
 @c @implementation
 func autograd_v2_impl_autograd_context_destroy(_ pointer: OpaquePointer!) {
   guard let pointer else { return }
-  let context = Unmanaged<Context>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
-  call("autograd_context_destroy", (), opening: false) { _ throws(Misuse) in
-    guard context.thread == 0 || context.thread == autograd_v2_state_thread(), context.isIdle else {
-      throw Misuse("", "the context is in use", hint: "let its thread call autograd_context_use(NULL) first")
+  callWithoutContext("autograd_context_destroy", ()) { () throws(Misuse) in
+    if let context = try Contexts.context(pointer) {
+      if context.thread == autograd_v2_state_thread() { context.endLeftCallouts(thoroughly: true) }
+      guard context.thread == 0 || context.thread == autograd_v2_state_thread(), context.callouts.count == 0 else {
+        throw Misuse("", "the context is in use", hint: "let its thread call autograd_context_use(NULL) first")
+      }
+      Contexts.close(context)
     }
-    Contexts.close(context)
+    _ = Cells.giveBack(UnsafeMutableRawPointer(pointer), .context)
   }
 }

@@ -20,11 +20,11 @@ private let tableBytes = 768
 
 extension Context {
   fileprivate func makeTokenizer(_ bytes: some Sequence<UInt8>) throws(Misuse) -> TokenizerPointer {
-    let tokenizer = try make(CharTokenizer.self)
+    let tokenizer = try make(CharTokenizer.self, .tokenizer)
     do throws(Misuse) {
       tokenizer.pointee.char_to_id = try memory(CChar.self, tableBytes)
     } catch {
-      free(tokenizer)
+      freeTokenizer(tokenizer)
       throw error
     }
     let table = tokenizer.pointee.char_to_id!
@@ -42,8 +42,7 @@ extension Context {
   }
 
   fileprivate func freeTokenizer(_ tokenizer: TokenizerPointer) {
-    free(tokenizer.pointee.char_to_id)
-    free(tokenizer)
+    freePart(tokenizer, .tokenizer) { free($0.pointee.char_to_id) }
   }
 
   fileprivate func makeTokenDataset(_ path: Bytes?, _ out: UnsafeMutablePointer<TokenizerPointer?>?) throws(Misuse)
@@ -53,11 +52,11 @@ extension Context {
     guard !bytes.isEmpty else { throw Misuse("", "the file is empty", hint: "give a text") }
     let tokenizer = try makeTokenizer(bytes)
     do throws(Misuse) {
-      let dataset = try make(Dataset.self)
+      let dataset = try make(Dataset.self, .dataset)
       do throws(Misuse) {
         dataset.pointee.tokens = try memory(Int32.self, bytes.count)
       } catch {
-        free(dataset)
+        freePart(dataset, .dataset) { _ in }
         throw error
       }
       for (index, byte) in bytes.enumerated() {
@@ -84,13 +83,15 @@ extension Context {
 @c @implementation func autograd_v2_impl_token_to_char(
   _ token: Int32, _ tokenizer: UnsafePointer<CharTokenizer>!
 ) -> CChar {
-  guard let tokenizer, token >= 0, token < tokenizer.pointee.vocab_size else { return 0 }
+  guard let tokenizer, tokenizer.pointee.char_to_id != nil, token >= 0, token < tokenizer.pointee.vocab_size else {
+    return 0
+  }
   return tokenizer.pointee.char_to_id[256 + Int(token)]
 }
 
 @c @implementation func autograd_v2_impl_create_char_tokenizer(_ text: Bytes!) -> TokenizerPointer! {
   call("create_char_tokenizer", nil) { context throws(Misuse) in
-    guard let text else { throw Misuse("", "the text is NULL") }
+    guard let text else { throw absent("the text") }
     let length = strlen(text)
     guard length > 0 else { throw Misuse("", "the text is empty: it has no characters", hint: "give a text") }
     return try context.makeTokenizer(
@@ -99,8 +100,9 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_free_tokenizer(_ tokenizer: TokenizerPointer!) {
-  guard let tokenizer else { return }
-  call("free_tokenizer", ()) { context in context.freeTokenizer(tokenizer) }
+  call("free_tokenizer", ()) { context throws(Misuse) in
+    try context.freeStruct(tokenizer, .tokenizer) { free($0.pointee.char_to_id) }
+  }
 }
 
 @c @implementation func autograd_v2_impl_load_text_file(
@@ -120,9 +122,9 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_free_dataset(_ dataset: DatasetPointer!) {
-  guard let dataset else { return }
-  free(dataset.pointee.tokens)
-  free(dataset)
+  call("free_dataset", ()) { context throws(Misuse) in
+    try context.freeStruct(dataset, .dataset) { free($0.pointee.tokens) }
+  }
 }
 
 @c @implementation func autograd_v2_impl_get_batch(
@@ -130,9 +132,11 @@ extension Context {
   _ targets: UnsafeMutablePointer<Int32>!
 ) -> Int32 {
   call("get_batch", -1) { context throws(Misuse) in
-    guard let dataset, let tokens = dataset.pointee.tokens, let inputs, let targets else {
-      throw context.missing("the data set, or a place for tokens,")
+    guard let dataset else { throw absent("the data set") }
+    guard let tokens = dataset.pointee.tokens else {
+      throw CellKind.dataset.unusable(dataset, "the data set's list of tokens")
     }
+    guard let inputs, let targets else { throw absent("a place for tokens") }
     try context.fillBatch(
       tokens, Int(dataset.pointee.length), batchSize: Int(batch_size), blockSize: Int(block_size), inputs: inputs,
       targets: targets)
@@ -144,7 +148,10 @@ extension Context {
   _ tokenizer: UnsafePointer<CharTokenizer>!, _ path: Bytes!
 ) -> Int32 {
   call("save_tokenizer", -1) { context throws(Misuse) in
-    guard let tokenizer else { throw context.missing("the tokenizer") }
+    guard let tokenizer else { throw absent("the tokenizer") }
+    guard tokenizer.pointee.char_to_id != nil else {
+      throw CellKind.tokenizer.unusable(tokenizer, "the tokenizer's table")
+    }
     let bytes = (0..<Int(tokenizer.pointee.vocab_size)).map {
       JSON.integer(Int64(UInt8(bitPattern: tokenizer.pointee.char_to_id[256 + $0])))
     }

@@ -46,28 +46,34 @@ extension Context {
     return parameter.generation != core.generation
   }
 
-  private func core(of variable: VariablePointer) -> ParameterCore? {
+  func core(of variable: VariablePointer) -> ParameterCore? {
     guard variable.pointee.private_kind == HeaderKind.persistentVariable else { return nil }
     return variable.pointee.private_parameter.map { Unmanaged<ParameterCore>.fromOpaque($0).takeUnretainedValue() }
   }
 
   private func reason(_ variable: VariablePointer) -> String {
     if core.records.count == 0 { return "nothing was recorded in this iteration: compute the loss first" }
-    var used = false, walked = false
+    var used = false, reached = false, walked = false
     for index in 0..<core.records.count {
-      walked = walked || core.records[index].consumed
-      try? core.forEachInput(of: core.records[index]) { slot in
-        used = used || isNode(slot, of: variable)
+      let record = core.records[index]
+      walked = walked || record.consumed
+      try? core.forEachInput(of: record) { slot in
+        guard isNode(slot, of: variable) else { return }
+        used = true
+        reached = reached || record.consumed
       }
     }
     // Records of a part that is recomputed come and go; its parameters are inputs of the part.
-    for index in 0..<Int(tape.pointee.count) where !used {
+    for index in 0..<Int(tape.pointee.count) {
       let operation = tape.pointee.ops[index]
-      used = (0..<Int(operation.num_inputs)).contains { operation.inputs[$0] == variable }
+      guard (0..<Int(operation.num_inputs)).contains(where: { operation.inputs[$0] == variable }) else { continue }
+      used = true
+      let record = core.nodes[Slot(operation.output.pointee.private_slot)].record
+      reached = reached || (record >= 0 && core.records[record].consumed)
     }
     if !used { return "no operation of this iteration used it" }
     if !walked { return "no backward ran in this iteration: seed a loss and call tape_backward" }
-    if isStale(variable) {
+    if !reached {
       return "the backward did not reach it: no loss that was seeded depends on it"
     }
     return "the gradients that reached it are zero (a dead ReLU, a loss that does not change with it, or a key bias)"
@@ -87,7 +93,8 @@ extension Context {
       step \(context.core.step)
       arena: \(arena.used) bytes in use, \(arena.peak) at most, \(arena.reserved) mapped in \(arena.chunks) pieces
       limit: \(context.core.arena.byteLimit.map { "\($0) bytes" } ?? "none")
-      this step: \(context.core.nodes.count) variables, \(context.core.records.count) records
+      this step: \(context.core.nodes.count) variables, \(context.core.records.count) records, which take \
+      \(context.bytesBesideArena) bytes beside the arena
       workspace of the kernels: \(backend.workspaceBytes) bytes, \(backend.pool.threadCount) threads
 
       """
@@ -100,7 +107,11 @@ extension Context {
   _ parameters: UnsafeMutablePointer<V?>!, _ count: Int32, _ tolerance: Double
 ) -> Int32 {
   call("autograd_check_gradients", -1) { context throws(Misuse) in
-    guard let forward else { throw Misuse("", "the function that computes the loss is NULL") }
+    guard let forward else { throw absent("the function that computes the loss") }
+    guard tolerance > 0, tolerance.isFinite else {
+      throw Misuse("", "a tolerance of \(tolerance)", hint: "give more than 0: 1e-6 suits smooth functions")
+    }
+    try context.requireNoCallout("check gradients when it has returned")
     guard count >= 0, count == 0 || parameters != nil else { throw Misuse("", "a list of \(count) that is NULL") }
     var checked: [Parameter<Double>] = []
     for index in 0..<Int(count) {
@@ -113,8 +124,13 @@ extension Context {
       checked.append(Parameter(core: try context.parameter(variable, shape)))
     }
     let report = try context.compare(checked, tolerance) { () throws(Misuse) in
-      guard let loss = forward(user) else { throw passedOn }
-      return try context.check(loss, "the loss")
+      var callout = AutogradV2Callout()
+      (callout.forward, callout.user) = (forward, user)
+      try context.callOut(&callout)
+      let loss = try context.check(callout.result, "the loss")
+      guard try context.check(loss.pointee.data, "the loss's tensor").pointee.size == 1, loss.pointee.data.pointee.data != nil
+      else { throw Misuse("", "the loss is not a single number", hint: "take ag_sum of it") }
+      return loss
     }
     guard report.passes else { throw Misuse("", "\(report)", hint: "check the backward of custom operations") }
     return 0
@@ -126,9 +142,13 @@ extension Context {
   fileprivate func compare(
     _ parameters: [Parameter<Double>], _ tolerance: Double, _ loss: () throws(Misuse) -> V
   ) throws(Misuse) -> GradientReport {
-    let accumulated = accumulates
+    let check = GradientsInCheck(accumulates: accumulates, parameters: parameters)
+    self.check = check
     accumulates = false
-    defer { accumulates = accumulated }
+    defer {
+      accumulates = check.accumulates
+      self.check = nil
+    }
     try reset()
     let value = try loss()
     let magnitude = abs(value.pointee.data.pointee.data[0])
@@ -143,11 +163,12 @@ extension Context {
     let report = GradientCheck(parameters: parameters, step: 1e-3, magnitude: max(1, magnitude)).compare(
       with: gradients, tolerance: tolerance, sampleCount: nil, directionCount: 2, &random
     ) {
+      guard failure == nil else { return .nan }
       do throws(Misuse) {
         try reset()
         return try loss().pointee.data.pointee.data[0]
       } catch {
-        failure = failure ?? error
+        failure = error
         return .nan
       }
     }

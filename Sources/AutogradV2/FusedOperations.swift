@@ -4,9 +4,16 @@ import CAutogradV2
 // Operations with token ids, norms and attention.
 
 extension Context {
+  /// Throws for an epsilon that would let a norm divide by nothing, or by the root of less.
+  func checkEpsilon(_ epsilon: Double) throws(Misuse) {
+    guard epsilon >= 0, epsilon.isFinite else {
+      throw Misuse("", "an epsilon of \(epsilon)", hint: "give 0 or more, and finite")
+    }
+  }
+
   /// Token ids of the program, copied into the iteration.
   func tokens(_ ids: UnsafePointer<Int32>?, _ shape: Shape) throws(Misuse) -> Slot {
-    guard let ids else { throw Misuse("", "the token list is NULL") }
+    guard let ids else { throw absent("the token list") }
     let shape = try shape.validated("tokens"), bytes = shape.count * 4
     let data = try core.allocate(bytes, shape, "tokens")
     data.copyMemory(from: ids, byteCount: bytes)
@@ -55,6 +62,7 @@ func layerNorm(_ name: StaticString, _ x: V?, _ gamma: V?, _ beta: V?, _ eps: Do
   call(name, nil) { context throws(Misuse) in
     try context.record(name) { () throws(Misuse) in
       let input = try context.slot(x, argument: 1)
+      try context.checkEpsilon(eps)
       let scale = gamma == nil ? -1 : try context.slot(gamma, "gamma")
       let shift = beta == nil ? -1 : try context.slot(beta, "beta")
       let slot = try context.core.layerNorm(input, scale: scale, shift: shift, epsilon: eps)

@@ -19,30 +19,50 @@ enum HeaderKind {
   static let arena: UInt32 = 0x4E45_5241
 }
 
-/// Pieces of memory for headers, shared by all contexts. A piece that comes back is handed out again last, so that
-/// what a stale handle points at stays recognisable as long as possible.
+/// Pieces of memory for headers, shared by all contexts.
+///
+/// A piece that a reset gives back has aged in its ring. One of a context that closed has not: it waits until as many
+/// iterations have ended, in whatever context, so that a handle of the closed one stays recognisable as long.
 enum SlabPool {
   static let bytes = 16384
-  /// At the start of every slab: the link of the list that it is on.
+  /// At the start of every slab: the link of the list that it is on, and the iterations that had ended when it came.
   static let reserved = 64
 
+  /// A list that is taken from at its front and added to at its end.
+  private struct Queue {
+    var first: UnsafeMutableRawPointer?
+    var last: UnsafeMutableRawPointer?
+
+    mutating func append(_ slab: UnsafeMutableRawPointer) {
+      slab.storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
+      if let last, first != nil { last.storeBytes(of: slab, as: UnsafeMutableRawPointer?.self) } else { first = slab }
+      last = slab
+    }
+
+    mutating func take() -> UnsafeMutableRawPointer? {
+      guard let slab = first else { return nil }
+      first = slab.load(as: UnsafeMutableRawPointer?.self)
+      return slab
+    }
+  }
+
   /// INVARIANT: read and written inside `withShared` only.
-  nonisolated(unsafe) private static var first: UnsafeMutableRawPointer?
-  nonisolated(unsafe) private static var last: UnsafeMutableRawPointer?
+  nonisolated(unsafe) private static var aged = Queue(), waiting = Queue()
+  nonisolated(unsafe) private static var endedIterations: UInt64 = 0
 
   /// A slab; nil where the system has no memory.
   static func take() -> UnsafeMutableRawPointer? {
     let free = withShared { () -> UnsafeMutableRawPointer? in
-      guard let slab = first else { return nil }
-      first = slab.load(as: UnsafeMutableRawPointer?.self)
-      if first == nil { last = nil }
-      return slab
+      if let slab = aged.take() { return slab }
+      guard let slab = waiting.first, slab.load(fromByteOffset: 8, as: UInt64.self) <= endedIterations else {
+        return nil
+      }
+      return waiting.take()
     }
     return free ?? map()
   }
 
-  /// A new slab.
-  static func map() -> UnsafeMutableRawPointer? {
+  private static func map() -> UnsafeMutableRawPointer? {
     guard let slab = csystem_map(bytes, 0) else { return nil }
     csystem_add_root(slab, bytes)
     return slab
@@ -53,13 +73,16 @@ enum SlabPool {
     csystem_unmap(slab, bytes)
   }
 
-  static func giveBack(_ slab: UnsafeMutableRawPointer) {
-    slab.storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
+  /// Takes back a slab whose headers are to be recognised for `iterations` more; 0: no longer.
+  static func giveBack(_ slab: UnsafeMutableRawPointer, recognisedFor iterations: Int) {
     withShared {
-      if let last { last.storeBytes(of: slab, as: UnsafeMutableRawPointer?.self) } else { first = slab }
-      last = slab
+      slab.storeBytes(of: endedIterations + UInt64(iterations), toByteOffset: 8, as: UInt64.self)
+      if iterations == 0 { aged.append(slab) } else { waiting.append(slab) }
     }
   }
+
+  /// An iteration of a context has ended.
+  static func noteEnd() { withShared { endedIterations += 1 } }
 }
 
 /// Runs `body` alone among all threads that share what contexts share.
@@ -80,6 +103,8 @@ struct HeaderRing: ~Copyable {
   private var lists = InlineArray<18, UnsafeMutableRawPointer?>(repeating: nil)
   private var current = 0
   private var used = SlabPool.bytes
+  /// Bytes of the slabs of this iteration.
+  private(set) var bytes = 0
   /// Slabs that leave the ring are unmapped, so that whoever still reads them crashes where it reads.
   private let unmaps: Bool
 
@@ -93,6 +118,7 @@ struct HeaderRing: ~Copyable {
       slab.storeBytes(of: lists[current], as: UnsafeMutableRawPointer?.self)
       lists[current] = slab
       used = SlabPool.reserved
+      bytes += SlabPool.bytes
     }
     guard let slab = lists[current] else { return nil }
     let header = slab + used
@@ -104,70 +130,25 @@ struct HeaderRing: ~Copyable {
   /// Begins the next iteration; the headers of the oldest one go.
   mutating func advance() {
     current = (current + 1) % HeaderRing.kept
-    release(current)
-    used = SlabPool.bytes
+    release(current, recognisedFor: 0)
+    (used, bytes) = (SlabPool.bytes, 0)
+    SlabPool.noteEnd()
   }
 
-  private mutating func release(_ index: Int) {
+  private mutating func release(_ index: Int, recognisedFor iterations: Int) {
     while let slab = lists[index] {
       lists[index] = slab.load(as: UnsafeMutableRawPointer?.self)
-      if unmaps { SlabPool.unmap(slab) } else { SlabPool.giveBack(slab) }
+      if unmaps { SlabPool.unmap(slab) } else { SlabPool.giveBack(slab, recognisedFor: iterations) }
     }
   }
 
+  /// Gives all back when the context closes: the oldest first, which are recognised for the shortest time.
   mutating func releaseAll() {
-    for index in 0..<HeaderRing.kept { release(index) }
-    used = SlabPool.bytes
-  }
-}
-
-/// Memory for the headers of persistent tensors and variables, in slabs that are never given back. A freed header
-/// says so until its memory serves again, after `quarantine` others.
-enum PersistentHeaders {
-  private static let cell = 96
-  private static let quarantine = 256
-
-  /// Slabs, and where the newest one is used up to. INVARIANT: read and written inside `withShared` only.
-  nonisolated(unsafe) private static var slab: UnsafeMutableRawPointer?
-  nonisolated(unsafe) private static var used = SlabPool.bytes
-  nonisolated(unsafe) private static var freeFirst: UnsafeMutableRawPointer?
-  nonisolated(unsafe) private static var freeLast: UnsafeMutableRawPointer?
-  nonisolated(unsafe) private static var freeCount = 0
-
-  /// Zeroed memory for one header; nil where the system has none.
-  static func take<Header>(_ type: Header.Type) -> UnsafeMutablePointer<Header>? {
-    guard let header = withShared(takeCell) else { return nil }
-    header.initializeMemory(as: UInt8.self, repeating: 0, count: cell)
-    return header.bindMemory(to: Header.self, capacity: 1)
-  }
-
-  private static func takeCell() -> UnsafeMutableRawPointer? {
-    if freeCount > quarantine, let first = freeFirst {
-      freeFirst = (first + cell - 8).load(as: UnsafeMutableRawPointer?.self)
-      freeCount -= 1
-      return first
+    for age in stride(from: HeaderRing.kept - 1, through: 0, by: -1) {
+      let index = (current + HeaderRing.kept - age) % HeaderRing.kept
+      release(index, recognisedFor: HeaderRing.kept - age)
     }
-    if used + cell > SlabPool.bytes {
-      guard let next = SlabPool.map() else { return nil }
-      next.storeBytes(of: slab, as: UnsafeMutableRawPointer?.self)
-      slab = next
-      used = SlabPool.reserved
-    }
-    defer { used += cell }
-    return slab.map { $0 + used }
-  }
-
-  /// Takes a header back; its kind must say already that it is freed.
-  static func giveBack(_ header: UnsafeMutableRawPointer) {
-    (header + cell - 8).storeBytes(of: nil, as: UnsafeMutableRawPointer?.self)
-    withShared {
-      if let last = freeLast, freeCount > 0 {
-        (last + cell - 8).storeBytes(of: header, as: UnsafeMutableRawPointer?.self)
-      } else {
-        freeFirst = header
-      }
-      freeLast = header
-      freeCount += 1
-    }
+    (used, bytes) = (SlabPool.bytes, 0)
+    SlabPool.noteEnd()
   }
 }

@@ -10,10 +10,29 @@ import CAutogradV2
 #endif
 
 extension Context {
-  /// Zeroed memory from `malloc` for a C struct.
-  func make<Struct>(_ type: Struct.Type) throws(Misuse) -> UnsafeMutablePointer<Struct> {
-    guard let memory = calloc(1, MemoryLayout<Struct>.size) else { throw core.outOfMemory("struct") }
-    return memory.bindMemory(to: Struct.self, capacity: 1)
+  /// A zeroed C struct, which `freeStruct` takes back.
+  func make<Struct>(_ type: Struct.Type, _ kind: CellKind) throws(Misuse) -> UnsafeMutablePointer<Struct> {
+    guard let memory = Cells.take(type, kind) else { throw core.outOfMemory("struct") }
+    return memory
+  }
+
+  /// Runs `body`, which frees what a struct holds, then the struct itself. Throws, and frees nothing, where it was freed
+  /// before or is not one of the library.
+  func freeStruct<Struct>(
+    _ pointer: UnsafeMutablePointer<Struct>?, _ kind: CellKind, _ body: (UnsafeMutablePointer<Struct>) -> Void
+  ) throws(Misuse) {
+    guard let pointer else { return }
+    try kind.require(pointer)
+    freePart(pointer, kind, body)
+  }
+
+  /// The same inside of a larger one: a part that the program has freed by itself, or made by itself, is left alone.
+  func freePart<Struct>(
+    _ pointer: UnsafeMutablePointer<Struct>?, _ kind: CellKind, _ body: (UnsafeMutablePointer<Struct>) -> Void
+  ) {
+    guard let pointer, Cells.isLive(pointer, kind) else { return }
+    body(pointer)
+    _ = Cells.giveBack(pointer, kind)
   }
 
   /// A trained parameter; `fill` writes its first values.
@@ -42,7 +61,7 @@ extension Context {
   // MARK: Linear
 
   func makeLinear(_ inputs: Int, _ outputs: Int) throws(Misuse) -> UnsafeMutablePointer<Linear> {
-    let layer = try make(Linear.self)
+    let layer = try make(Linear.self, .linear)
     do throws(Misuse) {
       layer.pointee.weight = try makeParameter([outputs, inputs]) { fillXavier($0, $1) }
       layer.pointee.bias = try makeParameter([outputs]) { _, _ in }
@@ -53,18 +72,19 @@ extension Context {
     }
   }
 
-  func freeLinear(_ layer: UnsafeMutablePointer<Linear>?) {
-    guard let layer else { return }
+  func freeLinear(_ layer: UnsafeMutablePointer<Linear>?) { freePart(layer, .linear, releaseVariables) }
+
+  func releaseVariables(_ layer: UnsafeMutablePointer<Linear>) {
     release(layer.pointee.weight)
     release(layer.pointee.bias)
-    free(layer)
   }
 
   /// y = x·Wᵀ + b, then an activation, then a residual.
   func linear(
     _ layer: UnsafeMutablePointer<Linear>?, _ x: Slot, activation: Activation? = nil, residual: Slot = -1
   ) throws(Misuse) -> Slot {
-    guard let layer else { throw missing("the linear layer") }
+    guard let layer else { throw absent("the linear layer") }
+    guard layer.pointee.weight != nil else { throw CellKind.linear.unusable(layer, "the layer's weight") }
     let weight = try slot(layer.pointee.weight, "the layer's weight")
     let bias = layer.pointee.bias == nil ? -1 : try slot(layer.pointee.bias, "the layer's bias")
     return try core.linear(x, weight: weight, bias: bias, activation: activation, residual: residual)
@@ -74,7 +94,7 @@ extension Context {
 /// Runs a layer over `x`; it stands on the tape as one operation, with `x` and what `visit` names as inputs.
 func layerForward(
   _ name: StaticString, _ x: V?, operations: Int, parameters: Int,
-  _ body: (Context, Slot) throws(Misuse) -> Slot, visit: (Context, (V?) -> Void) -> Void
+  _ body: (Context, Slot) throws(Misuse) -> Slot, visit: (Context, (V) -> Void) -> Void
 ) -> V? {
   call(name, nil) { context throws(Misuse) in
     try context.record(name, operations: operations) { () throws(Misuse) in
@@ -102,7 +122,7 @@ func layerForward(
 }
 
 @c @implementation func autograd_v2_impl_linear_free(_ layer: UnsafeMutablePointer<Linear>!) {
-  call("linear_free", ()) { context in context.freeLinear(layer) }
+  call("linear_free", ()) { context throws(Misuse) in try context.freeStruct(layer, .linear, context.releaseVariables) }
 }
 
 // MARK: Embedding
@@ -111,13 +131,13 @@ func layerForward(
   -> UnsafeMutablePointer<Embedding>!
 {
   call("embedding_create", nil) { context throws(Misuse) in
-    let layer = try context.make(Embedding.self)
+    let layer = try context.make(Embedding.self, .embedding)
     do throws(Misuse) {
       layer.pointee.embeddings = try context.makeParameter([Int(vocab_size), Int(embed_dim)]) { tensor, _ in
         context.fillNormal(tensor, deviation: 0.02)
       }
     } catch {
-      free(layer)
+      context.freePart(layer, .embedding) { _ in }
       throw error
     }
     layer.pointee.vocab_size = vocab_size
@@ -129,17 +149,18 @@ func layerForward(
 @c @implementation func autograd_v2_impl_embedding_forward(
   _ layer: UnsafeMutablePointer<Embedding>!, _ tokens: UnsafePointer<Int32>!, _ count: Int32
 ) -> V! {
-  guard let layer else {
-    return call("embedding_forward", nil) { context throws(Misuse) in throw context.missing("the layer") }
+  guard let layer, layer.pointee.embeddings != nil else {
+    return call("embedding_forward", nil) { context throws(Misuse) in
+      guard let layer else { throw absent("the layer") }
+      throw CellKind.embedding.unusable(layer, "the layer's table")
+    }
   }
   return embedding("embedding_forward", layer.pointee.embeddings, tokens, count)
 }
 
 @c @implementation func autograd_v2_impl_embedding_free(_ layer: UnsafeMutablePointer<Embedding>!) {
-  guard let layer else { return }
-  call("embedding_free", ()) { context in
-    context.release(layer.pointee.embeddings)
-    free(layer)
+  call("embedding_free", ()) { context throws(Misuse) in
+    try context.freeStruct(layer, .embedding) { context.release($0.pointee.embeddings) }
   }
 }
 
@@ -147,11 +168,11 @@ func layerForward(
 
 @c @implementation func autograd_v2_impl_layernorm_create(_ dim: Int32) -> UnsafeMutablePointer<LayerNorm>! {
   call("layernorm_create", nil) { context throws(Misuse) in
-    let layer = try context.make(LayerNorm.self)
+    let layer = try context.make(LayerNorm.self, .layerNorm)
     do throws(Misuse) {
       (layer.pointee.gamma, layer.pointee.beta) = try context.makeNorm(Int(dim))
     } catch {
-      free(layer)
+      context.freePart(layer, .layerNorm) { _ in }
       throw error
     }
     layer.pointee.eps = 1e-5
@@ -177,17 +198,20 @@ extension Context {
 @c @implementation func autograd_v2_impl_layernorm_forward(_ layer: UnsafeMutablePointer<LayerNorm>!, _ x: V!)
   -> V!
 {
-  guard let layer else {
-    return call("layernorm_forward", nil) { context throws(Misuse) in throw context.missing("the layer") }
+  guard let layer, layer.pointee.gamma != nil || layer.pointee.beta != nil else {
+    return call("layernorm_forward", nil) { context throws(Misuse) in
+      guard let layer else { throw absent("the layer") }
+      throw CellKind.layerNorm.unusable(layer, "gamma")
+    }
   }
   return layerNorm("layernorm_forward", x, layer.pointee.gamma, layer.pointee.beta, layer.pointee.eps)
 }
 
 @c @implementation func autograd_v2_impl_layernorm_free(_ layer: UnsafeMutablePointer<LayerNorm>!) {
-  guard let layer else { return }
-  call("layernorm_free", ()) { context in
-    context.release(layer.pointee.gamma)
-    context.release(layer.pointee.beta)
-    free(layer)
+  call("layernorm_free", ()) { context throws(Misuse) in
+    try context.freeStruct(layer, .layerNorm) {
+      context.release($0.pointee.gamma)
+      context.release($0.pointee.beta)
+    }
   }
 }

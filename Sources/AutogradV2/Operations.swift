@@ -254,8 +254,7 @@ private func join(
     guard count > 0 else { throw Misuse("", "\(count) parts to join") }
     guard let parts else { throw Misuse("", "the list of parts is NULL") }
     return try context.record(name, operations: Int(count)) { () throws(Misuse) in
-      let list = try context.core.allocate(Int(count) * 8, Shape([Int(count)] as InlineArray<1, Int>), name)
-        .bindMemory(to: Slot.self, capacity: Int(count))
+      let list = try context.allocateList(Slot.self, Int(count))
       for index in 0..<Int(count) { list[index] = try context.slot(parts[index], "part \(index)") }
       return try context.finish(name, try body(context.core, list), capacity: Int(count)) { list in
         for index in 0..<Int(count) { list.add(parts[index]) }

@@ -43,13 +43,37 @@ final class AdamMoments {
 extension Context {
   func moments(_ optimizer: AdamPointer) throws(Misuse) -> AdamMoments {
     guard let moments = optimizer.pointee.private_moments else {
+      if Cells.state(optimizer) == .freed { throw Misuse("", "the optimiser was freed before") }
       throw Misuse("", "this optimiser was not made by adam_create")
     }
     return Unmanaged<AdamMoments>.fromOpaque(moments).takeUnretainedValue()
   }
 
+  /// Throws for a learning rate that would spoil the weights.
+  fileprivate func checkRate(_ rate: Double) throws(Misuse) {
+    guard rate >= 0, rate.isFinite else {
+      throw Misuse("", "a learning rate of \(rate)", hint: "give 0 or more, and finite")
+    }
+  }
+
+  /// Throws for settings that would spoil the weights. They are members, which programs change between steps.
+  func checkSettings(_ optimizer: AdamPointer) throws(Misuse) {
+    try checkRate(optimizer.pointee.learning_rate)
+    for (name, beta) in [("beta1", optimizer.pointee.beta1), ("beta2", optimizer.pointee.beta2)]
+    where !(beta >= 0 && beta < 1) {
+      throw Misuse("", "\(name) is \(beta)", hint: "give 0 or more, and less than 1")
+    }
+    guard optimizer.pointee.epsilon >= 0, optimizer.pointee.epsilon.isFinite else {
+      throw Misuse("", "epsilon is \(optimizer.pointee.epsilon)", hint: "give 0 or more, and finite")
+    }
+    guard optimizer.pointee.step_count >= 0, optimizer.pointee.step_count < Int32.max else {
+      throw Misuse("", "step_count is \(optimizer.pointee.step_count)", hint: "give 0 to \(Int32.max - 1)")
+    }
+  }
+
   func makeAdam(_ learningRate: Double) throws(Misuse) -> AdamPointer {
-    let optimizer = try make(AdamOptimizerV2.self)
+    try checkRate(learningRate)
+    let optimizer = try make(AdamOptimizerV2.self, .adam)
     optimizer.pointee.learning_rate = learningRate
     optimizer.pointee.beta1 = 0.9
     optimizer.pointee.beta2 = 0.999
@@ -58,22 +82,19 @@ extension Context {
     return optimizer
   }
 
-  func freeAdam(_ optimizer: AdamPointer?) {
-    guard let optimizer else { return }
+  func freeAdam(_ optimizer: AdamPointer?) { freePart(optimizer, .adam, freeParts) }
+
+  func freeParts(_ optimizer: AdamPointer) {
     if let moments = optimizer.pointee.private_moments { Unmanaged<AdamMoments>.fromOpaque(moments).release() }
     free(optimizer.pointee.params)
-    free(optimizer)
   }
 
+  /// Adds a parameter; one that is there already stays there once.
   func addParameter(_ variable: V?, to optimizer: AdamPointer) throws(Misuse) {
-    let variable = try check(variable, "the parameter"), moments = try moments(optimizer)
-    guard variable.pointee.private_kind == HeaderKind.persistentVariable else {
-      throw Misuse("", "the parameter is temporary", hint: "make it with var_create_parameter")
-    }
+    let moments = try moments(optimizer), variable = try checkPersistent(variable, "the parameter")
     let count = Int(optimizer.pointee.n_params)
-    for index in 0..<count where optimizer.pointee.params[index] == variable {
-      throw Misuse("", "the parameter was added before, as number \(index)", hint: "add each parameter once")
-    }
+    guard count == moments.pairs.count else { throw Context.foreignCount(count, moments.pairs.count) }
+    for index in 0..<count where optimizer.pointee.params[index] == variable { return }
     if count == Int(optimizer.pointee.private_capacity) {
       let capacity = max(16, 2 * count)
       guard let larger = realloc(optimizer.pointee.params, capacity * MemoryLayout<V?>.stride) else {
@@ -82,9 +103,24 @@ extension Context {
       optimizer.pointee.params = larger.bindMemory(to: V?.self, capacity: capacity)
       optimizer.pointee.private_capacity = Int32(capacity)
     }
-    guard moments.add(count: Int(variable.pointee.data.pointee.size)) else { throw core.outOfMemory("adam") }
+    let tensor = try check(variable.pointee.data, "the parameter's tensor")
+    if let parameter = core(of: variable) { try lookAfter(parameter) }
+    guard moments.add(count: Int(tensor.pointee.size)) else { throw core.outOfMemory("adam") }
     optimizer.pointee.params[count] = variable
     optimizer.pointee.n_params += 1
+  }
+
+  private static func foreignCount(_ count: Int, _ added: Int) -> Misuse {
+    Misuse("", "n_params is \(count), but \(added) parameters were added", hint: "use adam_add_param")
+  }
+
+  /// A variable that outlives the iteration, as those must that an optimiser steps.
+  fileprivate func checkPersistent(_ variable: V?, _ what: @autoclosure () -> String) throws(Misuse) -> V {
+    let variable = try check(variable, what())
+    guard variable.pointee.private_kind == HeaderKind.persistentVariable else {
+      throw Misuse("", "\(what()) is temporary", hint: "make it with var_create_parameter")
+    }
+    return variable
   }
 
   /// A parameter's values and gradient as they stand; nil where it is frozen.
@@ -110,10 +146,8 @@ extension Context {
   fileprivate func step(_ optimizer: AdamPointer) throws(Misuse) {
     try requireGradients()
     let moments = try moments(optimizer), count = Int(optimizer.pointee.n_params)
-    guard moments.pairs.count == count else {
-      throw Misuse(
-        "", "n_params is \(count), but \(moments.pairs.count) parameters were added", hint: "use adam_add_param")
-    }
+    guard moments.pairs.count == count else { throw Context.foreignCount(count, moments.pairs.count) }
+    try checkSettings(optimizer)
     moments.pieces.removeLast(downTo: 0)
     for index in 0..<count {
       guard let (value, gradient) = try update(optimizer.pointee.params[index], index) else { continue }
@@ -146,7 +180,7 @@ extension Context {
 
 @c @implementation func autograd_v2_impl_adam_add_param(_ optimizer: AdamPointer!, _ parameter: V!) -> Int32 {
   call("adam_add_param", -1) { context throws(Misuse) in
-    guard let optimizer else { throw context.missing("the optimiser") }
+    guard let optimizer else { throw absent("the optimiser") }
     try context.addParameter(parameter, to: optimizer)
     return 0
   }
@@ -154,14 +188,14 @@ extension Context {
 
 @c @implementation func autograd_v2_impl_adam_step(_ optimizer: AdamPointer!) -> Int32 {
   call("adam_step", -1) { context throws(Misuse) in
-    guard let optimizer else { throw context.missing("the optimiser") }
+    guard let optimizer else { throw absent("the optimiser") }
     try context.step(optimizer)
     return 0
   }
 }
 
 @c @implementation func autograd_v2_impl_adam_free(_ optimizer: AdamPointer!) {
-  call("adam_free", ()) { context in context.freeAdam(optimizer) }
+  call("adam_free", ()) { context throws(Misuse) in try context.freeStruct(optimizer, .adam, context.freeParts) }
 }
 
 // MARK: Plain gradient descent
@@ -170,46 +204,93 @@ extension Context {
   _ parameters: UnsafeMutablePointer<V?>!, _ num_params: Int32, _ lr: Double
 ) -> UnsafeMutablePointer<OptimizerV2>! {
   call("optimizer_create", nil) { context throws(Misuse) in
-    guard num_params >= 0, num_params == 0 || parameters != nil else {
-      throw Misuse("", "\(num_params) parameters in a list that is NULL")
+    try context.makeOptimizer(parameters, Int(num_params), lr)
+  }
+}
+
+extension Context {
+  fileprivate func makeOptimizer(_ parameters: UnsafeMutablePointer<V?>?, _ count: Int, _ rate: Double) throws(Misuse)
+    -> UnsafeMutablePointer<OptimizerV2>
+  {
+    guard count >= 0, count == 0 || parameters != nil else {
+      throw Misuse("", "\(count) parameters in a list that is NULL")
     }
-    for index in 0..<Int(num_params) { _ = try context.check(parameters[index], "parameter \(index)") }
-    let optimizer = try context.make(OptimizerV2.self)
-    guard let list = malloc(max(1, Int(num_params)) * MemoryLayout<V?>.stride) else {
-      free(optimizer)
-      throw context.core.outOfMemory("optimizer")
+    try checkRate(rate)
+    try checkList(parameters, count)
+    for index in 0..<count {
+      if let variable = parameters?[index], let parameter = core(of: variable) { try lookAfter(parameter) }
     }
-    optimizer.pointee.parameters = list.bindMemory(to: V?.self, capacity: max(1, Int(num_params)))
-    for index in 0..<Int(num_params) { optimizer.pointee.parameters[index] = parameters[index] }
-    optimizer.pointee.num_params = num_params
-    optimizer.pointee.lr = lr
+    let optimizer = try make(OptimizerV2.self, .optimizer)
+    do throws(Misuse) {
+      optimizer.pointee.parameters = try memory(V?.self, count)
+    } catch {
+      freePart(optimizer, .optimizer) { _ in }
+      throw error
+    }
+    for index in 0..<count { optimizer.pointee.parameters[index] = parameters?[index] }
+    optimizer.pointee.num_params = Int32(count)
+    optimizer.pointee.lr = rate
     return optimizer
+  }
+
+  /// Throws where an optimiser's list names something that cannot be stepped, or a parameter twice.
+  private func checkList(_ parameters: UnsafeMutablePointer<V?>?, _ count: Int) throws(Misuse) {
+    var places: [V: Int] = [:]
+    for index in 0..<count {
+      let variable = try checkPersistent(parameters?[index], "parameter \(index)")
+      if let first = places.updateValue(index, forKey: variable) {
+        throw Misuse("", "parameters \(first) and \(index) are the same", hint: "name each one once")
+      }
+    }
+  }
+
+  /// The parameters of an optimiser that can be used.
+  private func parameters(_ optimizer: UnsafeMutablePointer<OptimizerV2>) throws(Misuse) -> UnsafeBufferPointer<V?> {
+    let count = Int(optimizer.pointee.num_params)
+    guard let list = optimizer.pointee.parameters else {
+      throw CellKind.optimizer.unusable(optimizer, "the optimiser's list of parameters")
+    }
+    guard count >= 0 else { throw Misuse("", "the optimiser's num_params is \(count)") }
+    return UnsafeBufferPointer(start: list, count: count)
+  }
+
+  /// Steps all parameters, or none.
+  fileprivate func step(_ optimizer: UnsafeMutablePointer<OptimizerV2>) throws(Misuse) {
+    try requireGradients()
+    let parameters = try parameters(optimizer)
+    try checkRate(optimizer.pointee.lr)
+    for (index, parameter) in parameters.enumerated() { _ = try update(parameter, index) }
+    for (index, parameter) in parameters.enumerated() {
+      guard let (value, gradient) = try update(parameter, index) else { continue }
+      core.copy(
+        gradient.pointee.data, to: value.pointee.data, count: Int(value.pointee.size), scale: -optimizer.pointee.lr,
+        accumulate: true)
+    }
+  }
+
+  /// Zeroes all gradients, or none.
+  fileprivate func zeroGradients(_ optimizer: UnsafeMutablePointer<OptimizerV2>) throws(Misuse) {
+    let parameters = try parameters(optimizer)
+    for (index, parameter) in parameters.enumerated() { _ = try update(parameter, index) }
+    for parameter in parameters { try zeroGradient(parameter) }
   }
 }
 
 @c @implementation func autograd_v2_impl_optimizer_zero_grad(_ optimizer: UnsafeMutablePointer<OptimizerV2>!) {
   guard let optimizer else { return }
-  for index in 0..<Int(optimizer.pointee.num_params) {
-    autograd_v2_impl_var_zero_grad(optimizer.pointee.parameters[index])
-  }
+  call("optimizer_zero_grad", ()) { context throws(Misuse) in try context.zeroGradients(optimizer) }
 }
 
 @c @implementation func autograd_v2_impl_optimizer_step(_ optimizer: UnsafeMutablePointer<OptimizerV2>!) -> Int32 {
   call("optimizer_step", -1) { context throws(Misuse) in
-    guard let optimizer else { throw context.missing("the optimiser") }
-    try context.requireGradients()
-    for index in 0..<Int(optimizer.pointee.num_params) {
-      guard let (value, gradient) = try context.update(optimizer.pointee.parameters[index], index) else { continue }
-      context.core.copy(
-        gradient.pointee.data, to: value.pointee.data, count: Int(value.pointee.size), scale: -optimizer.pointee.lr,
-        accumulate: true)
-    }
+    guard let optimizer else { throw absent("the optimiser") }
+    try context.step(optimizer)
     return 0
   }
 }
 
 @c @implementation func autograd_v2_impl_optimizer_destroy(_ optimizer: UnsafeMutablePointer<OptimizerV2>!) {
-  guard let optimizer else { return }
-  free(optimizer.pointee.parameters)
-  free(optimizer)
+  call("optimizer_destroy", ()) { context throws(Misuse) in
+    try context.freeStruct(optimizer, .optimizer) { free($0.pointee.parameters) }
+  }
 }

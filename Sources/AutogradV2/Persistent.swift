@@ -12,7 +12,7 @@ extension Context {
     guard let block = PersistentBlock(tryingByteCount: shape.count * 8) else {
       throw Misuse("", "no memory for a tensor \(shape) of \(shape.count * 8) bytes", hint: "make the model smaller")
     }
-    guard let header = PersistentHeaders.take(TensorV2.self) else { throw core.outOfMemory("header") }
+    guard let header = Cells.take(TensorV2.self, .tensor) else { throw core.outOfMemory("header") }
     header.pointee.private_kind = HeaderKind.persistentTensor
     header.pointee.storage = TENSOR_PERSISTENT
     header.pointee.private_block = Unmanaged.passRetained(block).toOpaque()
@@ -23,10 +23,35 @@ extension Context {
 
   func freePersistent(_ tensor: TensorPointer) {
     if let block = tensor.pointee.private_block { Unmanaged<PersistentBlock>.fromOpaque(block).release() }
-    tensor.pointee.private_block = nil
-    tensor.pointee.data = nil
-    tensor.pointee.private_kind = HeaderKind.freedTensor
-    PersistentHeaders.giveBack(UnsafeMutableRawPointer(tensor))
+    _ = Cells.giveBack(tensor, .tensor) { _ in
+      tensor.pointee = TensorV2()
+      tensor.pointee.private_kind = HeaderKind.freedTensor
+    }
+  }
+
+  // MARK: Who owns a tensor
+
+  /// The variable that a persistent tensor belongs to. One that has another tensor in its place since owns it no more.
+  func owner(of tensor: TensorPointer) -> VariablePointer? {
+    guard tensor.pointee.private_owned != 0,
+      let owner = VariablePointer(bitPattern: UInt(tensor.pointee.private_step)), Cells.isLive(owner, .variable),
+      owner.pointee.data == tensor || owner.pointee.grad == tensor
+    else { return nil }
+    return owner
+  }
+
+  /// Makes a persistent tensor belong to a variable, unless it belongs to another one.
+  private func own(_ tensor: TensorPointer?, _ variable: VariablePointer) {
+    guard let tensor, tensor.pointee.private_kind == HeaderKind.persistentTensor, owner(of: tensor) == nil else { return }
+    tensor.pointee.private_owned = 1
+    tensor.pointee.private_step = UInt64(UInt(bitPattern: variable))
+  }
+
+  /// Frees a variable's tensor: the one that is there now, if it is not another variable's.
+  private func release(_ tensor: TensorPointer?, of variable: VariablePointer) {
+    guard let tensor, tensor.pointee.private_kind == HeaderKind.persistentTensor else { return }
+    if let owner = owner(of: tensor), owner != variable { return }
+    freePersistent(tensor)
   }
 
   /// A persistent variable over `tensor`, which it takes over.
@@ -38,11 +63,11 @@ extension Context {
         "", "a persistent variable needs a persistent tensor, got a temporary one",
         hint: "make it with tensor_create_persistent, or copy into one")
     }
-    guard tensor.pointee.private_owned == 0 else {
+    guard owner(of: tensor) == nil else {
       throw Misuse("", "another variable has taken this tensor over", hint: "make a tensor for each variable")
     }
     let gradient = requiresGradient ? try persistentTensor(try shape(of: tensor)) : nil
-    guard let header = PersistentHeaders.take(VariableV2.self) else {
+    guard let header = Cells.take(VariableV2.self, .variable) else {
       if let gradient { freePersistent(gradient) }
       throw core.outOfMemory("header")
     }
@@ -51,9 +76,15 @@ extension Context {
     header.pointee.grad = gradient
     header.pointee.requires_grad = requiresGradient
     header.pointee.is_parameter = isParameter
-    tensor.pointee.private_owned = 1
-    gradient?.pointee.private_owned = 1
-    let parameter = try parameter(header, try shape(of: tensor))
+    let parameter: ParameterCore
+    do throws(Misuse) {
+      parameter = try self.parameter(header, try shape(of: tensor))
+    } catch {
+      // The tensor stays the caller's.
+      header.pointee.data = nil
+      freePersistent(header)
+      throw error
+    }
     // New gradients are zeros of this iteration: what the program writes into them now counts.
     parameter.claim(generation: core.generation, clock: core.clock)
     return header
@@ -65,17 +96,12 @@ extension Context {
       forget(parameter)
       parameter.release()
     }
-    if let tensor = variable.pointee.data, tensor.pointee.private_kind == HeaderKind.persistentTensor {
-      freePersistent(tensor)
+    release(variable.pointee.data, of: variable)
+    release(variable.pointee.grad, of: variable)
+    _ = Cells.giveBack(variable, .variable) { _ in
+      variable.pointee = VariableV2()
+      variable.pointee.private_kind = HeaderKind.freedVariable
     }
-    if let gradient = variable.pointee.grad, gradient.pointee.private_kind == HeaderKind.persistentTensor {
-      freePersistent(gradient)
-    }
-    variable.pointee.data = nil
-    variable.pointee.grad = nil
-    variable.pointee.private_parameter = nil
-    variable.pointee.private_kind = HeaderKind.freedVariable
-    PersistentHeaders.giveBack(UnsafeMutableRawPointer(variable))
   }
 
   /// The core's parameter of a persistent variable, as its members say now: memory, gradient, `requires_grad`.
@@ -83,7 +109,6 @@ extension Context {
     let tensor = variable.pointee.data!
     if variable.pointee.requires_grad, variable.pointee.grad == nil {
       variable.pointee.grad = try persistentTensor(shape)
-      variable.pointee.grad.pointee.private_owned = 1
     }
     if let known = variable.pointee.private_parameter {
       let parameter = Unmanaged<ParameterCore>.fromOpaque(known).takeUnretainedValue()
@@ -104,6 +129,9 @@ extension Context {
     parameter.isTrainable = variable.pointee.requires_grad
     if let known = variable.pointee.private_parameter { Unmanaged<ParameterCore>.fromOpaque(known).release() }
     variable.pointee.private_parameter = Unmanaged.passRetained(parameter).toOpaque()
+    own(tensor, variable)
+    own(variable.pointee.grad, variable)
+    try lookAfter(parameter)
     return parameter
   }
 
@@ -124,20 +152,35 @@ extension Context {
 
   // MARK: Gradients of last steps
 
-  /// After a backward: lists the gradients it wrote, and clears those of earlier iterations that it did not reach.
+  /// From now on this context clears a parameter's gradient after each backward that does not reach it. One context does
+  /// so at a time: the one that made the parameter, put it into an optimiser or wrote its gradient last.
+  func lookAfter(_ parameter: ParameterCore) throws(Misuse) {
+    guard parameter.keeper != number else { return }
+    guard written.reserve(spare: 1) else { throw core.outOfMemory("gradients") }
+    list(parameter)
+  }
+
+  /// INVARIANT: `written` has room.
+  private func list(_ parameter: ParameterCore) {
+    (parameter.keeper, parameter.place) = (number, written.count)
+    written.append(Unmanaged.passRetained(parameter))
+  }
+
+  /// After a backward: clears the gradients of earlier iterations that it did not reach, and looks after those which it
+  /// wrote.
   func settleGradients() throws(Misuse) {
     guard written.reserve(spare: core.nodes.count) else { throw core.outOfMemory("backward") }
     var index = 0
     while index < written.count {
       let parameter = written[index].takeUnretainedValue()
-      if parameter.generation == core.generation {
-        index += 1
+      guard parameter.keeper == number else {
+        unlist(index)
         continue
       }
-      if let start = parameter.allocatedGradientStart {
+      if parameter.isTrainable, parameter.generation != core.generation, let start = parameter.allocatedGradientStart {
         start.initializeMemory(as: UInt8.self, repeating: 0, count: parameter.shape.count * 8)
       }
-      forget(written[index])
+      index += 1
     }
     listWritten(from: 0)
   }
@@ -146,22 +189,39 @@ extension Context {
   /// INVARIANT: `written` has room for as many as there are variables.
   func listWritten(from first: Slot) {
     for slot in first..<core.nodes.count {
-      guard let parameter = core.nodes[slot].parameter?.takeUnretainedValue(), !parameter.isListed,
+      guard let parameter = core.nodes[slot].parameter?.takeUnretainedValue(), parameter.keeper != number,
         parameter.generation == core.generation
       else { continue }
-      parameter.isListed = true
-      written.append(Unmanaged.passRetained(parameter))
+      list(parameter)
     }
   }
 
-  /// Takes a parameter off the list of written gradients.
+  /// Takes a parameter off the list.
   private func forget(_ parameter: Unmanaged<ParameterCore>) {
-    guard parameter.takeUnretainedValue().isListed else { return }
-    for index in 0..<written.count where written[index].toOpaque() == parameter.toOpaque() {
-      parameter.takeUnretainedValue().isListed = false
-      written[index].release()
-      written.removeBySwapping(at: index)
-      return
+    let known = parameter.takeUnretainedValue()
+    guard known.keeper == number else { return }
+    known.keeper = 0
+    unlist(known.place)
+  }
+
+  /// Takes out an entry; the last one takes its place.
+  private func unlist(_ index: Int) {
+    let entry = written[index]
+    written.removeBySwapping(at: index)
+    if index < written.count {
+      let moved = written[index].takeUnretainedValue()
+      if moved.keeper == number { moved.place = index }
     }
+    entry.release()
+  }
+
+  /// Looks after nothing any more.
+  func forgetAll() {
+    for index in 0..<written.count {
+      let parameter = written[index].takeUnretainedValue()
+      if parameter.keeper == number { parameter.keeper = 0 }
+      written[index].release()
+    }
+    written.removeLast(downTo: 0)
   }
 }

@@ -32,6 +32,22 @@ struct RunningParts: ~Copyable {
     return true
   }
 
+  /// What recording, seed and draws are outside of the part that backward is about to call.
+  fileprivate(set) var settings: OuterSettings?
+
+  /// After an exception or a longjmp: these are left.
+  mutating func leave(running: Int, open: Int) { (self.running, self.open, settings) = (running, open, nil) }
+
+  /// The same, and nothing is left of them. Their headers are stale with the iteration.
+  mutating func abandon() {
+    leave(running: 0, open: 0)
+    tensors.removeLast(downTo: 0)
+    variables.removeLast(downTo: 0)
+    used.removeLast(downTo: 0)
+  }
+
+  var bytes: Int { (tensors.count + variables.count) * 8 }
+
   fileprivate mutating func begin() -> (tensors: Int, variables: Int) {
     open += 1
     return (tensors.count, variables.count)
@@ -68,9 +84,9 @@ private final class ProgramPart: RecomputedPart {
     let operations = Int(context.tape.pointee.count)
     start = (context.parts.begin(), core.nodes.count, operations, context.fingerprints.count)
     // A variable of the part's own: the program's x may have been freed when backward comes.
-    try core.reserve(operations: 1, "recompute")
+    try context.reserve(operations: 1, "recompute")
     let input = try context.variable(of: try core.reshape(x, to: core.nodes[x].shape))
-    let result = try context.slot(call(input), "the part's result")
+    let result = try context.slot(try call(input), "the part's result")
     try context.takeOverChanges(on: context.tape, from: operations)
     guard context.written.reserve(spare: core.nodes.count), context.parts.used.reserve(spare: core.nodes.count) else {
       throw core.outOfMemory("recompute")
@@ -79,14 +95,24 @@ private final class ProgramPart: RecomputedPart {
   }
 
   /// Calls the program. In backward with the settings of forward.
-  private func call(_ x: V) -> V? {
+  private func call(_ x: V) throws(Misuse) -> V? {
+    var callout = AutogradV2Callout()
+    (callout.part, callout.x, callout.user) = (body, x, user)
+    let running = context.parts.running, before = context.settings
     context.parts.running += 1
-    defer { context.parts.running -= 1 }
-    guard context.isWalking else { return body(x, user) }
-    let before = (context.isRecording, context.seed, context.draws)
+    defer { context.parts.running = running }
+    guard context.isWalking else {
+      try context.callOut(&callout)
+      return callout.result
+    }
+    context.parts.settings = before
     (context.isRecording, context.seed, context.draws) = (true, seed, draws)
-    defer { (context.isRecording, context.seed, context.draws) = before }
-    return body(x, user)
+    defer {
+      context.parts.settings = nil
+      (context.isRecording, context.seed, context.draws) = (before.isRecording, before.seed, before.draws)
+    }
+    try context.callOut(&callout)
+    return callout.result
   }
 
   func willEnd(_ core: TapeCore) {

@@ -10,7 +10,7 @@ extension Context {
     _ variances: UnsafePointer<Double>?, _ rows: Int
   ) throws(Misuse) {
     guard let means, let variances else { throw Misuse("", "means or variances are NULL") }
-    try core.reserve(operations: 1, name)
+    try reserve(operations: 1, name)
     let y = try slot(out, "out"), x = try slot(input, "in")
     let scale = gamma == nil ? -1 : try slot(gamma, "gamma"), shift = beta == nil ? -1 : try slot(beta, "beta")
     let shape = core.nodes[x].shape
@@ -20,6 +20,9 @@ extension Context {
     }
     for slot in [scale, shift] where slot >= 0 && core.nodes[slot].shape.count != shape.last {
       throw Misuse("", "gamma and beta must have \(shape.last) elements, got shape \(core.nodes[slot].shape)")
+    }
+    for row in 0..<rows where variances[row] < 0 {
+      throw Misuse("", "a variance of \(variances[row]) in row \(row)", hint: "variances are 0 or more")
     }
     let mean = try core.allocate(rows * 8, shape, name), reciprocal = try core.allocate(rows * 8, shape, name)
     for row in 0..<rows {
@@ -69,7 +72,7 @@ extension Context {
   _ loss: V!, _ logits: V!, _ targets: UnsafePointer<Int32>!, _ seq_len: Int32
 ) -> Int32 {
   call("tape_record_cross_entropy", -1) { context throws(Misuse) in
-    try context.core.reserve(operations: 1, "tape")
+    try context.reserve(operations: 1, "tape")
     let y = try context.slot(loss, "the loss"), x = try context.slot(logits, "logits")
     let shape = context.core.nodes[x].shape
     guard shape.rank >= 1, shape.rows == Int(seq_len), context.core.nodes[y].shape.count == 1 else {

@@ -52,9 +52,7 @@ extension Context {
     _ output: VariablePointer, on tape: UnsafeMutablePointer<TapeV2>, capacity: Int, backward: BackwardFunc?,
     context: UnsafeMutableRawPointer?, _ fill: (inout InputList) -> Void
   ) throws(Misuse) {
-    let bytes = capacity * MemoryLayout<VariablePointer?>.stride
-    let memory = try core.allocate(bytes, Shape([capacity] as InlineArray<1, Int>), "tape")
-    var inputs = InputList(start: memory.bindMemory(to: VariablePointer?.self, capacity: capacity), capacity: capacity)
+    var inputs = InputList(start: try allocateList(VariablePointer?.self, capacity), capacity: capacity)
     fill(&inputs)
     let operation = TapeOp(
       inputs: inputs.start, num_inputs: Int32(inputs.count), output: output, backward: backward, ctx: context)
@@ -69,9 +67,15 @@ extension Context {
     guard !isWalking || parts.running > 0 || !core.isRecording else {
       throw Misuse("", "an operation is recorded inside a backward", hint: "use tensor_… functions in a callback")
     }
-    try core.reserve(operations: operations, "operation")
-    if isRecording { return try body() }
-    return try core.inference(body)
+    try reserve(operations: operations)
+    let nodes = core.nodes.count, records = core.records.count
+    do throws(Misuse) {
+      return isRecording ? try body() : try core.inference(body)
+    } catch {
+      // What it has entered so far nobody knows of.
+      core.truncate(nodes: min(nodes, core.nodes.count), records: min(records, core.records.count))
+      throw error
+    }
   }
 }
 

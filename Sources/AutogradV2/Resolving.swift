@@ -37,6 +37,16 @@ extension Context {
     return variable
   }
 
+  /// Whether a handle is one of a temporary, of this iteration or an earlier one.
+  static func isTemporary(_ tensor: TensorPointer) -> Bool {
+    tensor.pointee.private_kind == HeaderKind.temporaryTensor || tensor.pointee.private_kind == HeaderKind.endedTensor
+  }
+
+  static func isTemporary(_ variable: VariablePointer) -> Bool {
+    variable.pointee.private_kind == HeaderKind.temporaryVariable
+      || variable.pointee.private_kind == HeaderKind.endedVariable
+  }
+
   private static func endedWithPart(_ word: StaticString) -> Misuse {
     Misuse(
       "", "the \(word) was made in a part that is recomputed, and ended with it",
@@ -48,6 +58,11 @@ extension Context {
       throw Contexts.isOpen(context)
         ? Misuse("", "the \(word) belongs to another context", hint: "copy its numbers, or make it persistent")
         : Misuse("", "the \(word) belongs to a context that was closed", hint: "make it anew after autograd_v2_init")
+    }
+    guard step == core.step || step + 1 != tornStep else {
+      throw Misuse(
+        "", "the \(word)'s iteration ended when an exception or a longjmp left a function that the library was calling",
+        hint: "compute it again")
     }
     guard step == core.step else {
       throw Misuse(
@@ -180,7 +195,8 @@ extension Context {
 
   /// A temporary tensor of undefined content.
   func temporaryTensor(_ shape: Shape) throws(Misuse) -> TensorPointer {
-    try temporaryTensorHeader(shape, try core.allocate(shape.count * 8, shape, "tensor"))
+    try countBytesBesideArena()
+    return try temporaryTensorHeader(shape, try core.allocate(shape.count * 8, shape, "tensor"))
   }
 
   /// The header of a new temporary variable; its gradient exists where it needs one.

@@ -38,15 +38,20 @@ extension Context {
 
   func sample(_ logits: UnsafePointer<Double>, _ count: Int, temperature: Double) throws(Misuse) -> Int32 {
     guard count > 0 else { throw Misuse("", "\(count) logits") }
-    guard temperature >= 0 else { throw Misuse("", "a temperature of \(temperature)", hint: "give 0 or more") }
+    guard temperature >= 0, temperature.isFinite else {
+      throw Misuse("", "a temperature of \(temperature)", hint: "give 0 or more, and finite")
+    }
     var best = 0
     for index in 0..<count {
-      guard !logits[index].isNaN else {
-        throw Misuse("", "logit \(index) is NaN", hint: "look for a diverged training")
+      guard !logits[index].isNaN, logits[index] < .infinity else {
+        throw Misuse("", "logit \(index) is \(logits[index].isNaN ? "NaN" : "inf")", hint: "look for a diverged training")
       }
       if logits[index] > logits[best] { best = index }
     }
-    guard temperature > 0, logits[best].isFinite else { return Int32(best) }
+    guard logits[best].isFinite else {
+      throw Misuse("", "all \(count) logits are -inf: no token is possible", hint: "let one of them be finite")
+    }
+    guard temperature > 0 else { return Int32(best) }
     return try draw(count) { exp((logits[$0] - logits[best]) / temperature) }
   }
 
@@ -60,12 +65,14 @@ extension Context {
     _ model: ModelPointer, _ vocabulary: VocabularyPointer, _ prompt: Bytes, _ count: Int, _ temperature: Double,
     _ each: (CChar) -> Void
   ) throws(Misuse) {
+    try check(vocabulary)
+    try checkParts(model)
     guard model.pointee.vocab_size <= vocabulary.pointee.vocab_size else {
       throw Misuse(
         "", "the model knows \(model.pointee.vocab_size) tokens, the vocabulary \(vocabulary.pointee.vocab_size)",
         hint: "give the vocabulary that the model was trained with")
     }
-    guard count >= 0 else { throw Misuse("", "max_new_tokens is \(count)") }
+    guard count >= 0 else { throw Misuse("", "max_new_tokens is \(count)", hint: "give 0 or more") }
     let length = strlen(prompt), start = max(1, length), window = Int(model.pointee.max_seq_len)
     let tokens = try memory(Int32.self, start + count)
     defer { free(tokens) }
@@ -95,7 +102,7 @@ extension Context {
   _ logits: UnsafePointer<Double>!, _ vocab_size: Int32, _ temperature: Double
 ) -> Int32 {
   call("sample_from_logits", -1) { context throws(Misuse) in
-    guard let logits else { throw context.missing("the list of logits") }
+    guard let logits else { throw absent("the list of logits") }
     return try context.sample(logits, Int(vocab_size), temperature: temperature)
   }
 }
@@ -104,7 +111,7 @@ extension Context {
   -> Int32
 {
   call("sample_from_probs", -1) { context throws(Misuse) in
-    guard let probs else { throw context.missing("the list of probabilities") }
+    guard let probs else { throw absent("the list of probabilities") }
     return try context.sample(probabilities: probs, Int(size))
   }
 }
@@ -113,7 +120,8 @@ extension Context {
   _ model: ModelPointer!, _ vocab: VocabularyPointer!, _ prompt: Bytes!, _ max_new_tokens: Int32, _ temperature: Double
 ) -> UnsafeMutablePointer<CChar>! {
   call("generate_text", nil) { context throws(Misuse) in
-    guard let model, let vocab, let prompt else { throw context.missing("model, vocabulary or prompt") }
+    guard let model, let vocab else { throw absent(model == nil ? "the model" : "the vocabulary") }
+    guard let prompt else { throw absent("the prompt") }
     let text = try context.memory(CChar.self, strlen(prompt) + max(0, Int(max_new_tokens)) + 1)
     var written = 0
     do throws(Misuse) {
@@ -134,7 +142,8 @@ extension Context {
   _ model: ModelPointer!, _ vocab: VocabularyPointer!, _ prompt: Bytes!, _ max_new_tokens: Int32, _ temperature: Double
 ) -> Int32 {
   call("generate_and_print", -1) { context throws(Misuse) in
-    guard let model, let vocab, let prompt else { throw context.missing("model, vocabulary or prompt") }
+    guard let model, let vocab else { throw absent(model == nil ? "the model" : "the vocabulary") }
+    guard let prompt else { throw absent("the prompt") }
     defer { fflush(nil) }
     try context.generate(model, vocab, prompt, Int(max_new_tokens), temperature) { character in
       putchar(Int32(UInt8(bitPattern: character)))

@@ -24,7 +24,9 @@ import AutogradKernels
 
 @c @implementation func autograd_v2_impl_autograd_set_threads(_ threads: Int32) -> Int32 {
   call("autograd_set_threads", -1) { context throws(Misuse) in
-    guard threads > 0 else { throw Misuse("", "\(threads) threads", hint: "give 1 or more") }
+    guard threads > 0, threads <= ThreadPool.mostThreads else {
+      throw Misuse("", "\(threads) threads", hint: "give 1 to \(ThreadPool.mostThreads)")
+    }
     try context.requireIdle()
     let backend = Backend(pool: ThreadPool(threads: Int(threads)))
     backend.stopsWithoutMemory = false
@@ -37,6 +39,7 @@ import AutogradKernels
   call("autograd_set_memory_limit", -1) { context throws(Misuse) in
     guard bytes >= 0 else { throw Misuse("", "a limit of \(UInt(bitPattern: bytes)) bytes", hint: "0 takes it away") }
     context.core.setByteLimit(bytes == 0 ? nil : bytes)
+    context.core.arena.beside = 0
     return 0
   }
 }

@@ -16,9 +16,12 @@ extension Context {
   func check(_ tape: TapePointer?) throws(Misuse) -> TapePointer {
     guard let tape else {
       if core.step == 1, core.records.count == 0 { return self.tape }
-      throw missing("the tape")
+      throw absent("the tape")
     }
     guard lists.contains(tape) else {
+      if Cells.state(tape) == .freed {
+        throw Misuse("", "the tape does not belong to the context any more: it was destroyed before, or went with it")
+      }
       throw Misuse("", "the tape does not belong to the calling thread's context", hint: "use g_tape, or tape_create()")
     }
     return tape
@@ -83,7 +86,10 @@ extension Context {
     try core.forEachInput(of: record) { slot throws(Misuse) in
       try core.materializeGradient(of: slot, "backward")
     }
-    operation.backward?(operation.ctx, operation.output.pointee.grad)
+    var callout = AutogradV2Callout()
+    (callout.backward, callout.user, callout.gradient) =
+      (operation.backward, operation.ctx, operation.output.pointee.grad)
+    try callOut(&callout)
   }
 
   func addCustom(
@@ -95,7 +101,7 @@ extension Context {
     guard parts.running == 0 || tape == self.tape else {
       throw Misuse("", "a part that is recomputed records on another tape", hint: "record on g_tape inside of it")
     }
-    try core.reserve(operations: max(1, count), "tape")
+    try reserve(operations: max(1, count), "tape")
     let slot = try self.slot(output, "the output")
     guard output?.pointee.private_kind == HeaderKind.temporaryVariable else {
       throw Misuse("", "the output is persistent", hint: "make it with var_create_temp")
@@ -103,8 +109,7 @@ extension Context {
     guard core.nodes[slot].record < 0 else {
       throw Misuse("", "another operation made the output already", hint: "make a variable for each operation")
     }
-    let list = try core.allocate(max(1, count) * 8, Shape([count] as InlineArray<1, Int>), "tape")
-      .bindMemory(to: Slot.self, capacity: max(1, count))
+    let list = try allocateList(Slot.self, count)
     for index in 0..<count { list[index] = try self.slot(inputs?[index], "input \(index)") }
     guard recordsNow, core.nodes[slot].requiresGradient else { return }
     let place = Int(tape.pointee.count)
@@ -137,7 +142,7 @@ extension Context {
 @c @implementation func autograd_v2_impl_autograd_backward(_ loss: V!) -> Int32 {
   call("autograd_backward", -1) { context throws(Misuse) in
     let loss = try context.check(loss, "the loss")
-    guard loss.pointee.data?.pointee.size == 1 else {
+    guard try context.check(loss.pointee.data, "the loss's tensor").pointee.size == 1 else {
       throw Misuse(
         "", "the loss has \(loss.pointee.data?.pointee.size ?? 0) elements, not one", hint: "take ag_sum of it")
     }
@@ -163,13 +168,11 @@ extension Context {
 
 @c @implementation func autograd_v2_impl_tape_create() -> TapePointer! {
   call("tape_create", nil) { context throws(Misuse) in
-    guard let tape = calloc(1, MemoryLayout<TapeV2>.size)?.bindMemory(to: TapeV2.self, capacity: 1) else {
-      throw context.core.outOfMemory("tape_create")
-    }
+    guard let tape = Cells.take(TapeV2.self, .tape) else { throw context.core.outOfMemory("tape_create") }
     tape.pointee.private_kind = HeaderKind.tape
     tape.pointee.private_context = context.number
     guard context.lists.add(tape) else {
-      free(tape)
+      _ = Cells.giveBack(tape, .tape)
       throw context.core.outOfMemory("tape_create")
     }
     return tape

@@ -35,9 +35,16 @@ struct TapeLists: ~Copyable {
     for index in 0..<tapes.count where tapes[index] == tape {
       tapes.removeBySwapping(at: index)
       free(tape.pointee.ops)
-      free(tape)
+      _ = Cells.giveBack(tape, .tape)
       return
     }
+  }
+
+  /// Bytes of the operations of this iteration.
+  var bytes: Int {
+    var count = 0
+    for index in 0..<tapes.count { count += Int(tapes[index].pointee.count) }
+    return count * MemoryLayout<TapeOp>.stride
   }
 
   /// Empties all tapes, whose operations ended with the iteration.
@@ -49,7 +56,8 @@ struct TapeLists: ~Copyable {
   mutating func freeAll() {
     for index in 0..<tapes.count {
       free(tapes[index].pointee.ops)
-      if index > 0 { free(tapes[index]) }
+      tapes[index].pointee.ops = nil
+      if index > 0 { _ = Cells.giveBack(tapes[index], .tape) }
     }
     tapes.removeLast(downTo: 0)
   }

@@ -45,6 +45,9 @@ private func temporary(_ name: StaticString, _ shape: UnsafePointer<Int32>?, _ r
   _ shape: UnsafePointer<Int32>!, _ rank: Int32, _ scale: Double
 ) -> T! {
   call("tensor_randn_persistent", nil) { context throws(Misuse) in
+    guard scale >= 0, scale.isFinite else {
+      throw Misuse("", "a standard deviation of \(scale)", hint: "give 0 or more, and finite")
+    }
     let tensor = try context.persistentTensor(try context.shape(shape, rank))
     context.fillNormal(tensor, deviation: scale)
     return tensor
@@ -62,15 +65,13 @@ private func temporary(_ name: StaticString, _ shape: UnsafePointer<Int32>?, _ r
 
 @c @implementation func autograd_v2_impl_tensor_free_persistent(_ tensor: T!) {
   call("tensor_free_persistent", ()) { context throws(Misuse) in
-    guard tensor != nil else { return }
-    let tensor = try context.check(tensor)
-    guard tensor.pointee.private_kind == HeaderKind.persistentTensor else {
-      throw Misuse("", "the tensor is temporary", hint: "temporaries end by themselves at the reset")
-    }
-    guard tensor.pointee.private_owned == 0 else {
+    // The arena sees to temporaries, of whatever iteration.
+    guard let tensor, !Context.isTemporary(tensor) else { return }
+    let checked = try context.check(tensor)
+    guard context.owner(of: checked) == nil else {
       throw Misuse("", "a variable owns this tensor", hint: "free the variable with var_free_persistent")
     }
-    context.freePersistent(tensor)
+    context.freePersistent(checked)
   }
 }
 
@@ -105,7 +106,7 @@ extension Context {
   fileprivate func compute(
     _ name: StaticString, _ a: T?, _ b: T?, _ body: (TapeCore, Slot, Slot) throws(Misuse) -> Slot
   ) throws(Misuse) -> T {
-    try core.reserve(operations: 1, "operation")
+    try reserve(operations: 1)
     let x = try slot(a, "argument 1"), y = b == nil ? -1 : try slot(b, "argument 2")
     let result = try core.inference { () throws(Misuse) in try body(core, x, y) }
     try checkMemory("tensor")
@@ -160,12 +161,32 @@ private func binary(
 
 @c @implementation func autograd_v2_impl_tensor_sum(_ tensor: UnsafePointer<TensorV2>!) -> Double {
   call("tensor_sum", .nan) { context throws(Misuse) in
-    try context.core.reserve(operations: 1, "operation")
-    let x = try context.slot(tensor, "the tensor")
-    return try context.core.transient { () throws(Misuse) in
-      let axes = try context.core.axisBits(x, [], "sum")
-      return context.core.element(
-        context.core.data(try context.core.sum(x, over: axes, keeping: false, mean: false, "sum")))
-    }
+    let tensor = try context.check(tensor)
+    return compensatedSum(UnsafeBufferPointer(start: tensor.pointee.data, count: try context.shape(of: tensor).count))
   }
+}
+
+/// The sum in eight lanes, each of which keeps what its additions round off (Knuth's exact sum of two): the error does
+/// not grow with the count. A sum that is not finite is as plain addition has it.
+private func compensatedSum(_ numbers: UnsafeBufferPointer<Double>) -> Double {
+  var sum = SIMD8<Double>(repeating: 0), lost = SIMD8<Double>(repeating: 0)
+  func add(_ next: SIMD8<Double>) {
+    let larger = sum + next, part = larger - sum
+    lost += (sum - (larger - part)) + (next - part)
+    sum = larger
+  }
+  let whole = numbers.count / 8 * 8
+  for start in stride(from: 0, to: whole, by: 8) {
+    add(UnsafeRawPointer(numbers.baseAddress! + start).loadUnaligned(as: SIMD8<Double>.self))
+  }
+  var rest = SIMD8<Double>(repeating: 0)
+  for index in whole..<numbers.count { rest[index - whole] = numbers[index] }
+  add(rest)
+  var total = 0.0, remainder = lost.sum()
+  for lane in 0..<8 {
+    let larger = total + sum[lane], part = larger - total
+    remainder += (total - (larger - part)) + (sum[lane] - part)
+    total = larger
+  }
+  return total.isFinite ? total + remainder : total
 }

@@ -17,7 +17,7 @@ typealias BatchPointer = UnsafeMutablePointer<Batch>
 
 extension Context {
   fileprivate func makeDataset(_ bytes: [UInt8]) throws(Misuse) -> TextDatasetPointer {
-    let dataset = try make(TextDataset.self)
+    let dataset = try make(TextDataset.self, .textDataset)
     do throws(Misuse) {
       dataset.pointee.text = try memory(CChar.self, bytes.count + 1)
       for (index, byte) in bytes.enumerated() { dataset.pointee.text[index] = CChar(bitPattern: byte) }
@@ -34,11 +34,12 @@ extension Context {
     }
   }
 
-  fileprivate func freeDataset(_ dataset: TextDatasetPointer) {
+  fileprivate func freeDataset(_ dataset: TextDatasetPointer) { freePart(dataset, .textDataset, freeParts) }
+
+  fileprivate func freeParts(_ dataset: TextDatasetPointer) {
     free(dataset.pointee.text)
     free(dataset.pointee.tokens)
     freeVocabulary(dataset.pointee.vocab)
-    free(dataset)
   }
 
   /// Copies `batchSize` random windows and the same one further, window after window.
@@ -68,7 +69,7 @@ extension Context {
     guard batchSize > 0, blockSize > 0 else {
       throw Misuse("", "batch_size is \(batchSize), block_size is \(blockSize)", hint: "both must be at least 1")
     }
-    let batch = try make(Batch.self)
+    let batch = try make(Batch.self, .batch)
     do throws(Misuse) {
       let (total, overflow) = batchSize.multipliedReportingOverflow(by: blockSize)
       guard !overflow else { throw Misuse("", "a batch of \(batchSize) × \(blockSize) tokens") }
@@ -101,12 +102,13 @@ extension Context {
     }
   }
 
-  fileprivate func freeBatch(_ batch: BatchPointer) {
+  fileprivate func freeBatch(_ batch: BatchPointer) { freePart(batch, .batch, freeParts) }
+
+  fileprivate func freeParts(_ batch: BatchPointer) {
     if let inputs = batch.pointee.inputs { free(inputs[0]) }
     if let targets = batch.pointee.targets { free(targets[0]) }
     free(batch.pointee.inputs)
     free(batch.pointee.targets)
-    free(batch)
   }
 }
 
@@ -119,8 +121,9 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_dataset_free(_ dataset: TextDatasetPointer!) {
-  guard let dataset else { return }
-  call("dataset_free", ()) { context in context.freeDataset(dataset) }
+  call("dataset_free", ()) { context throws(Misuse) in
+    try context.freeStruct(dataset, .textDataset, context.freeParts)
+  }
 }
 
 @c @implementation func autograd_v2_impl_dataset_print_stats(_ dataset: UnsafePointer<TextDataset>!) {
@@ -134,12 +137,14 @@ extension Context {
   _ dataset: UnsafePointer<TextDataset>!, _ batch_size: Int32, _ block_size: Int32
 ) -> BatchPointer! {
   call("batch_create_random", nil) { context throws(Misuse) in
-    guard let dataset, dataset.pointee.tokens != nil else { throw context.missing("the data set") }
+    guard let dataset else { throw absent("the data set") }
+    guard dataset.pointee.tokens != nil else {
+      throw CellKind.textDataset.unusable(dataset, "the data set's list of tokens")
+    }
     return try context.makeBatch(dataset, Int(batch_size), Int(block_size))
   }
 }
 
 @c @implementation func autograd_v2_impl_batch_free(_ batch: BatchPointer!) {
-  guard let batch else { return }
-  call("batch_free", ()) { context in context.freeBatch(batch) }
+  call("batch_free", ()) { context throws(Misuse) in try context.freeStruct(batch, .batch, context.freeParts) }
 }

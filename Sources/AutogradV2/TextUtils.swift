@@ -25,7 +25,7 @@ extension Context {
 
   /// A file's bytes.
   func contents(_ path: Bytes?) throws(Misuse) -> [UInt8] {
-    guard let path else { throw Misuse("", "the path is NULL") }
+    guard let path else { throw absent("the path") }
     do throws(FileError) {
       return try POSIXFileSystem().read(String(cString: path), byteLimit: Int(Int32.max))
     } catch {
@@ -34,7 +34,7 @@ extension Context {
   }
 
   func write(_ bytes: [UInt8], to path: Bytes?) throws(Misuse) {
-    guard let path else { throw Misuse("", "the path is NULL") }
+    guard let path else { throw absent("the path") }
     do throws(FileError) {
       try POSIXFileSystem().writeAtomically(bytes, to: String(cString: path))
     } catch {
@@ -62,7 +62,7 @@ extension Context {
       seen[Int(text[index])] = true
       count += 1
     }
-    let vocabulary = try make(Vocabulary.self)
+    let vocabulary = try make(Vocabulary.self, .vocabulary)
     do throws(Misuse) {
       vocabulary.pointee.char_to_idx = try memory(Int32.self, 256)
       // The strings lie behind the pointers, in one block.
@@ -85,11 +85,18 @@ extension Context {
     return vocabulary
   }
 
-  func freeVocabulary(_ vocabulary: VocabularyPointer?) {
-    guard let vocabulary else { return }
+  func freeVocabulary(_ vocabulary: VocabularyPointer?) { freePart(vocabulary, .vocabulary, freeParts) }
+
+  func freeParts(_ vocabulary: VocabularyPointer) {
     free(vocabulary.pointee.chars)
     free(vocabulary.pointee.char_to_idx)
-    free(vocabulary)
+  }
+
+  /// Throws for a vocabulary that was freed.
+  func check(_ vocabulary: UnsafePointer<Vocabulary>) throws(Misuse) {
+    guard vocabulary.pointee.chars != nil, vocabulary.pointee.char_to_idx != nil else {
+      throw CellKind.vocabulary.unusable(vocabulary, "the vocabulary's table")
+    }
   }
 
   func makeTokens(_ vocabulary: UnsafePointer<Vocabulary>, _ text: UnsafePointer<UInt8>, _ length: Int)
@@ -117,19 +124,19 @@ private func unsigned(_ text: Bytes) -> UnsafePointer<UInt8> {
   -> VocabularyPointer!
 {
   call("vocab_create_from_text", nil) { context throws(Misuse) in
-    guard let text else { throw Misuse("", "the text is NULL") }
+    guard let text else { throw absent("the text") }
     return try context.makeVocabulary(unsigned(text), length)
   }
 }
 
 @c @implementation func autograd_v2_impl_vocab_free(_ vocab: VocabularyPointer!) {
-  call("vocab_free", ()) { context in context.freeVocabulary(vocab) }
+  call("vocab_free", ()) { context throws(Misuse) in try context.freeStruct(vocab, .vocabulary, context.freeParts) }
 }
 
 @c @implementation func autograd_v2_impl_vocab_char_to_idx(
   _ vocab: UnsafePointer<Vocabulary>!, _ character: CChar
 ) -> Int32 {
-  guard let vocab else { return -1 }
+  guard let vocab, vocab.pointee.char_to_idx != nil else { return -1 }
   return vocab.pointee.char_to_idx[Int(UInt8(bitPattern: character))]
 }
 
@@ -141,7 +148,7 @@ private func unsigned(_ text: Bytes) -> UnsafePointer<UInt8> {
 }
 
 @c @implementation func autograd_v2_impl_vocab_print(_ vocab: UnsafePointer<Vocabulary>!) {
-  guard let vocab else { return }
+  guard let vocab, vocab.pointee.chars != nil else { return }
   var text = "\(vocab.pointee.vocab_size) characters:"
   for token in 0..<Int(vocab.pointee.vocab_size) {
     let byte = UInt8(bitPattern: vocab.pointee.chars[token]!.pointee)
@@ -155,8 +162,10 @@ private func unsigned(_ text: Bytes) -> UnsafePointer<UInt8> {
 ) -> UnsafeMutablePointer<Int32>! {
   out_length?.pointee = 0
   return call("tokenize", nil) { context throws(Misuse) in
-    guard let vocab else { throw context.missing("the vocabulary") }
-    guard let text else { throw Misuse("", "the text is NULL") }
+    guard let vocab else { throw absent("the vocabulary") }
+    guard let text else { throw absent("the text") }
+    try context.check(vocab)
+    guard length >= 0 else { throw Misuse("", "a text of \(UInt(bitPattern: length)) bytes") }
     let tokens = try context.makeTokens(vocab, unsigned(text), length)
     out_length?.pointee = length
     return tokens
@@ -167,8 +176,10 @@ private func unsigned(_ text: Bytes) -> UnsafePointer<UInt8> {
   _ vocab: UnsafePointer<Vocabulary>!, _ tokens: UnsafePointer<Int32>!, _ count: Int
 ) -> UnsafeMutablePointer<CChar>! {
   call("detokenize", nil) { context throws(Misuse) in
-    guard let vocab else { throw context.missing("the vocabulary") }
-    guard count == 0 || tokens != nil, count >= 0, count < Int.max else { throw Misuse("", "the token list is NULL") }
+    guard let vocab else { throw absent("the vocabulary") }
+    guard count == 0 || tokens != nil else { throw absent("the token list") }
+    guard count >= 0, count < Int.max else { throw Misuse("", "a list of \(UInt(bitPattern: count)) tokens") }
+    try context.check(vocab)
     let text = try context.memory(CChar.self, count + 1)
     for index in 0..<count {
       guard tokens[index] >= 0, tokens[index] < vocab.pointee.vocab_size else {

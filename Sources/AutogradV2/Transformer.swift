@@ -12,13 +12,16 @@ import CAutogradV2
 typealias ModelPointer = UnsafeMutablePointer<TransformerV2>
 
 extension Context {
+  /// The most blocks of a model. Their parameters would fill more memory than there is long before.
+  static let mostLayers = 65536
+
   func makeTransformer(
     vocabulary: Int, channels: Int, heads: Int, layers: Int, width: Int, contextLength: Int
   ) throws(Misuse) -> ModelPointer {
-    guard layers >= 0, layers < 1 << 20 else {
-      throw Misuse("", "\(layers) layers", hint: "n_layers must be 0 or more")
+    guard layers >= 0, layers <= Context.mostLayers else {
+      throw Misuse("", "n_layers is \(layers)", hint: "give 0 to \(Context.mostLayers)")
     }
-    let model = try make(TransformerV2.self)
+    let model = try make(TransformerV2.self, .transformer)
     do throws(Misuse) {
       model.pointee.token_embed = try makeParameter([vocabulary, channels]) { tensor, _ in
         fillNormal(tensor, deviation: 0.02)
@@ -48,31 +51,47 @@ extension Context {
     return model
   }
 
-  func freeTransformer(_ model: ModelPointer?) {
-    guard let model else { return }
+  func freeTransformer(_ model: ModelPointer?) { freePart(model, .transformer, freeParts) }
+
+  func freeParts(_ model: ModelPointer) {
     release(model.pointee.token_embed)
     release(model.pointee.pos_embed)
     if let blocks = model.pointee.blocks {
-      for index in 0..<Int(model.pointee.n_layers) { freeBlock(blocks[index]) }
+      for index in 0..<max(0, Int(model.pointee.n_layers)) { freeBlock(blocks[index]) }
       free(blocks)
     }
     freeLayerNorm(model.pointee.ln_final)
     freeLinear(model.pointee.lm_head)
-    free(model)
   }
 
-  func visit(_ model: ModelPointer, _ body: (V?) -> Void) {
-    body(model.pointee.token_embed)
-    body(model.pointee.pos_embed)
+  func visit(_ model: ModelPointer, _ body: (V) -> Void) {
+    if let table = model.pointee.token_embed { body(table) }
+    if let places = model.pointee.pos_embed { body(places) }
     if let blocks = model.pointee.blocks {
-      for index in 0..<Int(model.pointee.n_layers) { visit(blocks[index], body) }
+      for index in 0..<max(0, Int(model.pointee.n_layers)) { visit(blocks[index], body) }
     }
     visit(model.pointee.ln_final, body)
     visit(model.pointee.lm_head, body)
   }
 
+  /// Throws where parts of a model are missing that no forward can do without.
+  func checkParts(_ model: ModelPointer) throws(Misuse) {
+    guard model.pointee.token_embed != nil else { throw CellKind.transformer.unusable(model, "token_embed") }
+    guard model.pointee.pos_embed != nil else { throw absent("pos_embed") }
+    guard (0...Context.mostLayers).contains(Int(model.pointee.n_layers)) else {
+      throw Misuse("", "the model's n_layers is \(model.pointee.n_layers)")
+    }
+    guard model.pointee.n_layers == 0 || model.pointee.blocks != nil else { throw absent("blocks") }
+    for index in 0..<Int(model.pointee.n_layers) where model.pointee.blocks[index] == nil {
+      throw absent("blocks[\(index)]")
+    }
+    guard model.pointee.ln_final != nil else { throw absent("ln_final") }
+    guard model.pointee.lm_head != nil else { throw absent("lm_head") }
+  }
+
   /// Logits [T, V] of tokens [T], or [B, T, V] of tokens [B, T].
   func logits(_ model: ModelPointer, _ ids: UnsafePointer<Int32>?, _ shape: Shape) throws(Misuse) -> Slot {
+    try checkParts(model)
     guard shape.last <= Int(model.pointee.max_seq_len) else {
       throw Misuse(
         "", "\(shape.last) tokens, more than the model's max_seq_len of \(model.pointee.max_seq_len)",
@@ -82,13 +101,13 @@ extension Context {
     var result = shape
     result.append(Int(model.pointee.vocab_size))
     try result.validated("model").checkSize(atMost: Context.largestTensor, "model")
-    try core.reserve(operations: 16, "model")
+    try reserve(operations: 16, "model")
     let tokens = try tokens(ids, shape)
     let embedded = try core.embedding(try slot(model.pointee.token_embed, "token_embed"), tokens)
     let places = try core.embedding(try slot(model.pointee.pos_embed, "pos_embed"), try positions(shape.last))
     var x = try core.add(embedded, places)
     for index in 0..<Int(model.pointee.n_layers) { x = try block(model.pointee.blocks?[index], x) }
-    try core.reserve(operations: 16, "model")
+    try reserve(operations: 16, "model")
     return try linear(model.pointee.lm_head, try norm(model.pointee.ln_final, x))
   }
 }
@@ -98,7 +117,7 @@ private func forward(
   _ shape: (Context) throws(Misuse) -> Shape
 ) -> V? {
   call(name, nil) { context throws(Misuse) in
-    guard let model else { throw context.missing("the model") }
+    guard let model else { throw absent("the model") }
     return try context.record(name) { () throws(Misuse) in
       let slot = try context.logits(model, tokens, try shape(context))
       return try context.finish(name, slot, capacity: 6 + 16 * Int(model.pointee.n_layers)) { list in
@@ -119,7 +138,7 @@ private func forward(
 }
 
 @c @implementation func autograd_v2_impl_transformer_free(_ model: ModelPointer!) {
-  call("transformer_free", ()) { context in context.freeTransformer(model) }
+  call("transformer_free", ()) { context throws(Misuse) in try context.freeStruct(model, .transformer, context.freeParts) }
 }
 
 @c @implementation func autograd_v2_impl_transformer_forward(
@@ -149,8 +168,9 @@ private func forward(
   params?.pointee = nil
   count?.pointee = 0
   return call("transformer_get_params", -1) { context throws(Misuse) in
-    guard let model else { throw context.missing("the model") }
-    guard let params, let count else { throw Misuse("", "the place for the parameters or their number is NULL") }
+    guard let model else { throw absent("the model") }
+    guard let params, let count else { throw absent("the place for the parameters or their number") }
+    try context.checkParts(model)
     var found = 0
     context.visit(model) { _ in found += 1 }
     guard let memory = malloc(max(1, found) * MemoryLayout<V?>.stride) else { throw context.core.outOfMemory("params") }

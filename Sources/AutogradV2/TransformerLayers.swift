@@ -18,13 +18,16 @@ extension Context {
   // MARK: Forward, on slots
 
   func norm(_ layer: NormPointer?, _ x: Slot) throws(Misuse) -> Slot {
-    guard let layer else { throw missing("the norm") }
+    guard let layer else { throw absent("the norm") }
+    guard layer.pointee.gamma != nil else { throw CellKind.layerNormV2.unusable(layer, "gamma") }
+    try checkEpsilon(layer.pointee.eps)
     let gamma = try slot(layer.pointee.gamma, "gamma"), beta = try slot(layer.pointee.beta, "beta")
     return try core.layerNorm(x, scale: gamma, shift: beta, epsilon: layer.pointee.eps)
   }
 
   func attention(_ layer: AttentionPointer?, _ x: Slot, residual: Slot = -1) throws(Misuse) -> Slot {
-    guard let layer else { throw missing("the attention layer") }
+    guard let layer else { throw absent("the attention layer") }
+    guard layer.pointee.q_proj != nil else { throw CellKind.attention.unusable(layer, "q_proj") }
     let q = try linear(layer.pointee.q_proj, x), k = try linear(layer.pointee.k_proj, x)
     let v = try linear(layer.pointee.v_proj, x)
     let heads = try attention(q, k, v, headCount: Int(layer.pointee.n_heads))
@@ -32,15 +35,17 @@ extension Context {
   }
 
   func feedForward(_ layer: FeedForwardPointer?, _ x: Slot, residual: Slot = -1) throws(Misuse) -> Slot {
-    guard let layer else { throw missing("the feed-forward layer") }
+    guard let layer else { throw absent("the feed-forward layer") }
+    guard layer.pointee.fc1 != nil else { throw CellKind.feedForward.unusable(layer, "fc1") }
     let hidden = try withoutSizeLimit { () throws(Misuse) in try linear(layer.pointee.fc1, x, activation: .relu) }
     return try linear(layer.pointee.fc2, hidden, residual: residual)
   }
 
   /// x + attention(norm(x)), then h + feedForward(norm(h)).
   func block(_ block: BlockPointer?, _ x: Slot) throws(Misuse) -> Slot {
-    guard let block else { throw missing("the block") }
-    try core.reserve(operations: 16, "block")
+    guard let block else { throw absent("the block") }
+    guard block.pointee.attn != nil else { throw CellKind.block.unusable(block, "attn") }
+    try reserve(operations: 16, "block")
     let h = try attention(block.pointee.attn, try norm(block.pointee.ln1, x), residual: x)
     return try feedForward(block.pointee.ff, try norm(block.pointee.ln2, h), residual: h)
   }
@@ -48,11 +53,11 @@ extension Context {
   // MARK: Making and freeing
 
   func makeLayerNorm(_ size: Int) throws(Misuse) -> NormPointer {
-    let layer = try make(LayerNormV2.self)
+    let layer = try make(LayerNormV2.self, .layerNormV2)
     do throws(Misuse) {
       (layer.pointee.gamma, layer.pointee.beta) = try makeNorm(size)
     } catch {
-      free(layer)
+      freeLayerNorm(layer)
       throw error
     }
     layer.pointee.size = Int32(size)
@@ -60,11 +65,11 @@ extension Context {
     return layer
   }
 
-  func freeLayerNorm(_ layer: NormPointer?) {
-    guard let layer else { return }
+  func freeLayerNorm(_ layer: NormPointer?) { freePart(layer, .layerNormV2, releaseVariables) }
+
+  func releaseVariables(_ layer: NormPointer) {
     release(layer.pointee.gamma)
     release(layer.pointee.beta)
-    free(layer)
   }
 
   func makeAttention(_ channels: Int, _ heads: Int) throws(Misuse) -> AttentionPointer {
@@ -72,7 +77,7 @@ extension Context {
       throw Misuse(
         "", "\(channels) channels do not split into \(heads) heads", hint: "d_model must be a multiple of n_heads")
     }
-    let layer = try make(MultiHeadAttention.self)
+    let layer = try make(MultiHeadAttention.self, .attention)
     do throws(Misuse) {
       layer.pointee.q_proj = try makeLinear(channels, channels)
       layer.pointee.k_proj = try makeLinear(channels, channels)
@@ -89,16 +94,16 @@ extension Context {
     return layer
   }
 
-  func freeAttention(_ layer: AttentionPointer?) {
-    guard let layer else { return }
+  func freeAttention(_ layer: AttentionPointer?) { freePart(layer, .attention, freeParts) }
+
+  func freeParts(_ layer: AttentionPointer) {
     for part in [layer.pointee.q_proj, layer.pointee.k_proj, layer.pointee.v_proj, layer.pointee.out_proj] {
       freeLinear(part)
     }
-    free(layer)
   }
 
   func makeFeedForward(_ channels: Int, _ width: Int) throws(Misuse) -> FeedForwardPointer {
-    let layer = try make(FeedForward.self)
+    let layer = try make(FeedForward.self, .feedForward)
     do throws(Misuse) {
       layer.pointee.fc1 = try makeLinear(channels, width)
       layer.pointee.fc2 = try makeLinear(width, channels)
@@ -111,15 +116,15 @@ extension Context {
     return layer
   }
 
-  func freeFeedForward(_ layer: FeedForwardPointer?) {
-    guard let layer else { return }
+  func freeFeedForward(_ layer: FeedForwardPointer?) { freePart(layer, .feedForward, freeParts) }
+
+  func freeParts(_ layer: FeedForwardPointer) {
     freeLinear(layer.pointee.fc1)
     freeLinear(layer.pointee.fc2)
-    free(layer)
   }
 
   func makeBlock(_ channels: Int, _ heads: Int, _ width: Int) throws(Misuse) -> BlockPointer {
-    let block = try make(TransformerBlock.self)
+    let block = try make(TransformerBlock.self, .block)
     do throws(Misuse) {
       block.pointee.attn = try makeAttention(channels, heads)
       block.pointee.ln1 = try makeLayerNorm(channels)
@@ -132,30 +137,28 @@ extension Context {
     }
   }
 
-  func freeBlock(_ block: BlockPointer?) {
-    guard let block else { return }
+  func freeBlock(_ block: BlockPointer?) { freePart(block, .block, freeParts) }
+
+  func freeParts(_ block: BlockPointer) {
     freeAttention(block.pointee.attn)
     freeLayerNorm(block.pointee.ln1)
     freeLayerNorm(block.pointee.ln2)
     freeFeedForward(block.pointee.ff)
-    free(block)
   }
 
-  // MARK: Variables, in the order of transformer_get_params
+  // MARK: Variables, in the order of transformer_get_params. What is not there is left out.
 
-  func visit(_ layer: UnsafeMutablePointer<Linear>?, _ body: (V?) -> Void) {
-    guard let layer else { return }
-    body(layer.pointee.weight)
-    body(layer.pointee.bias)
+  func visit(_ layer: UnsafeMutablePointer<Linear>?, _ body: (V) -> Void) {
+    if let weight = layer?.pointee.weight { body(weight) }
+    if let bias = layer?.pointee.bias { body(bias) }
   }
 
-  func visit(_ layer: NormPointer?, _ body: (V?) -> Void) {
-    guard let layer else { return }
-    body(layer.pointee.gamma)
-    body(layer.pointee.beta)
+  func visit(_ layer: NormPointer?, _ body: (V) -> Void) {
+    if let gamma = layer?.pointee.gamma { body(gamma) }
+    if let beta = layer?.pointee.beta { body(beta) }
   }
 
-  func visit(_ layer: AttentionPointer?, _ body: (V?) -> Void) {
+  func visit(_ layer: AttentionPointer?, _ body: (V) -> Void) {
     guard let layer else { return }
     visit(layer.pointee.q_proj, body)
     visit(layer.pointee.k_proj, body)
@@ -163,13 +166,13 @@ extension Context {
     visit(layer.pointee.out_proj, body)
   }
 
-  func visit(_ layer: FeedForwardPointer?, _ body: (V?) -> Void) {
+  func visit(_ layer: FeedForwardPointer?, _ body: (V) -> Void) {
     guard let layer else { return }
     visit(layer.pointee.fc1, body)
     visit(layer.pointee.fc2, body)
   }
 
-  func visit(_ block: BlockPointer?, _ body: (V?) -> Void) {
+  func visit(_ block: BlockPointer?, _ body: (V) -> Void) {
     guard let block else { return }
     visit(block.pointee.ln1, body)
     visit(block.pointee.ln2, body)
@@ -183,14 +186,19 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_layer_norm_forward(_ layer: NormPointer!, _ x: V!) -> V! {
-  guard let layer else {
-    return call("layer_norm_forward", nil) { context throws(Misuse) in throw context.missing("the layer") }
+  guard let layer, layer.pointee.gamma != nil || layer.pointee.beta != nil else {
+    return call("layer_norm_forward", nil) { context throws(Misuse) in
+      guard let layer else { throw absent("the layer") }
+      throw CellKind.layerNormV2.unusable(layer, "gamma")
+    }
   }
   return layerNorm("layer_norm_forward", x, layer.pointee.gamma, layer.pointee.beta, layer.pointee.eps)
 }
 
 @c @implementation func autograd_v2_impl_layer_norm_free(_ layer: NormPointer!) {
-  call("layer_norm_free", ()) { context in context.freeLayerNorm(layer) }
+  call("layer_norm_free", ()) { context throws(Misuse) in
+    try context.freeStruct(layer, .layerNormV2, context.releaseVariables)
+  }
 }
 
 @c @implementation func autograd_v2_impl_mha_create(_ d_model: Int32, _ n_heads: Int32) -> AttentionPointer! {
@@ -204,7 +212,7 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_mha_free(_ layer: AttentionPointer!) {
-  call("mha_free", ()) { context in context.freeAttention(layer) }
+  call("mha_free", ()) { context throws(Misuse) in try context.freeStruct(layer, .attention, context.freeParts) }
 }
 
 @c @implementation func autograd_v2_impl_ff_create(_ d_model: Int32, _ d_ff: Int32) -> FeedForwardPointer! {
@@ -218,7 +226,7 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_ff_free(_ layer: FeedForwardPointer!) {
-  call("ff_free", ()) { context in context.freeFeedForward(layer) }
+  call("ff_free", ()) { context throws(Misuse) in try context.freeStruct(layer, .feedForward, context.freeParts) }
 }
 
 @c @implementation func autograd_v2_impl_block_create(_ d_model: Int32, _ n_heads: Int32, _ d_ff: Int32)
@@ -236,5 +244,5 @@ extension Context {
 }
 
 @c @implementation func autograd_v2_impl_block_free(_ block: BlockPointer!) {
-  call("block_free", ()) { context in context.freeBlock(block) }
+  call("block_free", ()) { context throws(Misuse) in try context.freeStruct(block, .block, context.freeParts) }
 }

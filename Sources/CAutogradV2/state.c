@@ -1,8 +1,10 @@
+#define _GNU_SOURCE
 #include "autograd_v2_state.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unwind.h>
 
 __extension__ __thread TapeV2 *g_tape __attribute__((visibility("default")));
 __extension__ __thread Arena *global_arena __attribute__((visibility("default")));
@@ -23,10 +25,16 @@ static void thread_ends(void *unused) {
   (void)unused;
   free(kept_text);
   kept_text = NULL;
-  if (own_context) autograd_v2_impl_thread_ends(own_context);
+  if (current_context || own_context) autograd_v2_impl_thread_ends();
 }
 
 static void make_key(void) { pthread_key_create(&key, thread_ends); }
+
+/* Has thread_ends called at the end of a thread that holds something. */
+static void watch_end(void) {
+  pthread_once(&key_once, make_key);
+  pthread_setspecific(key, current_context || own_context || kept_text ? &own_context : NULL);
+}
 
 void *autograd_v2_state_context(void) { return current_context; }
 
@@ -34,14 +42,14 @@ void autograd_v2_state_set_context(void *context, TapeV2 *tape, Arena *arena) {
   current_context = context;
   g_tape = tape;
   global_arena = arena;
+  watch_end();
 }
 
 void *autograd_v2_state_own_context(void) { return own_context; }
 
 void autograd_v2_state_set_own_context(void *context) {
   own_context = context;
-  pthread_once(&key_once, make_key);
-  pthread_setspecific(key, context || kept_text ? &own_context : NULL);
+  watch_end();
 }
 
 uintptr_t autograd_v2_state_thread(void) { return (uintptr_t)pthread_self(); }
@@ -95,7 +103,64 @@ const char *autograd_v2_state_keep_text(const char *text) {
   memcpy(copy, text, length + 1);
   free(kept_text);
   kept_text = copy;
-  pthread_once(&key_once, make_key);
-  pthread_setspecific(key, &own_context);
+  watch_end();
   return kept_text;
+}
+
+/* Calls out. Each has a frame of `call_out` on the stack, known by the address of its mark. An exception or a longjmp
+ * takes the frame away without a word; then it is not found among the callers any more. */
+
+__attribute__((noinline)) static void call_out(AutogradV2Callout *callout) {
+  volatile char mark = 0;
+  int place = autograd_v2_impl_callout_begins((uintptr_t)&mark);
+  if (callout->backward) callout->backward(callout->user, callout->gradient);
+  if (callout->part) callout->result = callout->part(callout->x, callout->user);
+  if (callout->forward) callout->result = callout->forward(callout->user);
+  autograd_v2_impl_callout_ends(place);
+  (void)mark;
+}
+
+void autograd_v2_state_call_out(AutogradV2Callout *callout) { call_out(callout); }
+
+static __thread uintptr_t stack_begin, stack_end;
+
+/* Whether an address lies in the stack that the system gave the calling thread, not in one of the program's own. */
+static int is_on_stack(uintptr_t address) {
+  if (!stack_end) {
+    pthread_attr_t attributes;
+    void *begin = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes)) return 0;
+    if (!pthread_attr_getstack(&attributes, &begin, &size)) {
+      stack_begin = (uintptr_t)begin;
+      stack_end = stack_begin + size;
+    }
+    pthread_attr_destroy(&attributes);
+  }
+  return address >= stack_begin && address < stack_end;
+}
+
+bool autograd_v2_state_has_returned_past(uintptr_t mark) {
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  return here > mark && is_on_stack(here) && is_on_stack(mark);
+}
+
+typedef struct Search { uintptr_t mark, last; int was_ours, found, is_past; } Search;
+
+/* A frame reaches from its stack pointer up to that of its caller. */
+static _Unwind_Reason_Code look(struct _Unwind_Context *frame, void *given) {
+  Search *search = given;
+  uintptr_t begin = (uintptr_t)_Unwind_GetCFA(frame);
+  if (search->was_ours && search->last <= search->mark && search->mark < begin) search->found = 1;
+  if (begin > search->mark) search->is_past = 1;
+  search->was_ours = (uintptr_t)_Unwind_GetRegionStart(frame) == (uintptr_t)call_out;
+  search->last = begin;
+  return search->found || search->is_past ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+bool autograd_v2_state_has_left(uintptr_t mark) {
+  if (!is_on_stack((uintptr_t)__builtin_frame_address(0)) || !is_on_stack(mark)) return false;
+  Search search = {mark, 0, 0, 0, 0};
+  _Unwind_Backtrace(look, &search);
+  return search.is_past && !search.found;
 }

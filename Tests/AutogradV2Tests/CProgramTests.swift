@@ -7,7 +7,7 @@ import Testing
 struct CProgramTests {
   @Test("the tests written in C pass", arguments: [
     "test_basics", "test_operations", "test_gradients", "test_transformer", "test_custom", "test_recompute",
-    "test_debugging", "test_own_names", "test_null",
+    "test_debugging", "test_own_names", "test_null", "test_handles", "test_values", "test_unwinding",
   ])
   func tests(name: String) throws {
     try CLibrary.shared.get().check("Tests/c/\(name).c")
@@ -50,6 +50,15 @@ struct CProgramTests {
   func speed() throws {
     let outcome = try CLibrary.shared.get().check("Tests/c/steady.c", arguments: ["3000", "128", "500"])
     print(outcome.output)
+  }
+
+  @Test("exceptions of C++ leave callbacks, and the context is usable again", arguments: [
+    CLibrary.Linkage.archive, .shared,
+  ])
+  func exceptions(linkage: CLibrary.Linkage) throws {
+    guard CLibrary.find("g++") != nil else { return print("note: no g++: C++ is left out") }
+    try CLibrary.shared.get().check(
+      "Tests/c/test_unwinding.cpp", compiler: "g++", options: ["-std=c++11"], linkage: linkage)
   }
 
   @Test("the headers compile as C++, and the library links")

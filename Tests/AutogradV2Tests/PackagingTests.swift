@@ -61,6 +61,48 @@ struct PackagingTests {
     }
   }
 
+  @Test("a thread that holds a context may end after dlclose: the library stays in memory")
+  func unloading() throws {
+    try temporaryDirectory { path in
+      let library = try CLibrary.shared.get()
+      let source = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <pthread.h>
+        #include <semaphore.h>
+        #include <stdio.h>
+        static void *library;
+        static sem_t open, closed;
+        static void *holds(void *unused) {
+          int (*init)(void) = (int (*)(void))dlsym(library, "autograd_v2_init");
+          if (!init || init()) return "no context";
+          sem_post(&open);
+          sem_wait(&closed);
+          return unused;
+        }
+        int main(int count, char **arguments) {
+          for (int i = 0; i < 2 && count > 1; i++) {
+            pthread_t thread;
+            void *problem;
+            library = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
+            if (!library || pthread_create(&thread, NULL, holds, NULL)) return puts(dlerror()), 1;
+            sem_wait(&open);
+            if (dlclose(library)) return 2;
+            sem_post(&closed);
+            if (pthread_join(thread, &problem) || problem) return 3;
+          }
+          return 0;
+        }
+        """
+      try Data(source.utf8).write(to: URL(fileURLWithPath: path + "/unloading.c"))
+      let compiled = try CLibrary.run(
+        "cc", ["-std=gnu11", path + "/unloading.c", "-o", path + "/unloading", "-ldl", "-lpthread"])
+      #expect(compiled.status == 0, "\(compiled.errors)")
+      let outcome = try CLibrary.run(path + "/unloading", [library.folder + "/libautograd_v2.so"])
+      #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+    }
+  }
+
   @Test("the archive's engine is one member, each header's functions are a weak member of their own")
   func members() throws {
     let library = try CLibrary.shared.get(), archive = library.folder + "/libautograd_v2.a"

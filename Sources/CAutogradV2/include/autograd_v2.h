@@ -8,9 +8,14 @@
  *   you like (`loss->grad->data[0] = 1.0`), then call tape_backward(g_tape); every contribution adds. A reset makes
  *   the gradients of persistent variables stale: they stay readable, and the next backward starts them from zero.
  * - Errors: a failing call returns NULL or -1, keeps its sentence for autograd_last_error() and hands it to the error
- *   handler, which prints one line to stderr unless you set another. NULL arguments pass the failure on silently.
+ *   handler, which prints one line to stderr unless you set another. NULL variables and tensors pass the failure of the
+ *   iteration on silently, until autograd_clear_error().
+ * - Freeing twice, or using what was freed, is an error while at most 256 other structs were freed in between.
  * - A temporary used after its iteration is an error, found at the call it is given to.
- * - Threads: a context belongs to one thread at a time; every thread gets its own at its first call.
+ * - Threads: a context belongs to one thread at a time; every thread gets its own at its first call. Each begins with a
+ *   seed of its own, 1337 in the first: call autograd_set_seed in each thread for runs that repeat.
+ * - Functions of yours that the library calls may be left by an exception or longjmp: the iteration ends, at once or at
+ *   the next call, its temporaries are stale and its gradients incomplete, and the context goes on.
  * - Shapes are row-major; at most 8 axes; every number is a double. Linear weights are [output, input].
  *
  * docs/c-api.md tells of each function: shapes, ownership, errors. */
@@ -18,6 +23,7 @@
 #define AUTOGRAD_V2_H
 
 #include <stdio.h>
+#include <stdlib.h> /* free, for what comes from malloc */
 
 #include "arena.h"
 #include "autograd_v2_base.h"
@@ -103,7 +109,8 @@ AUTOGRAD_THREAD TapeV2 *g_tape;
 
 /* Opens the calling thread's context. A second call changes nothing; any other call opens it too. */
 AUTOGRAD_API int autograd_v2_init(void);
-/* Closes the calling thread's context: its temporaries, arena and tape are gone. Persistent ones stay. */
+/* Closes the context that the calling thread uses: its temporaries, arena and tape are gone. Persistent ones stay. One
+ * from autograd_context_create is destroyed nevertheless, to give its handle back. */
 AUTOGRAD_API void autograd_v2_cleanup(void);
 /* Ends the iteration: voids every temporary in O(1), clears the tape, makes parameters' gradients stale. */
 AUTOGRAD_API int autograd_reset_iteration(void);
@@ -116,6 +123,7 @@ AUTOGRAD_API TensorV2 *tensor_zeros_persistent(const int *shape, int rank);
 AUTOGRAD_API TensorV2 *tensor_zeros_temp(const int *shape, int rank);
 AUTOGRAD_API TensorV2 *tensor_randn_persistent(const int *shape, int rank, double scale);
 AUTOGRAD_API TensorV2 *tensor_clone_temp(const TensorV2 *tensor);
+/* Does nothing for a temporary: the arena sees to it. Fails where a variable owns the tensor. */
 AUTOGRAD_API void tensor_free_persistent(TensorV2 *tensor);
 AUTOGRAD_API void tensor_init_xavier(TensorV2 *tensor);
 AUTOGRAD_API TensorV2 *tensor_add(TensorV2 *a, TensorV2 *b);
@@ -133,6 +141,7 @@ AUTOGRAD_API VariableV2 *var_create_persistent(TensorV2 *tensor, bool requires_g
 AUTOGRAD_API VariableV2 *var_create_parameter(TensorV2 *tensor);
 AUTOGRAD_API VariableV2 *var_create_temp(TensorV2 *tensor, bool requires_grad);
 AUTOGRAD_API void var_zero_grad(VariableV2 *variable);
+/* Does nothing for a temporary. */
 AUTOGRAD_API void var_free_persistent(VariableV2 *variable);
 
 /* Tape */
@@ -254,13 +263,15 @@ AUTOGRAD_API LayerNorm *layernorm_create(int dim);
 AUTOGRAD_API VariableV2 *layernorm_forward(LayerNorm *layer, VariableV2 *x);
 AUTOGRAD_API void layernorm_free(LayerNorm *layer);
 
-/* Optimisers. They do not own the parameters. */
+/* Optimisers. They do not own the parameters. A step is all or nothing; it fails for a learning rate, beta1, beta2 or
+ * epsilon that would spoil the weights. */
 
 AUTOGRAD_API OptimizerV2 *optimizer_create(VariableV2 **parameters, int num_params, double lr);
 AUTOGRAD_API void optimizer_zero_grad(OptimizerV2 *optimizer);
 AUTOGRAD_API int optimizer_step(OptimizerV2 *optimizer);
 AUTOGRAD_API void optimizer_destroy(OptimizerV2 *optimizer);
 AUTOGRAD_API AdamOptimizerV2 *adam_create(double learning_rate);
+/* One that was added before stays there once. */
 AUTOGRAD_API int adam_add_param(AdamOptimizerV2 *optimizer, VariableV2 *parameter);
 AUTOGRAD_API int adam_step(AdamOptimizerV2 *optimizer);
 AUTOGRAD_API void adam_free(AdamOptimizerV2 *optimizer);
@@ -277,8 +288,9 @@ AUTOGRAD_API void autograd_set_error_handler(AutogradErrorHandler handler, void 
 
 /* Contexts and settings */
 
+/* The caller destroys it, once, when no thread uses it or from the thread that does. */
 AUTOGRAD_API AutogradContext *autograd_context_create(void);
-/* Makes it the calling thread's; NULL goes back to the thread's own. */
+/* Makes it the calling thread's; NULL goes back to the thread's own. A thread that ends leaves it to others. */
 AUTOGRAD_API int autograd_context_use(AutogradContext *context);
 AUTOGRAD_API void autograd_context_destroy(AutogradContext *context);
 
@@ -287,7 +299,7 @@ AUTOGRAD_API void autograd_accumulate_gradients(bool accumulate);
 AUTOGRAD_API bool autograd_set_recording(bool recording);
 AUTOGRAD_API void autograd_set_seed(uint64_t seed);
 AUTOGRAD_API int autograd_set_threads(int threads);
-/* Bytes that the arena may hold; 0 takes the limit away. */
+/* Bytes that an iteration may take: arena, tape and handles; 0 takes the limit away. */
 AUTOGRAD_API int autograd_set_memory_limit(size_t bytes);
 AUTOGRAD_API void autograd_set_anomaly_mode(bool on);
 AUTOGRAD_API const char *autograd_version(void);
