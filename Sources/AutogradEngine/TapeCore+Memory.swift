@@ -122,6 +122,16 @@ extension TapeCore {
     records.removeLast(downTo: recordCount)
   }
 
+  /// Gives back all memory for good: for an owner who cannot be sure to be the last one. INVARIANT: no step is running.
+  package func releaseMemory() {
+    arena.release()
+    nodes = GrowingTable(capacity: 0)
+    records = GrowingTable(capacity: 0)
+    inputLists = GrowingTable(capacity: 0)
+    parameterSlots = GrowingTable(capacity: 0)
+    freeBlocks = GrowingTable(capacity: 0)
+  }
+
   /// Lets go of the parameters that variables from `slot` on are uses of.
   ///
   /// INVARIANT: `parameterSlots` rises, and each of its nodes was retained once, by `use`.

@@ -138,9 +138,10 @@ final class Context {
     try? core.endStep()
     core.customBackward = nil
     core.afterWalking = nil
-    core.arena.release()
+    core.releaseMemory()
     headers.releaseAll()
     forgetAll()
+    written = GrowingTable(capacity: 0)
     lists.freeAll()
     _ = Cells.giveBack(arenaHandle, .arena)
     _ = Cells.giveBack(tape, .tape)

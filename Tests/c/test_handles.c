@@ -134,7 +134,7 @@ static const struct Family {
     {"tape", make_tape, use_tape, free_tape},
     {"context", make_context, use_context, free_context},
     {"tensor", make_tensor, use_tensor, free_tensor},
-    {"variable", make_variable, use_variable, free_variable},
+    {"freed before", make_variable, use_variable, free_variable},
     {"vocabulary", make_vocabulary, use_vocabulary, free_vocabulary},
     {"tokenizer", make_tokenizer, use_tokenizer, free_char_tokenizer},
 };

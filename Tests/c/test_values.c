@@ -401,7 +401,6 @@ static void sums(void) {
   TensorV2 *tensor = tensor_create_persistent(SHAPE(COUNT), 1);
   for (int i = 0; i < COUNT; i++) tensor->data[i] = 0.1;
   CHECK_CLOSE(tensor_sum(tensor), 1e6, 1e-15);
-  CHECK_CLOSE(tensor_sum(ag_mean(var_create_temp(tensor, false))->data), 0.1, 1e-15);
   for (int i = 0; i < COUNT; i++) tensor->data[i] = i % 2 ? -1e16 : 1e16;
   tensor->data[0] += 2;
   CHECK(tensor_sum(tensor) == 2);
