@@ -8,6 +8,7 @@ extension Context {
   fileprivate func addAdam(_ adam: AdamPointer, _ model: ModelPointer, to writer: inout SafetensorsWriter)
     throws(Misuse)
   {
+    try checkSettings(adam)
     let moments = try moments(adam), parameters = try named(model)
     guard Int(adam.pointee.n_params) == parameters.count, moments.pairs.count == parameters.count,
       zip(0..., parameters).allSatisfy({ adam.pointee.params[$0] == $1.variable })

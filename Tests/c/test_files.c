@@ -1,4 +1,10 @@
 /* Text, data sets, sampling, models and checkpoints in files. The argument is a folder to write in. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
 #include "check.h"
 #include "dataset.h"
 #include "model_io_v2.h"
@@ -171,6 +177,153 @@ static void checkpoints(void) {
   dataset_free(data);
 }
 
+/* Biases that the program took away are not in the file, and a model that is made of it has none there. */
+static void without_biases(void) {
+  TransformerV2 *model = transformer_create(5, 8, 2, 1, 16, 8), *loaded = NULL, *whole = transformer_create(5, 8, 2, 1, 16, 8);
+  AdamOptimizerV2 *adam = adam_create(0.01), *loaded_adam = NULL;
+  VariableV2 *biases[] = {model->lm_head->bias, model->blocks[0]->ff->fc1->bias}, **params, **same;
+  model->lm_head->bias = model->blocks[0]->ff->fc1->bias = NULL;
+  int count, loaded_count;
+  CHECK(transformer_get_params(model, &params, &count) == 0);
+  for (int i = 0; i < count; i++) CHECK(adam_add_param(adam, params[i]) == 0);
+  VariableV2 *loss = compute_cross_entropy_loss(transformer_forward(model, (const int[]){1, 2, 3}, 3), (const int[]){2, 3, 4}, 3);
+  CHECK(autograd_backward(loss) == 0 && adam_step(adam) == 0 && autograd_reset_iteration() == 0);
+  CHECK(transformer_save(model, path("bare.safetensors")) == 0);
+  CHECK(checkpoint_save(model, adam, 3, 1.5, path("bare-state.safetensors")) == 0 && reported_errors == 0);
+  CHECK(checkpoint_load(&loaded, &loaded_adam, NULL, NULL, path("bare-state.safetensors")) == 0);
+  CHECK(!loaded->lm_head->bias && !loaded->blocks[0]->ff->fc1->bias && loaded->blocks[0]->ff->fc2->bias);
+  CHECK(transformer_get_params(loaded, &same, &loaded_count) == 0 && loaded_count == count);
+  for (int i = 0; i < count; i++) {
+    CHECK(memcmp(same[i]->data->data, params[i]->data->data, (size_t)params[i]->data->size * sizeof(double)) == 0);
+  }
+  CHECK(transformer_load(loaded, path("bare.safetensors")) == 0);
+  CHECK(transformer_load(whole, path("bare.safetensors")) == -1);
+  CHECK_ERROR("lm_head.bias is missing");
+  CHECK(transformer_save(whole, path("whole.safetensors")) == 0 && transformer_load(model, path("whole.safetensors")) == -1);
+  CHECK_ERROR("lm_head.bias is unexpected");
+  /* Without a weight there is nothing to write. */
+  VariableV2 *weight = whole->lm_head->weight;
+  whole->lm_head->weight = NULL;
+  CHECK(transformer_save(whole, path("whole.safetensors")) == -1);
+  CHECK_ERROR("lm_head.weight is NULL");
+  whole->lm_head->weight = weight;
+  free(params);
+  free(same);
+  for (int i = 0; i < 2; i++) var_free_persistent(biases[i]);
+  adam_free(adam);
+  adam_free(loaded_adam);
+  transformer_free(model);
+  transformer_free(loaded);
+  transformer_free(whole);
+  autograd_reset_iteration();
+}
+
+/* An optimiser's settings in a file are looked at as those of a program are. */
+static void spoilt_settings(void) {
+  TransformerV2 *model = transformer_create(5, 8, 2, 0, 16, 8), *loaded = NULL;
+  AdamOptimizerV2 *adam = adam_create(0.01), *loaded_adam = NULL;
+  VariableV2 **params;
+  int count;
+  transformer_get_params(model, &params, &count);
+  for (int i = 0; i < count; i++) adam_add_param(adam, params[i]);
+  free(params);
+  double *places[] = {&adam->learning_rate, &adam->beta1, &adam->beta2, &adam->epsilon};
+  static const char *const words[] = {"a learning rate of nan", "beta1 is nan", "beta2 is nan", "epsilon is nan"};
+  for (int i = 0; i < 4; i++) {
+    double before = *places[i];
+    *places[i] = NAN;
+    CHECK(checkpoint_save(model, adam, 1, 1, path("spoilt.safetensors")) == -1);
+    CHECK_ERROR(words[i]);
+    *places[i] = before;
+  }
+  /* A loss that is none is written and read as what it is. */
+  double loss = 0;
+  CHECK(checkpoint_save(model, adam, -1, NAN, path("spoilt.safetensors")) == 0);
+  int iteration = 0;
+  CHECK(checkpoint_load(&loaded, &loaded_adam, &iteration, &loss, path("spoilt.safetensors")) == 0);
+  CHECK(iteration == -1 && isnan(loss));
+  adam_free(adam);
+  adam_free(loaded_adam);
+  transformer_free(model);
+  transformer_free(loaded);
+}
+
+typedef struct Written { int (*write)(void *what, const char *path); void *what; } Written;
+
+static int write_model(void *what, const char *path) { return transformer_save(what, path); }
+static int write_checkpoint(void *what, const char *path) { return checkpoint_save(what, NULL, 1, 2, path); }
+static int write_tokenizer(void *what, const char *path) { return save_tokenizer(what, path); }
+
+static size_t read_all(FILE *file, char *bytes, size_t most) {
+  CHECK(file);
+  size_t length = fread(bytes, 1, most, file);
+  fclose(file);
+  return length;
+}
+
+static char piped[1 << 16];
+static size_t piped_length;
+
+static void *reads(void *name) {
+  piped_length = read_all(fopen(name, "rb"), piped, sizeof piped);
+  return NULL;
+}
+
+/* What is no plain file stays what it is: streams are written into, folders and the rest are refused. */
+static void no_plain_files(void) {
+  TransformerV2 *model = transformer_create(5, 4, 2, 0, 4, 4);
+  CharTokenizer *tokenizer = create_char_tokenizer("abc");
+  const Written all[] = {{write_model, model}, {write_checkpoint, model}, {write_tokenizer, tokenizer}};
+  for (int i = 0; i < 3; i++) {
+    char plain[1 << 16], name[1024], pipe_name[1024], device[1024], link_name[1024];
+    struct stat status;
+    snprintf(name, sizeof name, "%s", path("plain"));
+    snprintf(pipe_name, sizeof pipe_name, "%s", path("pipe"));
+    snprintf(device, sizeof device, "%s", path("device"));
+    snprintf(link_name, sizeof link_name, "%s", path("link"));
+    CHECK(all[i].write(all[i].what, name) == 0);
+    size_t length = read_all(fopen(name, "rb"), plain, sizeof plain);
+    CHECK(length > 20);
+
+    unlink(pipe_name);
+    CHECK(mkfifo(pipe_name, 0600) == 0);
+    pthread_t reader;
+    CHECK(pthread_create(&reader, NULL, reads, pipe_name) == 0);
+    CHECK(all[i].write(all[i].what, pipe_name) == 0);
+    CHECK(stat(pipe_name, &status) == 0 && S_ISFIFO(status.st_mode));
+    CHECK(pthread_join(reader, NULL) == 0);
+    CHECK(piped_length == length && memcmp(piped, plain, length) == 0);
+    unlink(pipe_name);
+
+    /* What /dev/null is, where one may make it. */
+    if (mknod(device, S_IFCHR | 0666, makedev(1, 3)) == 0) {
+      FILE *opened = fopen(device, "wb");
+      if (opened) {
+        fclose(opened);
+        CHECK(all[i].write(all[i].what, device) == 0);
+      }
+      CHECK(stat(device, &status) == 0 && S_ISCHR(status.st_mode));
+      unlink(device);
+    }
+
+    CHECK(all[i].write(all[i].what, folder) == -1);
+    CHECK_ERROR("it is a folder");
+    unlink(link_name);
+    CHECK(symlink("plain", link_name) == 0 && all[i].write(all[i].what, link_name) == 0);
+    CHECK(lstat(link_name, &status) == 0 && S_ISLNK(status.st_mode));
+    unlink(name);
+    CHECK(all[i].write(all[i].what, link_name) == -1);
+    CHECK_ERROR("link: it is a symbolic link that leads nowhere");
+    unlink(link_name);
+    /* The sentence names the path that was given, and no other. */
+    CHECK(all[i].write(all[i].what, path("missing/file")) == -1);
+    CHECK(strstr(autograd_last_error(), "missing/file: its folder does not exist") && !strstr(autograd_last_error(), ".tmp"));
+    CHECK_ERROR("does not exist");
+  }
+  free_tokenizer(tokenizer);
+  transformer_free(model);
+}
+
 static void sampling(void) {
   static const double logits[] = {0.1, 3.0, -1.0, 2.9};
   CHECK(sample_from_logits(logits, 4, 0) == 1);
@@ -199,6 +352,9 @@ int main(int count, char **arguments) {
   vocabulary();
   data_sets();
   checkpoints();
+  without_biases();
+  spoilt_settings();
+  no_plain_files();
   sampling();
   autograd_v2_cleanup();
   return 0;

@@ -181,6 +181,72 @@ static VariableV2 *op_recorded_loss(VariableV2 **x) {
 #define TWO(operation, x, y) check(#operation, operation, (VariableV2 *[]){x, y}, 2)
 #define THREE(operation, x, y, z) check(#operation, operation, (VariableV2 *[]){x, y, z}, 3)
 
+/* ---------------------------------------------------------------------------------------------------------------
+ * The checker itself: right gradients of models with fresh weights pass, wrong ones do not. */
+
+static VariableV2 *model_loss(void *model) {
+  static const int tokens[] = {1, 2, 0, 3}, targets[] = {2, 0, 3, 1};
+  return compute_cross_entropy_loss(transformer_forward(model, tokens, 4), targets, 4);
+}
+
+typedef struct Smooth { Embedding *table; LayerNorm *norm; Linear *head; } Smooth;
+
+static VariableV2 *smooth_loss(void *user) {
+  static const int tokens[] = {1, 2, 0, 3}, targets[] = {2, 0, 3, 1};
+  Smooth *s = user;
+  VariableV2 *x = layernorm_forward(s->norm, embedding_forward(s->table, tokens, 4));
+  return compute_cross_entropy_loss(linear_forward(s->head, x), targets, 4);
+}
+
+/* Weights of 0.02 behind a norm, and ReLUs whose kinks are near. */
+static void fresh_models(void) {
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    VariableV2 **params;
+    int count;
+    autograd_set_seed(seed);
+    TransformerV2 *model = transformer_create(5, 8, 2, 2, 16, 6);
+    CHECK(transformer_get_params(model, &params, &count) == 0);
+    CHECK(autograd_check_gradients(model_loss, model, params, count, 1e-4) == 0);
+    free(params);
+    transformer_free(model);
+    Smooth s = {embedding_create(5, 8), layernorm_create(8), linear_create(8, 5)};
+    VariableV2 *list[] = {s.table->embeddings, s.norm->gamma, s.norm->beta, s.head->weight, s.head->bias};
+    CHECK(autograd_check_gradients(smooth_loss, &s, list, 5, 1e-5) == 0);
+    embedding_free(s.table);
+    layernorm_free(s.norm);
+    linear_free(s.head);
+  }
+}
+
+typedef struct Skewed { VariableV2 *x; double factor; } Skewed;
+
+static void skewed_backward(void *ctx, TensorV2 *gradient) {
+  Skewed *s = ctx;
+  for (int i = 0; i < gradient->size; i++) s->x->grad->data[i] += s->factor * gradient->data[i];
+}
+
+/* x, whose gradient is off by a factor. */
+static VariableV2 *skewed_loss(void *user) {
+  Skewed *s = user;
+  VariableV2 *y = var_create_temp(tensor_clone_temp(s->x->data), true);
+  CHECK(tape_add_op(g_tape, &s->x, 1, y, skewed_backward, s) == 0);
+  return ag_sum(ag_multiply(y, y));
+}
+
+static void wrong_gradients(void) {
+  static const double factors[] = {1.001, 0.5, 2, -1, 0};
+  Skewed s = {parameter((const int[]){3}, 1), 1};
+  CHECK(autograd_check_gradients(skewed_loss, &s, &s.x, 1, 1e-6) == 0);
+  for (int i = 0; i < 5; i++) {
+    s.factor = factors[i];
+    double before = s.x->data->data[1];
+    CHECK(autograd_check_gradients(skewed_loss, &s, &s.x, 1, 1e-6) == -1);
+    CHECK_ERROR("gradient check fails");
+    CHECK(s.x->data->data[1] == before);
+  }
+  var_free_persistent(s.x);
+}
+
 int main(void) {
   TWO(op_add, P(2, 3, 4), P(1, 4));
   TWO(op_var_add, P(1, 4), P(2, 3, 4));
@@ -249,6 +315,8 @@ int main(void) {
   THREE(op_recorded_norm, P(2, 3, 5), P(1, 5), P(1, 5));
   THREE(op_recorded_norm, P(2, 1, 5), P(1, 5), P(1, 5));
   ONE(op_recorded_loss, P(2, 2, 3));
+  fresh_models();
+  wrong_gradients();
   autograd_v2_cleanup();
   return 0;
 }
