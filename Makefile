@@ -31,6 +31,7 @@ install-files:
 	for header in $(HEADERS); do install -m 644 Sources/CAutogradV2/include/$$header.h $(TARGET)/include; done
 	install -m 644 $(OUT)/libautograd_v2.a $(TARGET)/lib
 	install -m 755 $(OUT)/libautograd_v2.so $(TARGET)/lib
+	install -m 644 $(OUT)/libautograd_v2.so.debug $(TARGET)/lib
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' Scripts/c_library/autograd_v2.pc.in \
 	  > $(TARGET)/lib/pkgconfig/autograd_v2.pc
 	install -m 644 Scripts/c_library/autograd_v2_gdb.py $(TARGET)/share/autograd_v2/autograd_v2_gdb.py

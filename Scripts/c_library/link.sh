@@ -37,10 +37,11 @@ for name in swift{Core,Glibc,Synchronization,SwiftOnoneSupport} swift_{Concurren
   libraries+=("$work/lib$name.a")
 done
 
-ld -r --force-group-allocation -o "$work/engine.o" "$work/package.o" "$bin/CAutogradV2.build/runtime_heap.c.o" \
+ld -r --force-group-allocation -o "$work/lines.o" "$work/package.o" "$bin/CAutogradV2.build/runtime_heap.c.o" \
   "$runtime/$(uname -m)/swiftrt.o" --start-group "${libraries[@]}" --end-group
-objcopy --strip-debug --wildcard --keep-global-symbol='autograd_v2_impl_*' --keep-global-symbol=g_tape \
-  --keep-global-symbol=global_arena "$work/engine.o"
+objcopy --wildcard --keep-global-symbol='autograd_v2_impl_*' --keep-global-symbol=g_tape \
+  --keep-global-symbol=global_arena "$work/lines.o"
+objcopy --strip-debug "$work/lines.o" "$work/engine.o"
 
 forwarders=()
 for object in "$bin"/CAutogradV2.build/forward_*.o; do
@@ -51,6 +52,10 @@ done
 rm -f "$out/libautograd_v2.a"
 ar rcs "$out/libautograd_v2.a" "$work/engine.o" "${forwarders[@]}"
 
-"${CC:-cc}" -shared -o "$out/libautograd_v2.so" "$work/engine.o" "${forwarders[@]}" \
+"${CC:-cc}" -shared -o "$work/whole.so" "$work/lines.o" "${forwarders[@]}" \
   -Wl,--version-script="$here/exports.map" -Wl,-soname,libautograd_v2.so -Wl,-z,defs -Wl,-z,nodelete -Wl,--gc-sections \
   -lstdc++ -lm -lpthread -ldl
+# What tells debuggers of files and lines stands in a file of its own.
+rm -f "$out/libautograd_v2.so.debug"
+objcopy --only-keep-debug --compress-debug-sections "$work/whole.so" "$out/libautograd_v2.so.debug"
+(cd "$out" && objcopy --strip-debug --add-gnu-debuglink=libautograd_v2.so.debug "$work/whole.so" libautograd_v2.so)

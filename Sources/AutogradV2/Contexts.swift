@@ -34,27 +34,38 @@ enum Contexts {
     return context
   }
 
-  static func isOpen(_ number: UInt32) -> Bool { find(number) != nil }
+  static func isOpen(_ number: UInt32) -> Bool { withShared { open[number] != nil } }
 
-  private static func find(_ number: UInt32) -> Context? { withShared { open[number] } }
-
-  /// The context behind a program's handle; nil where it was closed by `autograd_v2_cleanup`.
-  static func context(_ pointer: OpaquePointer) throws(Misuse) -> Context? {
-    let handle = UnsafeMutablePointer<ContextHandle>(pointer)
+  /// Takes the context behind a program's handle for the calling thread, so that no other one can; nil where it was
+  /// closed by `autograd_v2_cleanup`.
+  static func claim(_ pointer: OpaquePointer) throws(Misuse) -> Context? {
+    let handle = UnsafeMutablePointer<ContextHandle>(pointer), thread = autograd_v2_state_thread()
     switch Cells.state(handle) {
-    case .live(.context): return find(handle.pointee.number)
+    case .live(.context): break
     case .freed: throw Misuse("", "the context was destroyed before")
     default: throw Misuse("", "this is not a context", hint: "make it with autograd_context_create")
     }
+    let (context, isClaimed) = withShared { () -> (Context?, Bool) in
+      guard let context = open[handle.pointee.number] else { return (nil, false) }
+      guard context.thread == 0 || context.thread == thread else { return (context, false) }
+      context.thread = thread
+      return (context, true)
+    }
+    guard context == nil || isClaimed else {
+      throw Misuse("", "another thread is using this context", hint: "let it call autograd_context_use(NULL) first")
+    }
+    return context
   }
 
   /// Takes the calling thread's context from it, unless that is its own, for other threads to use.
   static func leave() {
     guard let context = existing else { return }
     if context.callouts.count > 0 { context.endTornIteration() }
-    context.thread = 0
     autograd_v2_state_set_context(nil, nil, nil)
+    release(context)
   }
+
+  private static func release(_ context: Context) { withShared { context.thread = 0 } }
 
   private static func openOwn() -> Context? {
     if let own = autograd_v2_state_own_context() {
@@ -68,10 +79,10 @@ enum Contexts {
     return context
   }
 
-  /// Makes `context` the calling thread's.
+  /// Makes `context`, its own or one that it has claimed, the calling thread's.
   static func enter(_ context: Context) {
-    existing?.thread = 0
-    context.thread = autograd_v2_state_thread()
+    if let before = existing, before !== context { release(before) }
+    withShared { context.thread = autograd_v2_state_thread() }
     autograd_v2_state_set_context(
       Unmanaged.passUnretained(context).toOpaque(), context.tape, OpaquePointer(context.arenaHandle))
   }
@@ -146,12 +157,10 @@ func autograd_v2_impl_autograd_context_use(_ pointer: OpaquePointer!) -> Int32 {
       guard Contexts.current() != nil else { throw Misuse("", "the system has no memory to open a context") }
       return 0
     }
-    guard let context = try Contexts.context(pointer) else {
+    guard let context = try Contexts.claim(pointer) else {
       throw Misuse(
-        "", "the context was closed by autograd_v2_cleanup()", hint: "destroy it, and make another with autograd_context_create")
-    }
-    guard context.thread == 0 || context.thread == autograd_v2_state_thread() else {
-      throw Misuse("", "another thread is using this context", hint: "let it call autograd_context_use(NULL) first")
+        "", "the context was closed by autograd_v2_cleanup()",
+        hint: "destroy it, and make another with autograd_context_create")
     }
     Contexts.enter(context)
     return 0
@@ -171,11 +180,9 @@ private func requireChangeable(_ name: StaticString, _ hint: String) -> Bool {
 func autograd_v2_impl_autograd_context_destroy(_ pointer: OpaquePointer!) {
   guard let pointer else { return }
   callWithoutContext("autograd_context_destroy", ()) { () throws(Misuse) in
-    if let context = try Contexts.context(pointer) {
-      if context.thread == autograd_v2_state_thread() { context.endLeftCallouts(thoroughly: true) }
-      guard context.thread == 0 || context.thread == autograd_v2_state_thread(), context.callouts.count == 0 else {
-        throw Misuse("", "the context is in use", hint: "let its thread call autograd_context_use(NULL) first")
-      }
+    if let context = try Contexts.claim(pointer) {
+      context.endLeftCallouts(thoroughly: true)
+      try context.requireNoCallout("destroy the context when it has returned")
       Contexts.close(context)
     }
     _ = Cells.giveBack(UnsafeMutableRawPointer(pointer), .context)

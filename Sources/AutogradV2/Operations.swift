@@ -31,6 +31,14 @@ typealias V = UnsafeMutablePointer<VariableV2>
   }
 }
 
+@c @implementation func autograd_v2_impl_ag_matmul_transposed(
+  _ a: V!, _ b: V!, _ transpose_a: Bool, _ transpose_b: Bool
+) -> V! {
+  operation("ag_matmul_transposed", a, b) { c, x, y throws(Misuse) in
+    try c.matmul(x, y, transposingA: transpose_a, transposingB: transpose_b)
+  }
+}
+
 @c @implementation func autograd_v2_impl_ag_transpose(_ x: V!) -> V! {
   operation("ag_transpose", x) { c, x throws(Misuse) in try c.transpose(x) }
 }
@@ -182,6 +190,9 @@ private func reduce(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, m
 /// The variance of all elements, or along one axis.
 private func variance(_ name: StaticString, _ x: V?, _ axis: Int32?, keep: Bool, correction: Double) -> V? {
   operation(name, x) { c, x throws(Misuse) in
+    guard correction >= 0, correction.isFinite else {
+      throw Misuse("", "a correction of \(correction)", hint: "give 0, or 1 for a sample's estimate")
+    }
     let axes = try c.axisBits(x, axis.map { [Int($0)] } ?? [], "variance")
     return try c.variance(x, over: axes, keeping: keep, correction: correction)
   }

@@ -136,6 +136,7 @@ extension Context {
   }
 
   fileprivate func requireGradients() throws(Misuse) {
+    try requireIdle("step when it has returned")
     guard !hasFailedBackward else {
       throw Misuse(
         "", "the gradients are incomplete: the last backward failed",

@@ -153,6 +153,10 @@ AUTOGRAD_WEAK VariableV2 *ag_matmul(VariableV2 *a, VariableV2 *b) {
   return autograd_v2_impl_ag_matmul(a, b);
 }
 
+AUTOGRAD_WEAK VariableV2 *ag_matmul_transposed(VariableV2 *a, VariableV2 *b, bool transpose_a, bool transpose_b) {
+  return autograd_v2_impl_ag_matmul_transposed(a, b, transpose_a, transpose_b);
+}
+
 AUTOGRAD_WEAK VariableV2 *ag_relu(VariableV2 *x) {
   return autograd_v2_impl_ag_relu(x);
 }

@@ -1,5 +1,6 @@
 /* Text, data sets, sampling, models and checkpoints in files. The argument is a folder to write in. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -264,8 +265,8 @@ static size_t read_all(FILE *file, char *bytes, size_t most) {
 static char piped[1 << 16];
 static size_t piped_length;
 
-static void *reads(void *name) {
-  piped_length = read_all(fopen(name, "rb"), piped, sizeof piped);
+static void *reads(void *file) {
+  piped_length = read_all(file, piped, sizeof piped);
   return NULL;
 }
 
@@ -287,8 +288,12 @@ static void no_plain_files(void) {
 
     unlink(pipe_name);
     CHECK(mkfifo(pipe_name, 0600) == 0);
+    CHECK(all[i].write(all[i].what, pipe_name) == -1);
+    CHECK_ERROR("it is not a plain file but a pipe");
     pthread_t reader;
-    CHECK(pthread_create(&reader, NULL, reads, pipe_name) == 0);
+    int end = open(pipe_name, O_RDONLY | O_NONBLOCK);
+    CHECK(end >= 0 && fcntl(end, F_SETFL, 0) == 0);
+    CHECK(pthread_create(&reader, NULL, reads, fdopen(end, "rb")) == 0);
     CHECK(all[i].write(all[i].what, pipe_name) == 0);
     CHECK(stat(pipe_name, &status) == 0 && S_ISFIFO(status.st_mode));
     CHECK(pthread_join(reader, NULL) == 0);

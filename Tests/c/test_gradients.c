@@ -72,6 +72,9 @@ static VariableV2 *op_subtract(VariableV2 **x) { return ag_subtract(x[0], x[1]);
 static VariableV2 *op_multiply(VariableV2 **x) { return ag_multiply(x[0], x[1]); }
 static VariableV2 *op_divide(VariableV2 **x) { return ag_divide(x[0], x[1]); }
 static VariableV2 *op_matmul(VariableV2 **x) { return ag_matmul(x[0], x[1]); }
+static VariableV2 *op_left_transposed(VariableV2 **x) { return ag_matmul_transposed(x[0], x[1], true, false); }
+static VariableV2 *op_right_transposed(VariableV2 **x) { return ag_matmul_transposed(x[0], x[1], false, true); }
+static VariableV2 *op_both_transposed(VariableV2 **x) { return ag_matmul_transposed(x[0], x[1], true, true); }
 static VariableV2 *op_transpose(VariableV2 **x) { return ag_transpose(x[0]); }
 static VariableV2 *op_permute(VariableV2 **x) { return ag_permute(x[0], SHAPE(2, 0, -2), 3); }
 static VariableV2 *op_reshape(VariableV2 **x) { return var_reshape(x[0], SHAPE(3, -1), 2); }
@@ -255,6 +258,9 @@ int main(void) {
   TWO(op_divide, P(2, 3, 4), positive(P(1, 4)));
   TWO(op_matmul, P(2, 3, 4), P(2, 4, 2));
   TWO(op_matmul, P(3, 2, 3, 4), P(2, 4, 2));
+  TWO(op_left_transposed, P(2, 4, 3), P(2, 4, 2));
+  TWO(op_right_transposed, P(3, 2, 3, 4), P(2, 2, 4));
+  TWO(op_both_transposed, P(2, 4, 3), P(2, 2, 4));
   ONE(op_transpose, P(2, 3, 4));
   ONE(op_permute, P(3, 2, 3, 4));
   ONE(op_reshape, P(2, 2, 6));

@@ -230,6 +230,39 @@ static void thread_ends_inside(void) {
   CHECK(reported_errors == 0);
 }
 
+enum { RACERS = 4 };
+static int holders, entered;
+
+/* One context, many threads: at most one has it. */
+static void *races(void *context) {
+  for (int i = 0; i < 300; i++) {
+    if (autograd_context_use(context) != 0) continue;
+    CHECK(__atomic_add_fetch(&holders, 1, __ATOMIC_ACQ_REL) == 1);
+    __atomic_add_fetch(&entered, 1, __ATOMIC_RELAXED);
+    CHECK(ag_scale(x, 3));
+    __atomic_sub_fetch(&holders, 1, __ATOMIC_ACQ_REL);
+    CHECK(autograd_context_use(NULL) == 0);
+  }
+  return NULL;
+}
+
+static void ignore(const char *message, void *user) {
+  (void)message;
+  (void)user;
+}
+
+static void one_thread_at_a_time(void) {
+  AutogradContext *context = autograd_context_create();
+  pthread_t threads[RACERS];
+  autograd_set_error_handler(ignore, NULL);
+  for (int i = 0; i < RACERS; i++) CHECK(pthread_create(&threads[i], NULL, races, context) == 0);
+  for (int i = 0; i < RACERS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  quiet();
+  CHECK(entered > 0);
+  autograd_context_destroy(context);
+  CHECK(reported_errors == 0);
+}
+
 static VariableV2 *stale;
 static Arena *stale_arena;
 static TapeV2 *stale_tape;
@@ -333,6 +366,7 @@ int main(void) {
   x = number(2);
   cleanup_of_a_created_context();
   thread_ends_inside();
+  one_thread_at_a_time();
   handles_of_closed_contexts();
   exchanged_members();
   many();

@@ -74,6 +74,8 @@ static void operations(VariableV2 *v) {
   NONE(ag_linear_cross_entropy_ignoring(NULL, NULL, NULL, 2, 0));
   NONE(var_reshape(NULL, NULL, 1));
   NONE(var_reshape(v, NULL, 1));
+  NONE(ag_matmul_transposed(NULL, v, true, false));
+  NONE(ag_matmul_transposed(v, NULL, true, false));
   NONE(ag_pow(NULL, 2));
   NONE(ag_scale(NULL, 2));
   NONE(ag_clip(NULL, 0, 1));

@@ -135,6 +135,16 @@ static void shapes(void) {
   CHECK(!var_reshape(x, NULL, 2));
   CHECK_ERROR("var_reshape: the shape is NULL");
 
+  /* A product of transposed matrices without copies of them. */
+  VariableV2 *m = VALUES(AXES(2, 3), NUMBERS(1, 2, 3, 4, 5, 6));
+  size_t used = arena_get_used(global_arena);
+  VariableV2 *gram = ag_matmul_transposed(m, m, false, true);
+  CHECK(arena_get_used(global_arena) - used <= 2 * 64);
+  EXPECT(gram, AXES(2, 2), NUMBERS(14, 32, 32, 77));
+  EXPECT(ag_matmul_transposed(m, m, true, false), AXES(3, 3), NUMBERS(17, 22, 27, 22, 29, 36, 27, 36, 45));
+  CHECK(!ag_matmul_transposed(m, m, false, false));
+  CHECK_ERROR("ag_matmul_transposed: shapes [2, 3] and [2, 3] do not fit");
+
   VariableV2 *a = VALUES(AXES(2), NUMBERS(1, 2)), *b = VALUES(AXES(2), NUMBERS(3, 4)), *both[] = {a, b};
   EXPECT(ag_stack(both, 2, 0), AXES(2, 2), NUMBERS(1, 2, 3, 4));
   EXPECT(ag_stack(both, 2, -1), AXES(2, 2), NUMBERS(1, 3, 2, 4));

@@ -99,6 +99,13 @@ static void other_settings(void) {
     CHECK(autograd_check_gradients(some_loss, x, &x, 1, s) == -1);
     CHECK_ERROR("a tolerance of ");
   }
+  static const double corrections[] = {NAN, INFINITY, -1};
+  for (int i = 0; i < 3; i++) {
+    CHECK(!ag_variance(x, corrections[i]) && !ag_variance_axis(x, 0, true, corrections[i]));
+    CHECK_ERROR("ag_variance_axis: a correction of ");
+  }
+  CHECK(!ag_clip(x, NAN, 1) && !ag_clip(x, 0, NAN) && !ag_clip(x, 1, 0));
+  CHECK_ERROR("ag_clip: the bounds ");
   CHECK(autograd_check_gradients(some_loss, x, &x, 1, 0) == -1);
   CHECK_ERROR("a tolerance of 0");
   CHECK(ag_layer_norm(x, NULL, NULL, 0));
@@ -175,6 +182,30 @@ static void all_or_nothing(void) {
     for (int i = 0; i < 2; i++) var_free_persistent(list[i]);
     autograd_reset_iteration();
   }
+}
+
+typedef struct Steps { OptimizerV2 *sgd; AdamOptimizerV2 *adam; } Steps;
+
+static void stepping_backward(void *ctx, TensorV2 *gradient) {
+  (void)gradient;
+  Steps *steps = ctx;
+  CHECK(optimizer_step(steps->sgd) == -1);
+  CHECK_ERROR("optimizer_step: a backward is running");
+  CHECK(adam_step(steps->adam) == -1);
+  CHECK_ERROR("adam_step: a backward is running");
+}
+
+/* A step in the middle of a walk would change what the rest of it reads. */
+static void not_inside_a_backward(void) {
+  VariableV2 *w = number(3), *y = var_create_temp(tensor_create_temp(SHAPE(1), 1), true);
+  Steps steps = {optimizer_create(&w, 1, 1), adam_create(1)};
+  adam_add_param(steps.adam, w);
+  CHECK(tape_add_op(g_tape, &w, 1, y, stepping_backward, &steps) == 0 && autograd_backward(ag_sum(y)) == 0);
+  CHECK(w->data->data[0] == 3);
+  optimizer_destroy(steps.sgd);
+  adam_free(steps.adam);
+  var_free_persistent(w);
+  autograd_reset_iteration();
 }
 
 /* ---------------------------------------------------------------------------------------------------------------
@@ -415,6 +446,7 @@ int main(void) {
   other_settings();
   each_parameter_once();
   all_or_nothing();
+  not_inside_a_backward();
   written_by_hand();
   of_another_context();
   explained();

@@ -169,6 +169,8 @@ AUTOGRAD_API VariableV2 *ag_subtract(VariableV2 *a, VariableV2 *b);
 AUTOGRAD_API VariableV2 *ag_multiply(VariableV2 *a, VariableV2 *b);
 AUTOGRAD_API VariableV2 *ag_divide(VariableV2 *a, VariableV2 *b);
 AUTOGRAD_API VariableV2 *ag_matmul(VariableV2 *a, VariableV2 *b);
+/* The same with the last two axes of a, of b or of both exchanged, without a copy as ag_transpose makes it. */
+AUTOGRAD_API VariableV2 *ag_matmul_transposed(VariableV2 *a, VariableV2 *b, bool transpose_a, bool transpose_b);
 AUTOGRAD_API VariableV2 *ag_relu(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_softmax(VariableV2 *x);
 AUTOGRAD_API VariableV2 *ag_transpose(VariableV2 *x);

@@ -64,6 +64,7 @@ VariableV2 *autograd_v2_impl_ag_subtract(VariableV2 *a, VariableV2 *b);
 VariableV2 *autograd_v2_impl_ag_multiply(VariableV2 *a, VariableV2 *b);
 VariableV2 *autograd_v2_impl_ag_divide(VariableV2 *a, VariableV2 *b);
 VariableV2 *autograd_v2_impl_ag_matmul(VariableV2 *a, VariableV2 *b);
+VariableV2 *autograd_v2_impl_ag_matmul_transposed(VariableV2 *a, VariableV2 *b, bool transpose_a, bool transpose_b);
 VariableV2 *autograd_v2_impl_ag_relu(VariableV2 *x);
 VariableV2 *autograd_v2_impl_ag_softmax(VariableV2 *x);
 VariableV2 *autograd_v2_impl_ag_transpose(VariableV2 *x);
