@@ -214,7 +214,7 @@ struct PackagingTests {
         #expect(frames.contains { $0.contains(name) }, "no \(name) in \(frames)")
       }
       // The archive has no lines of its own.
-      if linkage == .shared { #expect(frames.first?.contains(/ at .*:\d+/) == true, "\(frames)") }
+      if linkage == .shared { #expect(frames.first?.contains(/\sat .*:\d+/) == true, "\(frames)") }
     }
   }
 }

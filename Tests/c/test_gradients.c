@@ -321,6 +321,7 @@ int main(void) {
   THREE(op_recorded_norm, P(2, 3, 5), P(1, 5), P(1, 5));
   THREE(op_recorded_norm, P(2, 1, 5), P(1, 5), P(1, 5));
   ONE(op_recorded_loss, P(2, 2, 3));
+  quiet();
   fresh_models();
   wrong_gradients();
   autograd_v2_cleanup();
