@@ -17,8 +17,8 @@ let text =
 let tokenizer = try CharacterTokenizer(training: text)
 let dataset = try TokenDataset(tokens: tokenizer.encode(text))
 
-let model = GPT<Float>(
-  try GPTConfiguration(
+let model = Decoder<Float>(
+  try DecoderConfiguration(
     vocabularySize: tokenizer.vocabularySize, contextLength: 64, layerCount: 2, headCount: 4, channelCount: 64
   ),
   seed: 1)

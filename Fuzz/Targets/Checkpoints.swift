@@ -25,7 +25,7 @@ extension FuzzTarget {
   static let record = FuzzTarget("record") { bytes throws(BrokenProperty) in
     let json = try accepted { () throws(JSONError) in try JSON(parsing: bytes) }
     let model = try accepted { () throws(LanguageModelError) in
-      try GPTConfiguration(vocabularySize: 3, contextLength: 2, layerCount: 1, headCount: 1, channelCount: 2)
+      try DecoderConfiguration(vocabularySize: 3, contextLength: 2, layerCount: 1, headCount: 1, channelCount: 2)
     }
     guard let json, let model else { return false }
     func read(_ json: JSON) throws(BrokenProperty) -> CheckpointRecord? {

@@ -9,15 +9,15 @@ extension FuzzTarget {
     let json = try accepted { () throws(JSONError) in try JSON(parsing: bytes) }
     guard let json else { return false }
     let configuration = try accepted { () throws(LanguageModelError) in
-      try GPTConfiguration(json: json, path: "config.json")
+      try DecoderConfiguration(json: json, path: "config.json")
     }
     guard let configuration else { return false }
     let again = try accepted { () throws(LanguageModelError) in
-      try GPTConfiguration(json: configuration.json, path: "config.json")
+      try DecoderConfiguration(json: configuration.json, path: "config.json")
     }
     try require(again == configuration, "\(configuration) reads back as \(String(describing: again))")
     if configuration.layerCount <= 8, configuration.channelCount <= 1 << 12 {
-      try require(GPT<Float>(configuration).parameterCount > 0, "a model without parameters")
+      try require(Decoder<Float>(configuration).parameterCount > 0, "a model without parameters")
     }
     return true
   }
@@ -27,10 +27,10 @@ extension FuzzTarget {
     let file = try accepted { () throws(SafetensorsError) in try SafetensorsFile(bytes: bytes) }
     guard let file else { return false }
     let configuration = try accepted { () throws(LanguageModelError) in
-      try GPTConfiguration(vocabularySize: 3, contextLength: 2, layerCount: 1, headCount: 1, channelCount: 2)
+      try DecoderConfiguration(vocabularySize: 3, contextLength: 2, layerCount: 1, headCount: 1, channelCount: 2)
     }
     guard let configuration else { throw BrokenProperty(description: "the small model is refused") }
-    let model = GPT<Float>(configuration)
+    let model = Decoder<Float>(configuration)
     let loaded: Void? = try accepted { () throws(LanguageModelError) in
       try ModelDirectory("model").load(into: model, from: file)
     }

@@ -51,8 +51,8 @@ def make(case):
     refused("model-not-string", '@: "model_type" must be a string', model_type=2)
     refused(
         "another-activation",
-        '@: activation_function is "relu"; this version has "gelu_new"',
-        activation_function="relu",
+        '@: "activation_function" is "mish", which this version cannot compute; it has "gelu_new", ',
+        activation_function="mish",
     )
     for key in ["vocab_size", "n_layer", "n_head", "n_embd"]:
         refused(f"{key}-missing", f'@: the key "{key}" is missing', **{key: "absent"})
@@ -84,7 +84,7 @@ def make(case):
     refused("inner-0", '@: "n_inner" must be null or a whole number from 1', n_inner=0)
     refused("inner-huge", '@: "n_inner" must be null or a whole number from 1', n_inner=2**62)
     refused("inner-fractional", '@: "n_inner" must be null or a whole number from 1', n_inner=8.5)
-    refused("dropout-1", "@: dropout must lie between 0 and 1, got 1.0", resid_pdrop=1.0)
+    refused("dropout-1", "@: dropout must be at least 0 and below 1, got 1.0", resid_pdrop=1.0)
     refused("dropout-string", '@: "resid_pdrop" must be a number', resid_pdrop="0")
     refused("epsilon-negative", '@: "layer_norm_epsilon" must be a number from 0 to 1', layer_norm_epsilon=-1e-5)
     refused("epsilon-huge", '@: "layer_norm_epsilon" must be a number from 0 to 1', layer_norm_epsilon=1e300)
@@ -93,6 +93,24 @@ def make(case):
     case(
         "duplicate-key", compact(CONFIGURATION)[:-1] + ',"n_embd":4}', '@: JSON has the key "n_embd" twice'
     )
+    case("relu", changed(activation_function="relu", embd_pdrop=0.1, attn_pdrop=0.2))
+    case(
+        "harmless-keys",
+        changed(use_cache=True, bos_token_id=1, eos_token_id=[1, 2], task_specific_params={"a": 1}, scale_attn_weights=True),
+    )
+    # Keys that change what a model computes.
+    for key, value, known in [
+        ("scale_attn_weights", False, "; it has true"),
+        ("scale_attn_by_inverse_layer_idx", True, "; it has false"),
+        ("add_cross_attention", True, "; it has false"),
+        ("quantization_config", {"bits": 4}, ""),
+        ("auto_map", {"AutoModel": "x.py"}, ""),
+    ]:
+        shown = json.dumps(value, separators=(",", ":"))
+        refused(
+            f"{key}-changed", f'@: "{key}" is {shown}, which this version cannot compute{known}', **{key: value}
+        )
+    refused("key-unknown", '@: the key "rotary\\u{1B}" is not known to this version', **{"rotary\x1b": 1})
     # A configuration that may well be honest, with weights that are not its own.
     misfit = "%/model.safetensors: the weights do not fit config.json: "
     far = misfit + "config.json describes a model many times the size of"

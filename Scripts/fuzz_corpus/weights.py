@@ -92,8 +92,26 @@ def make(case):
         weights(change=lambda t: t.update({"transformer.wte.weight": ("I32", [3, 2], bytes(24))})),
         "transformer.wte.weight is I32, expected real numbers",
     )
-    refused("not-a-number", weights(value=float("nan")), "wte.weight holds nan at index 1")
-    refused("infinity", weights(value=float("-inf")), "wte.weight holds -inf at index 1")
+    infinite = "@: not all weights are finite numbers: wte.weight holds "
+    case("not-a-number", weights(value=float("nan")), infinite + "nan at index 1")
+    case("infinity", weights(value=float("-inf")), infinite + "-inf at index 1")
+    refused(
+        "head-differs",
+        weights(change=lambda t: t.update({"lm_head.weight": ("F32", [3, 2], struct.pack("<6f", *[-9 / 16] * 6))})),
+        "lm_head.weight differs from transformer.wte.weight at index 1 (-0.5625), although config.json ties them",
+    )
+    refused(
+        "head-of-another-shape",
+        weights(change=lambda t: t.update({"lm_head.weight": ("F32", [2, 2], bytes(16))})),
+        "lm_head.weight has shape [2, 2], expected [3, 2]",
+    )
+    for wrapper, whose in [("_orig_mod.", "torch.compile's"), ("module.", "DataParallel's")]:
+        refused(
+            "wrapped-" + wrapper.strip("._"),
+            weights(prefix=wrapper + "transformer."),
+            f'all 16 names begin with "{wrapper}", which is {whose}: save the model inside of it, or rename '
+            f'"{wrapper}transformer.wte.weight" to "transformer.wte.weight"',
+        )
     case(
         "cut",
         weights()[:-1],

@@ -4,13 +4,13 @@ import AutogradText
 
 /// Asks for prompts on standard input and continues each, until the input ends or `/quit`.
 struct Conversation {
-  var generator: Generator
+  var generator: Generator<Float>
   let tokenizer: any Tokenizer
   var length: Int
   let stops: [String]
   private var count: UInt32 = 0
 
-  init(generator: Generator, tokenizer: any Tokenizer, length: Int, stops: [String]) {
+  init(generator: Generator<Float>, tokenizer: any Tokenizer, length: Int, stops: [String]) {
     self.generator = generator
     self.tokenizer = tokenizer
     self.length = length

@@ -68,7 +68,6 @@ func exitCode(of error: any Error) -> Exit? {
   case CheckpointError.damaged, CheckpointError.noneVerifies: .noCheckpoint
   case is CheckpointError: .badInput
   case LanguageModelError.file(let error): exitCode(of: error)
-  case LanguageModelError.text(let error): exitCode(of: error)
   case is LanguageModelError: .badInput
   case TextError.file(let error): exitCode(of: error)
   case let error as InputError: error.exit

@@ -94,9 +94,9 @@ struct InspectCommand: ParsableCommand, HasExamples {
       exit: .noCheckpoint)
   }
 
-  private func show(_ configuration: GPTConfiguration) {
+  private func show(_ configuration: DecoderConfiguration) {
     Console.showLine(
-      "gpt2: \(configuration.layerCount) layers, \(configuration.headCount) heads, \(configuration.channelCount) channels, "
+      "\(configuration.family.modelType): \(configuration.layerCount) layers, \(configuration.headCount) heads, \(configuration.channelCount) channels, "
         + "context \(configuration.contextLength), vocabulary \(configuration.vocabularySize)"
         + (configuration.hasBias ? "" : ", no biases") + (configuration.tiesHead ? ", tied head" : ""))
   }

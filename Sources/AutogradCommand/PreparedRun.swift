@@ -14,7 +14,7 @@ struct PreparedRun {
   let trace: String?
   /// The model directory, from the root, whose weights the run begins with; nil where they are new.
   let initFrom: String?
-  private var model: GPT<Float>
+  private var model: any LanguageModel<Float>
   private let isNew: Bool
 
   /// A new run.
@@ -41,17 +41,17 @@ struct PreparedRun {
   /// - Parameter weights: What it begins again with, where that is a model; nil where weights are drawn anew, or are
   ///   yet to be read from a checkpoint.
   init(
-    _ source: TextSource, _ setup: RunSetup, _ settings: RunSettings, weights: GPT<Float>? = nil,
+    _ source: TextSource, _ setup: RunSetup, _ settings: RunSettings, weights: (any LanguageModel<Float>)? = nil,
     _ training: TrainingOptions
   ) throws {
     try self.init(
-      source, weights ?? GPT(setup.model), isNew: weights == nil, settings.configuration,
+      source, weights ?? Decoder<Float>(setup.model), isNew: weights == nil, settings.configuration,
       batchSize: settings.batchSize, blockSize: settings.blockSize, recomputes: settings.recomputesBlocks,
       initFrom: setup.initFrom, training)
   }
 
   private init(
-    _ source: TextSource, _ model: GPT<Float>, isNew: Bool, _ configuration: TrainingConfiguration, batchSize: Int,
+    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ configuration: TrainingConfiguration, batchSize: Int,
     blockSize: Int, recomputes: Bool, initFrom: String?, _ training: TrainingOptions
   ) throws {
     try PreparedRun.check(model.configuration, batchSize, blockSize)
@@ -62,7 +62,7 @@ struct PreparedRun {
     backend = Backend(pool: training.threads.map { ThreadPool(threads: $0) } ?? .shared)
   }
 
-  private static func check(_ sizes: GPTConfiguration, _ batchSize: Int, _ blockSize: Int) throws {
+  private static func check(_ sizes: DecoderConfiguration, _ batchSize: Int, _ blockSize: Int) throws {
     guard blockSize >= 1, batchSize >= 1 else {
       throw InputError(sentence: "--block-size and --batch-size must be at least 1, got \(blockSize) and \(batchSize)")
     }
@@ -103,7 +103,7 @@ struct PreparedRun {
   /// The model, whose weights have memory; new ones are drawn.
   ///
   /// - Throws: `outOfMemory` where the system refuses it.
-  func makeWeights(drawing: Bool = true) throws(TrainingError) -> GPT<Float> {
+  func makeWeights(drawing: Bool = true) throws(TrainingError) -> any LanguageModel<Float> {
     guard isNew else { return model }
     guard model.reserve() else { throw .outOfMemory(bytes: planner.plan.newMemory) }
     if drawing { model.initialize(seed: configuration.seed) }

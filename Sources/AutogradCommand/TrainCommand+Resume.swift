@@ -27,7 +27,7 @@ extension TrainCommand {
   private func begin(again start: RunStart, in directory: RunDirectory) throws {
     let settings = try settings(
       of: start.setup, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
-    let weights = try start.setup.initFrom.map { try ModelDirectory($0).load(dropout: start.setup.model.dropout) }
+    let weights = try start.setup.initFrom.map { try ModelDirectory($0).load(dropout: start.setup.model.dropout.common) }
     let source = try TextSource(
       path: data ?? start.setup.data.path, tokenizer: weights?.tokenizer, expected: start.setup.data)
     let run = try PreparedRun(source, start.setup, settings, weights: weights?.model, training).run()

@@ -117,7 +117,7 @@ struct ModelOptions: ParsableArguments {
   func blockSize(_ preset: TrainingPreset) -> Int? { blockSize ?? (self.preset == nil ? nil : preset.contextLength) }
 
   /// Weights have the sizes that they have: options that ask for others are refused rather than ignored.
-  func requireSizes(_ sizes: GPTConfiguration, of folder: String, _ preset: TrainingPreset) throws {
+  func requireSizes(_ sizes: DecoderConfiguration, of folder: String, _ preset: TrainingPreset) throws {
     var wrong: [String] = []
     func check<Value: Equatable>(
       _ given: Value?, _ presets: Value, _ own: Value, _ what: String, _ option: (Value) -> String
@@ -143,11 +143,18 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// A new model that has no weights yet.
-  func network(_ preset: TrainingPreset, vocabularySize: Int) throws -> GPT<Float> {
-    let configuration = try GPTConfiguration(
-      vocabularySize: vocabularySize, contextLength: blockSize ?? preset.contextLength,
-      layerCount: nLayer ?? preset.layerCount, headCount: nHead ?? preset.headCount,
-      channelCount: nEmbd ?? preset.channelCount, hasBias: bias ?? preset.hasBias, dropout: dropout ?? preset.dropout)
-    return GPT(configuration)
+  func network(_ preset: TrainingPreset, vocabularySize: Int) throws -> Decoder<Float> {
+    let headCount = nHead ?? preset.headCount, channelCount = nEmbd ?? preset.channelCount
+    let configuration: DecoderConfiguration
+    do {
+      configuration = try DecoderConfiguration(
+        vocabularySize: vocabularySize, contextLength: blockSize ?? preset.contextLength,
+        layerCount: nLayer ?? preset.layerCount, headCount: headCount, channelCount: channelCount,
+        hasBias: bias ?? preset.hasBias, dropout: dropout ?? preset.dropout)
+    } catch {
+      guard headCount > 0, channelCount % headCount != 0 else { throw error }
+      throw InputError(sentence: "\(error) (--n-embd, --n-head)")
+    }
+    return Decoder(configuration)
   }
 }

@@ -17,7 +17,7 @@ struct TrainingRun {
   let initFrom: String?
 
   init(
-    source: TextSource, model: GPT<Float>, configuration: TrainingConfiguration, data: TrainingData,
+    source: TextSource, model: any LanguageModel<Float>, configuration: TrainingConfiguration, data: TrainingData,
     backend: Backend, trace: String?, initFrom: String?
   ) throws {
     trainer = try Trainer(model: model, data: data, configuration: configuration, backend: backend)

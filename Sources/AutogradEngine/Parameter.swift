@@ -24,7 +24,7 @@
   /// The number of elements.
   public var count: Int { core.shape.count }
 
-  /// Where it stands in its module, such as `h.0.attn.c_attn.weight`: for messages. Listing a module's parameters
+  /// Where it stands in its module, such as `blocks.0.attention.input.weight`: for messages. Listing a module's parameters
   /// names those that have no name yet.
   public var name: String? {
     get { core.name }

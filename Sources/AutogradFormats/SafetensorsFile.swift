@@ -58,12 +58,13 @@ public struct SafetensorsFile: Sendable {
 
   /// The numbers of an F64, F32, F16 or BF16 tensor, row-major; always exact.
   ///
+  /// - Parameter elements: As for `floats`.
   /// - Throws: `noSuchTensor`, `wrongDType`.
   /// - Complexity: O(elements); one new array, two for types other than F64.
-  public func doubles(_ name: String) throws(SafetensorsError) -> [Double] {
+  public func doubles(_ name: String, elements: Range<Int>? = nil) throws(SafetensorsError) -> [Double] {
     let entry = try existing(name)
-    if entry.dtype == .f64 { return try numbers(entry, nil) { (bits: UInt64) in Double(bitPattern: bits) } }
-    return try floats(name).map { Double($0) }
+    if entry.dtype == .f64 { return try numbers(entry, elements) { (bits: UInt64) in Double(bitPattern: bits) } }
+    return try floats(name, elements: elements).map { Double($0) }
   }
 
   /// The numbers of an integer tensor of any type but U64, row-major.

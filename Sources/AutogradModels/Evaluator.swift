@@ -1,4 +1,5 @@
 public import AutogradEngine
+public import AutogradNeuralNetwork
 public import AutogradText
 
 #if canImport(Glibc)
@@ -25,13 +26,13 @@ public struct Evaluation: Sendable, Equatable {
 }
 
 /// Measures a model's loss on whole texts.
-public struct Evaluator {
-  private let model: GPT<Float>
-  private let tape: Tape<Float>
+public struct Evaluator<Scalar: TensorScalar> {
+  private let model: any LanguageModel<Scalar>
+  private let tape: Tape<Scalar>
 
   /// - Parameter tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile. Evaluating
   ///   maps its arena for a whole window.
-  public init(model: GPT<Float>, tape: Tape<Float> = Tape()) {
+  public init(model: any LanguageModel<Scalar>, tape: Tape<Scalar> = Tape()) {
     self.model = model
     self.tape = tape
   }

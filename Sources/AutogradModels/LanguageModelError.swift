@@ -15,7 +15,6 @@ public enum LanguageModelError: Error, Sendable {
   case weights(path: String, [String])
   /// Weights are NaN or infinite: the first number of each such tensor.
   case nonFiniteWeights(path: String, [String])
-  case text(TextError)
 }
 
 extension LanguageModelError: CustomStringConvertible {
@@ -31,7 +30,6 @@ extension LanguageModelError: CustomStringConvertible {
       "\(path): the weights do not fit config.json: \(problems.joined(separator: "; "))"
     case .nonFiniteWeights(let path, let places):
       "\(path): not all weights are finite numbers: \(places.joined(separator: "; ")); take a file from before that"
-    case .text(let error): "\(error)"
     }
   }
 }

@@ -3,7 +3,7 @@ public import AutogradEngine
 /// A part of a network that holds parameters, directly or in parts of its own.
 ///
 /// Modules are plain structs whose parameters are objects: copying a module shares its parameters. A module lists
-/// its parts in a fixed order, which gives every parameter a path such as `h.0.attn.c_proj.weight`; optimisers,
+/// its parts in a fixed order, which gives every parameter a path such as `blocks.0.attention.output.weight`; optimisers,
 /// files and random initialisation go by that order.
 public protocol Module<Scalar> {
   associatedtype Scalar: TensorScalar
@@ -63,7 +63,7 @@ extension Module {
   /// The number of trained numbers.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.count } }
 
-  /// The parameter at a path such as `h.0.attn.c_proj.weight`; nil where there is none.
+  /// The parameter at a path such as `blocks.0.attention.output.weight`; nil where there is none.
   public subscript(path: String) -> Parameter<Scalar>? { parameters.first { $0.path == path }?.parameter }
 
   /// Takes memory for the values of all parameters now instead of at their first use, and touches it.

@@ -30,7 +30,7 @@ public struct Checkpoint: Sendable {
 
   /// The record alone, whether the other files are good or not.
   static func record(_ path: String, _ fileSystem: any FileSystem) throws(CheckpointError) -> CheckpointRecord {
-    let model: GPTConfiguration, bytes: [UInt8]
+    let model: DecoderConfiguration, bytes: [UInt8]
     do throws(LanguageModelError) {
       model = try ModelDirectory(path, fileSystem: fileSystem).configuration()
     } catch {

@@ -38,7 +38,7 @@ public struct CheckpointRecord: Sendable {
   }
 
   /// - Throws: Where a key is missing or of the wrong kind.
-  package init(json: JSON, model: GPTConfiguration) throws(RecordProblem) {
+  package init(json: JSON, model: DecoderConfiguration) throws(RecordProblem) {
     let fields = Fields(json)
     progress = try TrainingProgress(fields.object("progress"))
     fingerprint = Fingerprint(hexadecimal: try fields.string("fingerprint"))

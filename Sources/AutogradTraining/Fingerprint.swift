@@ -15,10 +15,13 @@ public struct Fingerprint: Sendable, Equatable, CustomStringConvertible {
 
   init(hexadecimal: String) { self.hexadecimal = hexadecimal }
 
+  /// - Parameter parameters: Under the names that files have for them, which stay when the code's change.
   /// - Complexity: reads every number once, in place; 1.5 to 2 GB/s on a CPU with instructions for it.
-  public init<Scalar: TensorScalar>(_ module: some Module<Scalar>, _ optimizer: any Optimizer<Scalar>) {
+  public init<Scalar: TensorScalar>(
+    _ parameters: [NamedParameter<Scalar>], _ optimizer: any Optimizer<Scalar>
+  ) {
     var digest = Digest()
-    for named in module.parameters {
+    for named in parameters {
       digest.update(named.path, named.parameter.shape)
       // INVARIANT: no step is running; the values are read only, and only during the call.
       unsafe digest.update(UnsafeRawBufferPointer(named.parameter.currentValues))

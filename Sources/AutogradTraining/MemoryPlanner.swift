@@ -1,4 +1,4 @@
-public import AutogradEngine
+import AutogradEngine
 public import AutogradBase
 public import AutogradKernels
 public import AutogradModels
@@ -8,9 +8,9 @@ import AutogradNeuralNetwork
 ///
 /// A model that was not given weights takes no memory here, so a planner plans what no machine could hold.
 public struct MemoryPlanner {
-  private let configuration: GPTConfiguration
-  /// A model that exists: its context does not shrink with the windows. Nil plans a new one.
-  private let existing: GPT<Float>?
+  private let model: any LanguageModel<Float>
+  /// Whether the model is made for these windows; one that exists has a context that does not shrink with them.
+  private let isNew: Bool
   private let training: TrainingConfiguration
   private let batchSize, blockSize: Int
   private let recomputesBlocks: Bool
@@ -29,11 +29,10 @@ public struct MemoryPlanner {
   ///   - dataBytes: What the data takes, which is there already.
   ///   - backend: Its threads need scratch memory.
   public init(
-    model: GPT<Float>, isNew: Bool, training: TrainingConfiguration, batchSize: Int, blockSize: Int, dataBytes: Int,
+    model: any LanguageModel<Float>, isNew: Bool, training: TrainingConfiguration, batchSize: Int, blockSize: Int, dataBytes: Int,
     backend: Backend
   ) {
-    configuration = model.configuration
-    existing = isNew ? nil : model
+    (self.model, self.isNew) = (model, isNew)
     recomputesBlocks = model.recomputesBlocks
     self.training = training
     (self.batchSize, self.blockSize) = (batchSize, blockSize)
@@ -55,9 +54,9 @@ public struct MemoryPlanner {
     batchSize: Int, blockSize: Int, recomputing: Bool, accumulation: Int? = nil
   ) -> TrainingPlan {
     let accumulation = accumulation ?? training.accumulation
-    var model = existing ?? newModel(blockSize)
+    var model = isNew ? self.model.withoutWeights(contextLength: blockSize) : self.model
     model.recomputesBlocks = recomputing
-    let memory = training.makeOptimizer(for: model.parameters, backend: backend).memory
+    let memory = training.makeOptimizer(for: model.storedParameters, backend: backend).memory
     let (arena, stages) = dryRun(model, batchSize, blockSize, accumulation)
     let parameters = model.parameters.reduce(0) { $0 + max(64, $1.parameter.count * 4) }
     let sampling = Generator(model: model, sampler: Sampler(), tape: Tape(backend: backend)).plan()
@@ -78,14 +77,8 @@ public struct MemoryPlanner {
       addressesBefore: before.addresses)
   }
 
-  private func newModel(_ blockSize: Int) -> GPT<Float> {
-    var sizes = configuration
-    sizes.contextLength = blockSize
-    return GPT(sizes)
-  }
-
   private func dryRun(
-    _ model: GPT<Float>, _ batchSize: Int, _ blockSize: Int, _ accumulation: Int
+    _ model: any LanguageModel<Float>, _ batchSize: Int, _ blockSize: Int, _ accumulation: Int
   ) -> (memory: MemoryPlan, stages: [TrainingPlan.Stage]) {
     let tape = Tape<Float>(backend: backend), seed = 1 / Float(accumulation)
     var stages: [TrainingPlan.Stage] = [], used = 0
@@ -93,19 +86,14 @@ public struct MemoryPlanner {
       stages.append(TrainingPlan.Stage(name: name, bytes: tape.statistics.used - used))
       used = tape.statistics.used
     }
-    func loss(_ tape: Tape<Float>, _ passing: (GPTStage) -> Void = { _ in }) -> Variable<Float> {
+    func loss(_ tape: Tape<Float>, _ passing: (ModelStage) -> Void = { _ in }) -> Variable<Float> {
       let tokens = tape.plannedTokens(shape: [batchSize, blockSize])
       return model.loss(
-        tokens, targets: tape.plannedTokens(shape: [batchSize, blockSize]), expectedSeed: seed, passing: passing)
+        tokens, targets: tape.plannedTokens(shape: [batchSize, blockSize]), ignoring: nil, expectedSeed: seed,
+        passing: passing)
     }
     let training = tape.plan { tape in
-      let loss = loss(tape) { stage in
-        switch stage {
-        case .embedding: note("embedding")
-        case .block(let index): note("block \(index)")
-        case .finalNorm: note("final norm")
-        }
-      }
+      let loss = loss(tape) { note($0.description) }
       note("loss")
       loss.backward(seed: seed)
     }

@@ -32,7 +32,7 @@ public struct RunSettings: Sendable, CustomStringConvertible {
     self.init(
       configuration: setup.configuration, batchSize: setup.batchSize, blockSize: setup.blockSize,
       layerCount: setup.model.layerCount, headCount: setup.model.headCount, channelCount: setup.model.channelCount,
-      dropout: setup.model.dropout, hasBias: setup.model.hasBias, recomputesBlocks: setup.recomputesBlocks,
+      dropout: setup.model.dropout.residual, hasBias: setup.model.hasBias, recomputesBlocks: setup.recomputesBlocks,
       initFrom: setup.initFrom)
   }
 

@@ -7,7 +7,7 @@ public import AutogradModels
 /// Threads and traces are no part of it: no bit depends on them, and another machine has others.
 public struct RunSetup: Sendable {
   public var configuration: TrainingConfiguration
-  public let model: GPTConfiguration
+  public let model: DecoderConfiguration
   public let batchSize, blockSize: Int
   /// Whether backward computes activations again: memory and time depend on it, bits do not.
   public var recomputesBlocks: Bool
@@ -34,7 +34,7 @@ public struct RunSetup: Sendable {
 
   /// The keys `recompute` and `init_from` came later than the others: checkpoints without them are read as those of a
   /// run that kept its activations and began with new weights. Whatever key comes next has to have such a default, too.
-  init(_ fields: Fields, model: GPTConfiguration) throws(RecordProblem) {
+  init(_ fields: Fields, model: DecoderConfiguration) throws(RecordProblem) {
     self.model = model
     configuration = try TrainingConfiguration(fields.object("training"))
     batchSize = try fields.count("batch_size", least: 1)

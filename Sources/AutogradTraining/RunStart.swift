@@ -72,7 +72,7 @@ public struct RunStart: Sendable {
       guard try fields.count("version") == RunStart.version else {
         throw RecordProblem(sentence: "it is of another version than \(RunStart.version)")
       }
-      let model = try GPTConfiguration(json: json["model"] ?? .null, path: path)
+      let model = try DecoderConfiguration(json: json["model"] ?? .null, path: path)
       setup = try RunSetup(fields, model: model)
       fingerprint = Fingerprint(hexadecimal: try fields.string("fingerprint"))
       instructionSet = try fields.string("instruction_set")

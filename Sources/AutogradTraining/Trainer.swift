@@ -5,7 +5,7 @@ public import AutogradModels
 import AutogradNeuralNetwork
 import AutogradText
 
-/// Trains a GPT on windows of a text.
+/// Trains a language model on windows of a text.
 ///
 /// The way of the data: the sampler draws windows of token ids; a step of the tape turns them into a loss and, by
 /// backward, into gradients; norm and clip factor go into the optimiser's one pass over the weights. After the first
@@ -14,7 +14,7 @@ import AutogradText
 /// Everything that a run has come to is in weights, optimiser, `progress` and `curve`; it can be put aside after any
 /// batch, also in the middle of a step that accumulates several and of an evaluation.
 public final class Trainer {
-  public let model: GPT<Float>
+  public let model: any LanguageModel<Float>
   public let configuration: TrainingConfiguration
   public private(set) var progress = TrainingProgress()
   /// The losses so far.
@@ -39,7 +39,7 @@ public final class Trainer {
 
   /// - Throws: `invalidConfiguration` where settings, or windows and model, do not fit.
   public init(
-    model: GPT<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend = Backend()
+    model: any LanguageModel<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend = Backend()
   ) throws(TrainingError) {
     if let problem = configuration.problem { throw .invalidConfiguration(problem) }
     guard data.training.blockSize <= model.configuration.contextLength else {
@@ -54,7 +54,7 @@ public final class Trainer {
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
     tape.matmulPrecision = configuration.precision
-    optimizer = configuration.makeOptimizer(for: model.parameters, backend: backend)
+    optimizer = configuration.makeOptimizer(for: model.storedParameters, backend: backend)
     inputs = [Int32](repeating: 0, count: data.training.batchSize * data.training.blockSize)
     targets = inputs
   }
@@ -234,19 +234,19 @@ public final class Trainer {
   // MARK: Saving and restoring
 
   /// A hash of the weights and of what the optimiser remembers.
-  public func fingerprint() -> Fingerprint { Fingerprint(model, optimizer) }
+  public func fingerprint() -> Fingerprint { Fingerprint(model.storedParameters, optimizer) }
 
   /// What the optimiser remembers, with the gradients that wait for more batches, as a file.
   func optimizerFile() throws(ModuleFileError) -> any Sequence<[UInt8]> {
     try OptimizerFile.pieces(
-      optimizer, gradients: progress.accumulated == 0 ? [] : model.parameters.filter(\.parameter.isTrainable))
+      optimizer, gradients: progress.accumulated == 0 ? [] : model.storedParameters.filter(\.parameter.isTrainable))
   }
 
   /// Takes over weights that were loaded into `model`, and the rest.
   func restore(
     optimizerFile path: String, progress: TrainingProgress, curve: LossCurve, fileSystem: any FileSystem
   ) throws(ModuleFileError) {
-    let parameters = model.parameters
+    let parameters = model.storedParameters
     let contents = try OptimizerFile<Float>.read(path, for: optimizer, parameters, fileSystem: fileSystem)
     do throws(OptimizerStateError) {
       try optimizer.restore(contents.state)

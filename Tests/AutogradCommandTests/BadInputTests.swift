@@ -51,7 +51,7 @@ import Testing
     Case("train --n-layer 999 --n-embd 65536", 3, "error: the model is too large for any memory"),
     Case("train --n-layer 999 --n-embd 16384 --batch-size 999999", 4, "error: not enough memory: no machine"),
     Case("plan --preset char --fit 1M", 4, "error: nothing fits 1048.6 kB: weights, gradients and optimiser take "),
-    Case("train --n-embd 10 --n-head 3", 3, "error: 10 channels do not divide into 3 heads; make --n-embd a multiple of --n-head"),
+    Case("train --n-embd 10 --n-head 3", 3, "error: 10 channels do not divide into 3 heads; make the channels a multiple of the heads (--n-embd, --n-head)"),
     Case("train --n-layer 0", 3, "error: the number of layers must lie between 1 and 16777216, got 0"),
     Case("train --dropout 1", 3, "error: dropout must be at least 0 and below 1, got 1.0"),
     Case("train --block-size 0", 3, "error: the block size must lie between 1 and 16777216, got 0"),

@@ -84,7 +84,7 @@ import Testing
       let outcome = try autograd("train", "--data", path + "/text.txt", "--out", path + "/m", "--n-embd", "10", "--n-head", "3")
       #expect(outcome.status == 3)
       #expect(
-        outcome.errors == "error: 10 channels do not divide into 3 heads; make --n-embd a multiple of --n-head\n")
+        outcome.errors == "error: 10 channels do not divide into 3 heads; make the channels a multiple of the heads (--n-embd, --n-head)\n")
     }
   }
 

@@ -9,8 +9,8 @@ import Testing
   @Test("GPT-2 124M at 1 × 1024 peaks at its parameters and at most two layers of activations, 5 % on top")
   func gpt2() async {
     await #expect(processExitsWith: .success) {
-      let model = GPT<Float>(
-        try GPTConfiguration(
+      let model = Decoder<Float>(
+        try DecoderConfiguration(
           vocabularySize: 50257, contextLength: 1024, layerCount: 12, headCount: 12, channelCount: 768))
       // Written once, so that every page of the parameters is there.
       for named in model.parameters { unsafe named.parameter.values.update(repeating: 0.01) }

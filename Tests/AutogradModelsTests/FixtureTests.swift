@@ -11,11 +11,11 @@ import Testing
   let file = try! fixture("gpt-tiny").file
 
   /// The fixture's model: 2 layers, 2 heads, 12 channels, 11 tokens, context 8.
-  private func model<Scalar: TensorScalar>(_ type: Scalar.Type) throws -> GPT<Scalar> {
-    let configuration = try GPTConfiguration(
+  private func model<Scalar: TensorScalar>(_ type: Scalar.Type) throws -> Decoder<Scalar> {
+    let configuration = try DecoderConfiguration(
       vocabularySize: 11, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 12)
-    let model = GPT<Scalar>(configuration)
-    for named in model.parameters {
+    let model = Decoder<Scalar>(configuration)
+    for named in model.storedParameters {
       named.parameter.set(try file.doubles("weights/\(named.path)").map { Scalar($0) })
     }
     return model
@@ -24,7 +24,7 @@ import Testing
   private func tokens(_ name: String) throws -> [Int32] { try file.int64s(name).map { Int32($0) } }
 
   /// Loss and every gradient of one step.
-  private func step<Scalar>(_ model: GPT<Scalar>, _ tape: Tape<Scalar>) throws -> Double {
+  private func step<Scalar>(_ model: Decoder<Scalar>, _ tape: Tape<Scalar>) throws -> Double {
     let inputs = try tokens("inputs"), targets = try tokens("targets")
     return tape.step { tape in
       let loss = model.loss(
@@ -50,7 +50,7 @@ import Testing
     #expect(distance(logits, expected) <= 1e-9 * norm(expected))
     let loss = try step(model, tape), reference = try file.doubles("loss")[0]
     #expect(abs(loss - reference) <= 1e-9 * abs(reference))
-    for named in model.parameters {
+    for named in model.storedParameters {
       let expected = try file.doubles("gradients/\(named.path)"), gradient = named.parameter.gradient.elements
       // The key bias's gradient is zero but for rounding: an absolute floor beside the relative bound.
       #expect(distance(gradient, expected) <= 1e-9 * norm(expected) + 1e-14, "\(named.path)")
@@ -61,7 +61,7 @@ import Testing
   func float() throws {
     let model = try model(Float.self), loss = try step(model, Tape<Float>()), reference = try file.doubles("loss")[0]
     #expect(abs(loss - reference) <= 1e-5 * abs(reference))
-    for named in model.parameters {
+    for named in model.storedParameters {
       let expected = try file.doubles("gradients/\(named.path)")
       let allowed = 2 * (try file.doubles("float32_error/\(named.path)")[0])
       let error = distance(named.parameter.gradient.elements, expected)
@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  private func adamWLosses<Scalar: TensorScalar>(_ model: GPT<Scalar>) throws -> (losses: [Double], norms: [Double]) {
+  private func adamWLosses<Scalar: TensorScalar>(_ model: Decoder<Scalar>) throws -> (losses: [Double], norms: [Double]) {
     let tape = Tape<Scalar>()
     let optimizer = Adam(
       ParameterGroup.decayingMatrices(model.parameters, weightDecay: 0.1), beta1: 0.9, beta2: 0.99)

@@ -7,8 +7,8 @@ import Testing
     "a 2-layer GPT in Double, every parameter, with and without biases, with and without recomputation",
     arguments: [true, false], [true, false])
   func everyParameter(bias: Bool, recomputing: Bool) throws {
-    var model = GPT<Double>(
-      try GPTConfiguration(
+    var model = Decoder<Double>(
+      try DecoderConfiguration(
         vocabularySize: 7, contextLength: 5, layerCount: 2, headCount: 2, channelCount: 6, hasBias: bias), seed: 11)
     model.recomputesBlocks = recomputing
     for named in model.parameters where named.parameter.shape.count == 2 {

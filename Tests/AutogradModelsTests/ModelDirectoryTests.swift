@@ -7,8 +7,8 @@ import Testing
 import AutogradText
 
 @Suite("Model directory") struct ModelDirectoryTests {
-  private func configuration(bias: Bool) throws -> GPTConfiguration {
-    try GPTConfiguration(
+  private func configuration(bias: Bool) throws -> DecoderConfiguration {
+    try DecoderConfiguration(
       vocabularySize: 7, contextLength: 6, layerCount: 2, headCount: 2, channelCount: 8, hasBias: bias)
   }
 
@@ -16,7 +16,7 @@ import AutogradText
 
   @Test("what was saved loads as it was, with and without biases", arguments: [true, false])
   func roundTrip(bias: Bool) throws {
-    let model = GPT<Float>(try configuration(bias: bias), seed: 3)
+    let model = Decoder<Float>(try configuration(bias: bias), seed: 3)
     try temporaryDirectory { path in
       let directory = ModelDirectory(path + "/model")
       try directory.save(model, tokenizer: tokenizer)
@@ -32,7 +32,7 @@ import AutogradText
 
   @Test("files hold Hugging Face's names and shapes, linear weights as [input, output], biases as zeros")
   func layout() throws {
-    let model = GPT<Float>(try configuration(bias: false), seed: 3)
+    let model = Decoder<Float>(try configuration(bias: false), seed: 3)
     try temporaryDirectory { path in
       try ModelDirectory(path).save(model, tokenizer: tokenizer)
       let bytes = try POSIXFileSystem().read(path + "/model.safetensors", byteLimit: 1 << 20)
@@ -52,7 +52,7 @@ import AutogradText
   func mismatches() throws {
     try temporaryDirectory { path in
       let directory = ModelDirectory(path)
-      try directory.save(GPT<Float>(try configuration(bias: true), seed: 3), tokenizer: tokenizer)
+      try directory.save(Decoder<Float>(try configuration(bias: true), seed: 3), tokenizer: tokenizer)
       var writer = SafetensorsWriter()
       try writer.add("transformer.wte.weight", shape: [8, 7], floats: [Float](repeating: 0, count: 56))
       try writer.add("surprise", shape: [1], floats: [0])
@@ -73,10 +73,10 @@ import AutogradText
   @Test("a number that is not finite, in whichever tensor, leaves a model as it was")
   func notFinite() throws {
     try temporaryDirectory { path in
-      let directory = ModelDirectory(path), source = GPT<Float>(try configuration(bias: true), seed: 3)
+      let directory = ModelDirectory(path), source = Decoder<Float>(try configuration(bias: true), seed: 3)
       source.finalNorm.weight.set([1, 1, .nan, 1, 1, 1, 1, 1])
       try directory.save(source, tokenizer: tokenizer)
-      let model = GPT<Float>(try configuration(bias: true), seed: 4), before = model.parameters.map(\.parameter.array)
+      let model = Decoder<Float>(try configuration(bias: true), seed: 4), before = model.parameters.map(\.parameter.array)
       do {
         try directory.load(into: model)
         Issue.record("took a NaN over")

@@ -23,10 +23,10 @@ import Testing
   func trajectory(name: String) throws {
     let rate = try #require(Self.optimizers.first { $0.name == name }).rate
     let start = try fixture("gpt-tiny"), expected = try fixture("training").tensor("gpt/\(name)").elements
-    let model = GPT<Double>(
-      try GPTConfiguration(
+    let model = Decoder<Double>(
+      try DecoderConfiguration(
         vocabularySize: 11, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 12))
-    for named in model.parameters { named.parameter.set(try start.file.doubles("weights/\(named.path)")) }
+    for named in model.storedParameters { named.parameter.set(try start.file.doubles("weights/\(named.path)")) }
     let inputs = try #require(try start.tokens("inputs")).ids,
       targets = try #require(try start.tokens("targets")).ids
     let tape = Tape<Double>()

@@ -6,13 +6,13 @@ import Testing
 
 /// Results depend neither on what follows nor on what else is in the batch, bit for bit.
 @Suite("Prefixes and batches") struct PrefixTests {
-  let model: GPT<Float>
+  let model: Decoder<Float>
   let text: [Int32] = (0..<70).map { Int32(($0 * 37 + $0 * $0) % 50) }
   let other: [Int32] = (0..<70).map { Int32(($0 * 11 + 3) % 50) }
 
   init() throws {
-    model = GPT(
-      try GPTConfiguration(vocabularySize: 50, contextLength: 70, layerCount: 2, headCount: 3, channelCount: 51),
+    model = Decoder(
+      try DecoderConfiguration(vocabularySize: 50, contextLength: 70, layerCount: 2, headCount: 3, channelCount: 51),
       seed: 5)
     // Weights of ordinary size, so that attention is not nearly uniform.
     for named in model.parameters where named.parameter.shape.count == 2 {

@@ -36,8 +36,8 @@ struct TransformersTests {
   @Test("a model saved here gives the same logits there, its tokenizer the same ids", arguments: [true, false])
   func saved(bias: Bool) throws {
     let tokenizer = try CharacterTokenizer(training: Array(text.utf8))
-    let model = GPT<Float>(
-      try GPTConfiguration(
+    let model = Decoder<Float>(
+      try DecoderConfiguration(
         vocabularySize: tokenizer.vocabularySize, contextLength: 32, layerCount: 2, headCount: 2, channelCount: 32,
         hasBias: bias), seed: 5)
     for named in model.parameters { named.parameter.set(named.parameter.array.map { $0 * 3 + 0.01 }) }

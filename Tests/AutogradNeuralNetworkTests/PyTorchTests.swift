@@ -75,7 +75,7 @@ import Testing
         ("self_attn.key.\(kind)", "self_attn.in_proj_\(kind)", 1),
         ("self_attn.value.\(kind)", "self_attn.in_proj_\(kind)", 2),
         ("self_attn.output.\(kind)", "self_attn.out_proj.\(kind)", nil),
-        ("mlp.c_fc.\(kind)", "linear1.\(kind)", nil), ("mlp.c_proj.\(kind)", "linear2.\(kind)", nil),
+        ("mlp.input.\(kind)", "linear1.\(kind)", nil), ("mlp.output.\(kind)", "linear2.\(kind)", nil),
       ]
     }
 

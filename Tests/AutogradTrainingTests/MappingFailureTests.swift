@@ -44,8 +44,8 @@ import AutogradText
 private func train(failing number: Int) throws -> (losses: [Double], failed: Bool) {
   let text = Array(String(repeating: "the quick brown fox jumps over the lazy dog. ", count: 10).utf8)
   let tokenizer = try CharacterTokenizer(training: text)
-  let model = GPT<Float>(
-    try GPTConfiguration(
+  let model = Decoder<Float>(
+    try DecoderConfiguration(
       vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 256))
   var configuration = TrainingConfiguration()
   configuration.maximumSteps = 3

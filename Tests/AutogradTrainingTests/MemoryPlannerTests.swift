@@ -11,8 +11,8 @@ import Testing
     layers: Int = 12, batch: Int = 12, block: Int = 64, accumulation: Int = 1, recomputing: Bool = false,
     channels: Int = 64
   ) throws -> MemoryPlanner {
-    var model = GPT<Float>(
-      try GPTConfiguration(
+    var model = Decoder<Float>(
+      try DecoderConfiguration(
         vocabularySize: 50, contextLength: block, layerCount: layers, headCount: 4, channelCount: channels))
     model.recomputesBlocks = recomputing
     var training = TrainingConfiguration()

@@ -36,8 +36,8 @@ import AutogradText
     recomputing: Bool = false
   ) throws -> Run {
     let tokenizer = try CharacterTokenizer(training: text)
-    var model = GPT<Float>(
-      try GPTConfiguration(
+    var model = Decoder<Float>(
+      try DecoderConfiguration(
         vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 8,
         hasBias: true, dropout: 0.2), seed: seed)
     model.recomputesBlocks = recomputing
@@ -214,7 +214,7 @@ import AutogradText
 
   @Test("a record says whether blocks are computed again and where weights came from; older ones say neither")
   func laterKeys() throws {
-    let model = try GPTConfiguration(vocabularySize: 3, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 8)
+    let model = try DecoderConfiguration(vocabularySize: 3, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 8)
     var record = try JSON(parsing: try recordJSON(recomputing: true))
     func setup() throws -> RunSetup { try CheckpointRecord(json: record, model: model).setup }
     #expect(try setup().recomputesBlocks)
@@ -261,7 +261,7 @@ import AutogradText
 
   /// Makes a run's loss infinite as long as the position of token 5 holds a number that is none.
   private func poison(_ trainer: Trainer, _ value: Float) -> Float {
-    let weight = trainer.model.positionEmbedding.weight
+    let weight = trainer.model["positionEmbedding.weight"]!
     var values = weight.array
     defer { weight.set(values) }
     let old = values[5 * 8 + 3]
@@ -281,7 +281,7 @@ import AutogradText
       #expect(bad.step == 1 && bad.loss.isNaN)
       let cause = try #require(bad.cause)
       #expect(cause.hasPrefix("embedding: the first number that is not finite: nan at index 43 of its result [8, 8]"))
-      #expect(cause.contains("with wpe.weight"))
+      #expect(cause.contains("with positionEmbedding.weight"))
     }
     #expect(run.trainer.fingerprint() == before)
     #expect(try run.keeper.store.entries().count == 1, "the state before the bad step is saved")

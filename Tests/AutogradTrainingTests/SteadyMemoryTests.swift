@@ -133,8 +133,8 @@ private func makeTrainer(
 ) throws -> (Trainer, CharacterTokenizer) {
   let text = Array(String(repeating: "the quick brown fox jumps over the lazy dog. ", count: 40).utf8)
   let tokenizer = try CharacterTokenizer(training: text)
-  var model = GPT<Float>(
-    try GPTConfiguration(
+  var model = Decoder<Float>(
+    try DecoderConfiguration(
       vocabularySize: tokenizer.vocabularySize, contextLength: 8, layerCount: 2, headCount: 2, channelCount: 16,
       dropout: dropout), seed: 1)
   model.recomputesBlocks = recomputing

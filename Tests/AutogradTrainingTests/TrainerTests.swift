@@ -15,8 +15,8 @@ import AutogradTraining
     precision: MatmulPrecision = .float32, recomputing: Bool = false
   ) throws -> (Trainer, CharacterTokenizer) {
     let tokenizer = try CharacterTokenizer(training: text)
-    var model = GPT<Float>(
-      try GPTConfiguration(
+    var model = Decoder<Float>(
+      try DecoderConfiguration(
         vocabularySize: tokenizer.vocabularySize, contextLength: 33, layerCount: 2, headCount: 3, channelCount: 48,
         hasBias: true, dropout: dropout), seed: 7)
     model.recomputesBlocks = recomputing

@@ -89,9 +89,9 @@ public struct ModuleFile: Sendable {
     let stepEntry = contents.header.metadata.first { $0.key == ModuleFile.stepCountKey }
     let stepCount = stepEntry.flatMap { Int($0.value) }
     if old != nil, stepCount == nil {
-      reader.problems.append("the metadata has no \(ModuleFile.stepCountKey)")
+      reader.note("the metadata has no \(ModuleFile.stepCountKey)")
     }
-    reader.reportUnread { optimizer == nil && $0.hasPrefix(ModuleFile.optimizerPrefix) }
+    reader.noteRest { optimizer == nil && $0.hasPrefix(ModuleFile.optimizerPrefix) }
     if !reader.problems.isEmpty { throw .mismatch(path: path, reader.problems) }
 
     if let optimizer {

@@ -82,8 +82,8 @@ public struct OptimizerFile<Scalar: TensorScalar>: Sendable {
       }
     }
     let stepCount = contents.header.metadata.first { $0.key == stepCountKey }.flatMap { Int($0.value) }
-    if stepCount == nil { reader.problems.append("the metadata has no \(stepCountKey)") }
-    reader.reportUnread { _ in false }
+    if stepCount == nil { reader.note("the metadata has no \(stepCountKey)") }
+    reader.noteRest { _ in false }
     guard reader.problems.isEmpty, let stepCount else { throw .mismatch(path: path, reader.problems) }
     return Contents(state: OptimizerState(stepCount: stepCount, tensors: moments), gradients: gradients)
   }

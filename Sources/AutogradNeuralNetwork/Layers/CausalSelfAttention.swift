@@ -10,12 +10,16 @@ public struct CausalSelfAttention<Scalar: TensorScalar>: Module {
   /// [C, C]
   public let output: Linear<Scalar>
   public let headCount: Int
+  /// The share of attention weights that fall while recording.
   public let dropout: Double
+  /// The share of the result that falls while recording, before it is added.
+  public let outputDropout: Double
 
   /// All zeros: initialise with `fillWeights(seed:)` or load values.
   ///
+  /// - Parameter outputDropout: As `dropout` unless given.
   /// - Precondition: `channels` is a multiple of `headCount`; otherwise stops and prints both.
-  public init(channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0) {
+  public init(channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0, outputDropout: Double? = nil) {
     guard headCount > 0, channels % headCount == 0 else {
       fatalError("CausalSelfAttention: \(channels) channels do not divide into \(headCount) heads")
     }
@@ -23,17 +27,18 @@ public struct CausalSelfAttention<Scalar: TensorScalar>: Module {
     output = Linear(inputs: channels, outputs: channels, bias: bias)
     self.headCount = headCount
     self.dropout = dropout
+    self.outputDropout = outputDropout ?? dropout
   }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
-    parts.add("c_attn", input)
-    parts.add("c_proj", output)
+    parts.add("input", input)
+    parts.add("output", output)
   }
 
   /// Shapes: x and `residual` [B, T, C] → [B, T, C].
   public func callAsFunction(_ x: Variable<Scalar>, adding residual: Variable<Scalar>) -> Variable<Scalar> {
     let heads = input(x).causalAttention(headCount: headCount, dropout: dropout)
-    if dropout == 0 { return output(heads, adding: residual) }
-    return residual + output(heads).dropout(rate: dropout)
+    if outputDropout == 0 { return output(heads, adding: residual) }
+    return residual + output(heads).dropout(rate: outputDropout)
   }
 }

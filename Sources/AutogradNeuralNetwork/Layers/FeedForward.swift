@@ -24,8 +24,8 @@ public struct FeedForward<Scalar: TensorScalar>: Module {
   }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
-    parts.add("c_fc", input)
-    parts.add("c_proj", output)
+    parts.add("input", input)
+    parts.add("output", output)
   }
 
   /// Applies both layers and adds `residual`. Between them stands one value of `width` channels, which is given up

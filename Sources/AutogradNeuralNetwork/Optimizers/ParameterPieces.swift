@@ -1,4 +1,5 @@
 import AutogradEngine
+import AutogradFormats
 internal import CAutogradKernels
 import AutogradKernels
 
@@ -166,25 +167,17 @@ import AutogradKernels
   }
 
   func restore(_ state: OptimizerState<Scalar>) throws(OptimizerStateError) {
-    var given = Dictionary(state.tensors.map { ($0.key, $0.tensor) }) { first, _ in first }
-    var problems: [String] = []
+    var comparison = TensorComparison(state.tensors.map { ($0.key, $0.tensor.shape.array) })
+    let given = Dictionary(state.tensors.map { ($0.key, $0.tensor) }) { first, _ in first }
     var found: [(block: PersistentBlock, tensor: Tensor<Scalar>)] = []
     for trained in parameters {
       for (name, block) in zip(callers[trained.rule].stateNames, trained.states) {
-        let key = trained.named.path + "/" + name
-        guard let tensor = given.removeValue(forKey: key) else {
-          problems.append("\(key) is missing")
-          continue
-        }
-        if tensor.shape.array == trained.named.parameter.shape {
-          found.append((block, tensor))
-        } else {
-          problems.append("\(key) has shape \(tensor.shape), expected \(trained.named.parameter.shape)")
-        }
+        let key = comparison.take(trained.named.path + "/" + name, shape: trained.named.parameter.shape)
+        if let tensor = key.flatMap({ given[$0] }) { found.append((block, tensor)) }
       }
     }
-    for (key, _) in state.tensors where given[key] != nil { problems.append("\(key) is unexpected") }
-    guard problems.isEmpty else { throw OptimizerStateError(problems: problems) }
+    comparison.noteRest()
+    guard comparison.problems.isEmpty else { throw OptimizerStateError(problems: comparison.problems) }
     for trained in parameters { trained.core.applyDeferredUpdate() }
     for (block, tensor) in found { unsafe _ = values(block, tensor.count).update(from: tensor.elements) }
   }

@@ -1,18 +1,19 @@
 public import AutogradEngine
+public import AutogradNeuralNetwork
 public import AutogradText
 
 /// Continues a text.
 ///
 /// Computes the whole window again for every token: quick for the small models that a CPU trains, slow for large.
-public struct Generator {
-  private let model: GPT<Float>
-  private let tape: Tape<Float>
+public struct Generator<Scalar: TensorScalar> {
+  private let model: any LanguageModel<Scalar>
+  private let tape: Tape<Scalar>
   public var sampler: Sampler
 
   /// - Parameters:
   ///   - sampler: Chooses tokens; `Sampler()` draws at temperature 0.8 among the 200 likeliest.
   ///   - tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile.
-  public init(model: GPT<Float>, sampler: Sampler, tape: Tape<Float> = Tape()) {
+  public init(model: any LanguageModel<Scalar>, sampler: Sampler, tape: Tape<Scalar> = Tape()) {
     self.model = model
     self.sampler = sampler
     self.tape = tape
@@ -68,7 +69,9 @@ public struct Generator {
     return tape.step { tape in
       tape.inference {
         let tokens = tape.tokens(window.span, shape: [1, window.count])
-        return model.logits(tokens).row(window.count - 1)
+        let row = model.logits(tokens).row(window.count - 1)
+        // Of a model in Float the cast costs nothing.
+        return row as? [Float] ?? row.map { Float($0) }
       }
     }
   }

@@ -1,0 +1,176 @@
+public import AutogradBase
+public import AutogradEngine
+public import AutogradNeuralNetwork
+import AutogradFormats
+public import AutogradText
+
+/// A folder that holds a model as Hugging Face's tools expect it: `config.json`, `model.safetensors`,
+/// `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`.
+///
+/// Every file is replaced in one moment: a reader finds the old or the new bytes, never half of them.
+public struct ModelDirectory: Sendable {
+  public let path: String
+  let fileSystem: any FileSystem
+  private let tokenizerKinds: [TokenizerKind]
+  private let families: [ModelFamily]
+
+  /// - Parameters:
+  ///   - tokenizerKinds: The kinds of tokenizers that it may hold.
+  ///   - families: The families of models that it may hold.
+  public init(
+    _ path: String, fileSystem: any FileSystem = POSIXFileSystem(), tokenizerKinds: [TokenizerKind] = TokenizerKind.all,
+    families: [ModelFamily] = ModelFamily.all
+  ) {
+    (self.path, self.fileSystem) = (path, fileSystem)
+    (self.tokenizerKinds, self.families) = (tokenizerKinds, families)
+  }
+
+  func file(_ name: String) -> String { path + "/" + name }
+
+  // MARK: Reading
+
+  /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
+  ///
+  /// - Parameter dropout: What share to drop in training, instead of the configuration's: no weight depends on it.
+  public func load(
+    dropout: Double? = nil
+  ) throws(LanguageModelError) -> (model: Decoder<Float>, tokenizer: any Tokenizer) {
+    try load(as: Float.self, dropout: dropout)
+  }
+
+  /// The same, with numbers of a type: a model in `Double` holds the file's numbers exactly.
+  public func load<Scalar: TensorScalar>(
+    as type: Scalar.Type, dropout: Double? = nil
+  ) throws(LanguageModelError) -> (model: Decoder<Scalar>, tokenizer: any Tokenizer) {
+    let model = try loadModel(as: type, dropout: dropout), tokenizer = try tokenizer()
+    let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
+    guard ids <= rows else {
+      throw .configuration(
+        path: file("tokenizer.json"),
+        "it has \(ids) tokens, but the model's vocabulary has \(rows); take the one saved with the model")
+    }
+    return (model, tokenizer)
+  }
+
+  /// Reads the tokenizer alone.
+  ///
+  /// - Throws: What is wrong with `tokenizer.json`; whether it fits the weights, only `load` can tell.
+  public func tokenizer() throws(LanguageModelError) -> any Tokenizer {
+    let bytes = try read("tokenizer.json", byteLimit: 100_000_000)
+    do throws(TextError) {
+      return try readTokenizer(bytes, kinds: tokenizerKinds)
+    } catch {
+      throw .tokenizer(path: file("tokenizer.json"), error)
+    }
+  }
+
+  /// Reads configuration and weights, where the tokenizer is another's business.
+  ///
+  /// - Parameter dropout: As for `load`.
+  public func loadModel(dropout: Double? = nil) throws(LanguageModelError) -> Decoder<Float> {
+    try loadModel(as: Float.self, dropout: dropout)
+  }
+
+  /// The same, with numbers of a type.
+  public func loadModel<Scalar: TensorScalar>(
+    as type: Scalar.Type, dropout: Double? = nil
+  ) throws(LanguageModelError) -> Decoder<Scalar> {
+    var configuration = try configuration()
+    if let dropout {
+      configuration.dropout = DropoutShares(dropout)
+      if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    }
+    let contents = try openWeights()
+    // Making a model, and listing what it lacks, takes time and memory by its configuration. One that is nowhere near
+    // its weights is refused for that alone.
+    guard configuration.isNear(contents) else {
+      throw .weights(
+        path: file("model.safetensors"),
+        ["config.json describes a model many times the size of the \(contents.names.count) tensors here"])
+    }
+    let model = Decoder<Scalar>(configuration)
+    try load(into: model, from: contents)
+    return model
+  }
+
+  /// Reads sizes and choices alone, which says nothing yet of the weights.
+  ///
+  /// - Throws: What is wrong with `config.json`, or that it describes no model that this version opens.
+  public func configuration() throws(LanguageModelError) -> DecoderConfiguration {
+    let bytes = try read("config.json", byteLimit: 1_000_000)
+    let json: JSON
+    do throws(JSONError) {
+      json = try JSON(parsing: bytes)
+    } catch {
+      throw .json(path: file("config.json"), error)
+    }
+    return try DecoderConfiguration(json: json, path: file("config.json"), families: families)
+  }
+
+  private func read(_ name: String, byteLimit: Int) throws(LanguageModelError) -> [UInt8] {
+    do throws(FileError) {
+      return try fileSystem.read(file(name), byteLimit: byteLimit)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Reads the weights into a model of the same configuration. All or nothing where the file is at fault: every
+  /// mismatch and number that is not finite is listed in one error before a weight is changed. Only where the disk
+  /// fails between that and the end are some weights new and others old.
+  ///
+  /// - Complexity: reads the file twice.
+  public func load<Scalar: TensorScalar>(into model: any LanguageModel<Scalar>) throws(LanguageModelError) {
+    let weights = try StoredWeights(of: model, in: try openWeights(), path: file("model.safetensors"))
+    try weights.read(writing: false)
+    try weights.read(writing: true)
+  }
+
+  /// Reads the weights into a model. Where tensors do not fit, nothing was changed; where numbers are not finite, the
+  /// model is of no use.
+  package func load<Scalar: TensorScalar>(
+    into model: any LanguageModel<Scalar>, from contents: SafetensorsFile
+  ) throws(LanguageModelError) {
+    try StoredWeights(of: model, in: contents, path: file("model.safetensors")).read(writing: true)
+  }
+
+  private func openWeights() throws(LanguageModelError) -> SafetensorsFile {
+    let path = file("model.safetensors"), source: any RandomAccessFile
+    do throws(FileError) {
+      source = try fileSystem.openForReading(path)
+    } catch {
+      if let problem = otherWeights { throw .configuration(path: self.path, problem) }
+      throw .file(error)
+    }
+    do throws(SafetensorsError) {
+      return try SafetensorsFile(source)
+    } catch {
+      throw .safetensors(path: path, error)
+    }
+  }
+
+  /// Where there is no `model.safetensors`: what holds the weights instead, and what to do.
+  private var otherWeights: String? {
+    guard !fileSystem.exists(file("model.safetensors")) else { return nil }
+    let advice = "open the folder with transformers and save it again, with save_pretrained"
+    if fileSystem.exists(file("model.safetensors.index.json")) {
+      return "its weights lie in several files (model.safetensors.index.json lists the shards), and this version reads "
+        + "one; \(advice)(…, max_shard_size=\"1TB\")"
+    }
+    for (name, kind) in [
+      ("pytorch_model.bin", "pickled, which is code"), ("pytorch_model.bin.index.json", "pickled, which is code"),
+      ("tf_model.h5", "TensorFlow's"), ("flax_model.msgpack", "Flax's"), ("adapter_model.safetensors", "an adapter's"),
+    ] where fileSystem.exists(file(name)) {
+      return "its weights are \(kind) (\(name)), and this version reads model.safetensors; convert them: \(advice)"
+    }
+    return nil
+  }
+}
+
+extension DecoderConfiguration {
+  /// Whether a file could be this model's with mistakes in it: a model's numbers are at most a few times the file's.
+  fileprivate func isNear(_ contents: SafetensorsFile) -> Bool {
+    let held = contents.header.entries.reduce(0.0) { $0 + Double($1.elementCount) }
+    return numberCount <= 4 * held + 65536
+  }
+}
