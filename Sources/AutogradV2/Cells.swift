@@ -40,7 +40,7 @@ enum Cells {
   private static let bytes = 112
   /// The cell's kind, and the link of the list of free cells. Structs lie before them.
   private static let kindOffset = 88, linkOffset = 96
-  private static let quarantine = 256
+  private static let quarantine = 4096
   /// At the start of every region: the next region, and its size.
   private static let reserved = 64
   private static let firstRegion = 16384, largestRegion = 1 << 20
@@ -51,6 +51,7 @@ enum Cells {
   nonisolated(unsafe) private static var freeFirst: UnsafeMutableRawPointer?
   nonisolated(unsafe) private static var freeLast: UnsafeMutableRawPointer?
   nonisolated(unsafe) private static var freeCount = 0
+  nonisolated(unsafe) private static var lastSerial: UInt64 = 0
 
   /// What a pointer that a program gave points at.
   enum State: Equatable {
@@ -84,6 +85,14 @@ enum Cells {
       csystem_poison(pointer, kindOffset)
       append(pointer)
       return true
+    }
+  }
+
+  /// A number that no other variable of the process has: cells serve again.
+  static func nextSerial() -> UInt64 {
+    withShared {
+      lastSerial += 1
+      return lastSerial
     }
   }
 

@@ -18,6 +18,8 @@ final class AdamMoments {
   struct Pair: BitwiseCopyable {
     let first, second: Unmanaged<PersistentBlock>
     let count: Int
+    /// The variable that they are moments of: see `Context.serial(of:)`.
+    let serial: UInt64
   }
 
   var pairs = GrowingTable<Pair>(capacity: 64)
@@ -31,11 +33,12 @@ final class AdamMoments {
   }
 
   /// Moments of zero for one more parameter; false where the system has no memory.
-  func add(count: Int) -> Bool {
+  func add(count: Int, serial: UInt64) -> Bool {
     guard pairs.reserve(spare: 1), let first = PersistentBlock(tryingByteCount: count * 8),
       let second = PersistentBlock(tryingByteCount: count * 8)
     else { return false }
-    pairs.append(Pair(first: Unmanaged.passRetained(first), second: Unmanaged.passRetained(second), count: count))
+    pairs.append(Pair(first: Unmanaged.passRetained(first), second: Unmanaged.passRetained(second), count: count,
+        serial: serial))
     return true
   }
 }
@@ -94,7 +97,10 @@ extension Context {
     let moments = try moments(optimizer), variable = try checkPersistent(variable, "the parameter")
     let count = Int(optimizer.pointee.n_params)
     guard count == moments.pairs.count else { throw Context.foreignCount(count, moments.pairs.count) }
-    for index in 0..<count where optimizer.pointee.params[index] == variable { return }
+    for index in 0..<count where optimizer.pointee.params[index] == variable {
+      try requireSame(variable, index, moments.pairs[index].serial)
+      return
+    }
     if count == Int(optimizer.pointee.private_capacity) {
       let capacity = max(16, 2 * count)
       guard let larger = realloc(optimizer.pointee.params, capacity * MemoryLayout<V?>.stride) else {
@@ -105,13 +111,20 @@ extension Context {
     }
     let tensor = try check(variable.pointee.data, "the parameter's tensor")
     if let parameter = core(of: variable) { try lookAfter(parameter) }
-    guard moments.add(count: Int(tensor.pointee.size)) else { throw core.outOfMemory("adam") }
+    guard moments.add(count: Int(tensor.pointee.size), serial: Context.serial(of: variable)) else { throw core.outOfMemory("adam") }
     optimizer.pointee.params[count] = variable
     optimizer.pointee.n_params += 1
   }
 
   private static func foreignCount(_ count: Int, _ added: Int) -> Misuse {
     Misuse("", "n_params is \(count), but \(added) parameters were added", hint: "use adam_add_param")
+  }
+
+  /// Throws where a variable was freed and another one has its address.
+  fileprivate func requireSame(_ variable: V?, _ index: Int, _ serial: UInt64) throws(Misuse) {
+    guard let variable, Context.serial(of: variable) != serial else { return }
+    throw Misuse(
+      "", "parameter \(index) was freed before, and another variable has its place", hint: "make a new optimiser")
   }
 
   /// A variable that outlives the iteration, as those must that an optimiser steps.
@@ -153,6 +166,7 @@ extension Context {
     for index in 0..<count {
       guard let (value, gradient) = try update(optimizer.pointee.params[index], index) else { continue }
       let pair = moments.pairs[index], size = Int(value.pointee.size)
+      try requireSame(optimizer.pointee.params[index], index, pair.serial)
       guard pair.count == size else {
         throw Misuse("", "parameter \(index) has \(size) elements, it had \(pair.count) when it was added")
       }
@@ -201,6 +215,19 @@ extension Context {
 
 // MARK: Plain gradient descent
 
+/// What stands behind C's `OptimizerV2`, which it begins with.
+struct OptimizerCell {
+  /// A variable that the optimiser was made with.
+  struct Given: BitwiseCopyable {
+    let variable: V?
+    let serial: UInt64
+  }
+
+  var optimizer: OptimizerV2
+  var given: UnsafeMutablePointer<Given>?
+  var givenCount: Int
+}
+
 @c @implementation func autograd_v2_impl_optimizer_create(
   _ parameters: UnsafeMutablePointer<V?>!, _ num_params: Int32, _ lr: Double
 ) -> UnsafeMutablePointer<OptimizerV2>! {
@@ -221,17 +248,43 @@ extension Context {
     for index in 0..<count {
       if let variable = parameters?[index], let parameter = core(of: variable) { try lookAfter(parameter) }
     }
-    let optimizer = try make(OptimizerV2.self, .optimizer)
+    let cell = try make(OptimizerCell.self, .optimizer)
+    // INVARIANT: what C sees stands first.
+    let optimizer = UnsafeMutableRawPointer(cell).assumingMemoryBound(to: OptimizerV2.self)
     do throws(Misuse) {
       optimizer.pointee.parameters = try memory(V?.self, count)
+      cell.pointee.given = try memory(OptimizerCell.Given.self, count)
     } catch {
-      freePart(optimizer, .optimizer) { _ in }
+      freePart(optimizer, .optimizer, freeParts)
       throw error
     }
-    for index in 0..<count { optimizer.pointee.parameters[index] = parameters?[index] }
+    cell.pointee.givenCount = count
+    for index in 0..<count {
+      let variable = parameters?[index]
+      optimizer.pointee.parameters[index] = variable
+      cell.pointee.given?[index] = OptimizerCell.Given(variable: variable, serial: variable.map { Context.serial(of: $0) } ?? 0)
+    }
     optimizer.pointee.num_params = Int32(count)
     optimizer.pointee.lr = rate
     return optimizer
+  }
+
+  func freeParts(_ optimizer: UnsafeMutablePointer<OptimizerV2>) {
+    free(optimizer.pointee.parameters)
+    free(UnsafeMutableRawPointer(optimizer).assumingMemoryBound(to: OptimizerCell.self).pointee.given)
+  }
+
+  /// Throws where the list still names a variable that it was made with and that was freed.
+  private func checkGiven(_ optimizer: UnsafeMutablePointer<OptimizerV2>, _ parameters: UnsafeBufferPointer<V?>)
+    throws(Misuse)
+  {
+    // One that the program made by itself has no more than C's members.
+    guard Cells.isLive(optimizer, .optimizer) else { return }
+    let cell = UnsafeMutableRawPointer(optimizer).assumingMemoryBound(to: OptimizerCell.self).pointee
+    for index in 0..<min(parameters.count, cell.givenCount) {
+      guard let given = cell.given?[index], given.variable == parameters[index] else { continue }
+      try requireSame(parameters[index], index, given.serial)
+    }
   }
 
   /// Throws where an optimiser's list names something that cannot be stepped, or a parameter twice.
@@ -245,14 +298,17 @@ extension Context {
     }
   }
 
-  /// The parameters of an optimiser that can be used.
+  /// The parameters of an optimiser, all of which can be stepped.
   private func parameters(_ optimizer: UnsafeMutablePointer<OptimizerV2>) throws(Misuse) -> UnsafeBufferPointer<V?> {
     let count = Int(optimizer.pointee.num_params)
     guard let list = optimizer.pointee.parameters else {
       throw CellKind.optimizer.unusable(optimizer, "the optimiser's list of parameters")
     }
     guard count >= 0 else { throw Misuse("", "the optimiser's num_params is \(count)") }
-    return UnsafeBufferPointer(start: list, count: count)
+    let parameters = UnsafeBufferPointer(start: list, count: count)
+    for (index, parameter) in parameters.enumerated() { _ = try update(parameter, index) }
+    try checkGiven(optimizer, parameters)
+    return parameters
   }
 
   /// Steps all parameters, or none.
@@ -260,7 +316,6 @@ extension Context {
     try requireGradients()
     let parameters = try parameters(optimizer)
     try checkRate(optimizer.pointee.lr)
-    for (index, parameter) in parameters.enumerated() { _ = try update(parameter, index) }
     for (index, parameter) in parameters.enumerated() {
       guard let (value, gradient) = try update(parameter, index) else { continue }
       core.copy(
@@ -271,9 +326,7 @@ extension Context {
 
   /// Zeroes all gradients, or none.
   fileprivate func zeroGradients(_ optimizer: UnsafeMutablePointer<OptimizerV2>) throws(Misuse) {
-    let parameters = try parameters(optimizer)
-    for (index, parameter) in parameters.enumerated() { _ = try update(parameter, index) }
-    for parameter in parameters { try zeroGradient(parameter) }
+    for parameter in try parameters(optimizer) { try zeroGradient(parameter) }
   }
 }
 
@@ -292,6 +345,6 @@ extension Context {
 
 @c @implementation func autograd_v2_impl_optimizer_destroy(_ optimizer: UnsafeMutablePointer<OptimizerV2>!) {
   call("optimizer_destroy", ()) { context throws(Misuse) in
-    try context.freeStruct(optimizer, .optimizer) { free($0.pointee.parameters) }
+    try context.freeStruct(optimizer, .optimizer, context.freeParts)
   }
 }

@@ -29,7 +29,10 @@ extension Context {
     }
   }
 
-  // MARK: Who owns a tensor
+  // MARK: Who owns a tensor, and which variable is which
+
+  /// The number that tells a persistent variable from another one at the same address.
+  static func serial(of variable: VariablePointer) -> UInt64 { variable.pointee.private_step }
 
   /// The variable that a persistent tensor belongs to. One that has another tensor in its place since owns it no more.
   func owner(of tensor: TensorPointer) -> VariablePointer? {
@@ -72,6 +75,7 @@ extension Context {
       throw core.outOfMemory("header")
     }
     header.pointee.private_kind = HeaderKind.persistentVariable
+    header.pointee.private_step = Cells.nextSerial()
     header.pointee.data = tensor
     header.pointee.grad = gradient
     header.pointee.requires_grad = requiresGradient

@@ -73,6 +73,20 @@ struct QuickStartTests {
       + "10 rows; the left's columns must equal the right's rows; transpose one of them\n")
   }
 
+  @Test("its training loop needs no header but the library's")
+  func headers() throws {
+    let loop = try block("adam_create(0.001)").replacingOccurrences(of: "iter < 1000", with: "iter < 2")
+    let source = """
+      enum { vocab_size = 5, d_model = 8, n_heads = 2, n_layers = 1, d_ff = 16, max_seq_len = 8, seq_len = 4 };
+      static int input_tokens[] = {1, 2, 0, 3}, target_tokens[] = {2, 0, 3, 1};
+      """
+    try temporaryDirectory { path in
+      try Data((source + "\n" + loop).utf8).write(to: URL(fileURLWithPath: path + "/loop.c"))
+      let outcome = try CLibrary.shared.get().check(path + "/loop.c")
+      #expect(outcome.output.hasPrefix("Iter 0, Loss: ") && outcome.errors.isEmpty)
+    }
+  }
+
   @Test("its training loop learns ten lines to below 1 nat per character in 2000 iterations")
   func trainingLoop() throws {
     let loop = try block("adam_create(0.001)")

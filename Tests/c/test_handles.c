@@ -347,6 +347,42 @@ static void exchanged_members(void) {
   autograd_reset_iteration();
 }
 
+/* An optimiser does not step what has taken the place of a freed parameter. */
+static void outlived_parameters(void) {
+  enum { MOST = 20000 };
+  VariableV2 *w = parameter(SHAPE(1), 1), *next = NULL;
+  OptimizerV2 *sgd = optimizer_create(&w, 1, 0.1);
+  AdamOptimizerV2 *adam = adam_create(0.1);
+  CHECK(adam_add_param(adam, w) == 0);
+  var_free_persistent(w);
+  for (int i = 0; i < MOST && next != w; i++) {
+    if (next) var_free_persistent(next);
+    next = parameter(SHAPE(1), 1);
+    /* Three headers come and go each time: one more now and then, so that w's serves a variable again. */
+    if (i % 4000 == 3999) tensor_free_persistent(tensor_create_persistent(SHAPE(1), 1));
+  }
+  CHECK(next == w && autograd_backward(ag_sum(next)) == 0);
+  double before = next->data->data[0];
+  CHECK(optimizer_step(sgd) == -1);
+  CHECK_ERROR("optimizer_step: parameter 0 was freed before, and another variable has its place");
+  CHECK(adam_step(adam) == -1);
+  CHECK_ERROR("adam_step: parameter 0 was freed before, and another variable has its place");
+  CHECK(adam_add_param(adam, next) == -1);
+  CHECK_ERROR("parameter 0 was freed before");
+  CHECK(next->data->data[0] == before);
+  /* Lists are live: another variable in the place is stepped. */
+  sgd->parameters[0] = x = number(2);
+  x->requires_grad = true;
+  CHECK(autograd_backward(ag_sum(x)) == 0 && optimizer_step(sgd) == 0);
+  CHECK_CLOSE(x->data->data[0], 1.9, 1e-15);
+  var_free_persistent(x);
+  var_free_persistent(next);
+  optimizer_destroy(sgd);
+  adam_free(adam);
+  autograd_reset_iteration();
+  CHECK(reported_errors == 0);
+}
+
 /* Headers serve again after a while, and memory stays flat. */
 static void many(void) {
   long before = 0;
@@ -369,8 +405,9 @@ int main(void) {
   one_thread_at_a_time();
   handles_of_closed_contexts();
   exchanged_members();
-  many();
   var_free_persistent(x);
+  outlived_parameters();
+  many();
   autograd_v2_cleanup();
   return 0;
 }

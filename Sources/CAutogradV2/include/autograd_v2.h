@@ -10,7 +10,7 @@
  * - Errors: a failing call returns NULL or -1, keeps its sentence for autograd_last_error() and hands it to the error
  *   handler, which prints one line to stderr unless you set another. NULL variables and tensors pass the failure of the
  *   iteration on silently, until autograd_clear_error().
- * - Freeing twice, or using what was freed, is an error while at most 256 other structs were freed in between.
+ * - Freeing twice, or using what was freed, is an error while at most 4096 other structs were freed in between.
  * - A temporary used after its iteration is an error, found at the call it is given to.
  * - Threads: a context belongs to one thread at a time; every thread gets its own at its first call. Each begins with a
  *   seed of its own, 1337 in the first: call autograd_set_seed in each thread for runs that repeat.
