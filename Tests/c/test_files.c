@@ -180,14 +180,16 @@ static void checkpoints(void) {
 
 /* Biases that the program took away are not in the file, and a model that is made of it has none there. */
 static void without_biases(void) {
-  TransformerV2 *model = transformer_create(5, 8, 2, 1, 16, 8), *loaded = NULL, *whole = transformer_create(5, 8, 2, 1, 16, 8);
+  TransformerV2 *model = transformer_create(5, 8, 2, 1, 16, 8), *whole = transformer_create(5, 8, 2, 1, 16, 8);
+  TransformerV2 *loaded = NULL;
   AdamOptimizerV2 *adam = adam_create(0.01), *loaded_adam = NULL;
   VariableV2 *biases[] = {model->lm_head->bias, model->blocks[0]->ff->fc1->bias}, **params, **same;
   model->lm_head->bias = model->blocks[0]->ff->fc1->bias = NULL;
   int count, loaded_count;
   CHECK(transformer_get_params(model, &params, &count) == 0);
   for (int i = 0; i < count; i++) CHECK(adam_add_param(adam, params[i]) == 0);
-  VariableV2 *loss = compute_cross_entropy_loss(transformer_forward(model, (const int[]){1, 2, 3}, 3), (const int[]){2, 3, 4}, 3);
+  VariableV2 *logits = transformer_forward(model, (const int[]){1, 2, 3}, 3);
+  VariableV2 *loss = compute_cross_entropy_loss(logits, (const int[]){2, 3, 4}, 3);
   CHECK(autograd_backward(loss) == 0 && adam_step(adam) == 0 && autograd_reset_iteration() == 0);
   CHECK(transformer_save(model, path("bare.safetensors")) == 0);
   CHECK(checkpoint_save(model, adam, 3, 1.5, path("bare-state.safetensors")) == 0 && reported_errors == 0);
@@ -200,7 +202,8 @@ static void without_biases(void) {
   CHECK(transformer_load(loaded, path("bare.safetensors")) == 0);
   CHECK(transformer_load(whole, path("bare.safetensors")) == -1);
   CHECK_ERROR("lm_head.bias is missing");
-  CHECK(transformer_save(whole, path("whole.safetensors")) == 0 && transformer_load(model, path("whole.safetensors")) == -1);
+  CHECK(transformer_save(whole, path("whole.safetensors")) == 0);
+  CHECK(transformer_load(model, path("whole.safetensors")) == -1);
   CHECK_ERROR("lm_head.bias is unexpected");
   /* Without a weight there is nothing to write. */
   VariableV2 *weight = whole->lm_head->weight;
@@ -322,8 +325,8 @@ static void no_plain_files(void) {
     unlink(link_name);
     /* The sentence names the path that was given, and no other. */
     CHECK(all[i].write(all[i].what, path("missing/file")) == -1);
-    CHECK(strstr(autograd_last_error(), "missing/file: its folder does not exist") && !strstr(autograd_last_error(), ".tmp"));
-    CHECK_ERROR("does not exist");
+    CHECK(!strstr(autograd_last_error(), ".tmp"));
+    CHECK_ERROR("missing/file: its folder does not exist");
   }
   free_tokenizer(tokenizer);
   transformer_free(model);

@@ -1,5 +1,5 @@
-/* longjmp out of what the library calls: backward functions, parts that are recomputed, losses of a gradient check, error
- * handlers. The context is usable again, or says what happened. */
+/* longjmp out of what the library calls: backward functions, parts that are recomputed, losses of a gradient check,
+ * error handlers. The context is usable again, or says what happened. */
 #include <pthread.h>
 #include <setjmp.h>
 
@@ -107,7 +107,7 @@ static void usable_again(void) {
       for (int depth = 0; depth <= 40; depth += 40) {
         VariableV2 *early = ag_relu(w);
         left(way);
-        /* What is computed deep in the stack while a part counts as running is only found out by the walk, which says so. */
+        /* Deep in the stack, what is computed while a part counts as running is found out by the walk, and told. */
         int result = deeper(depth, firsts[first]);
         if (result && depth && way >= 1 && way <= 4) {
           CHECK_ERROR("an exception or a longjmp left a function");
