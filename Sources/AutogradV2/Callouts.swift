@@ -4,9 +4,9 @@ import CAutogradV2
 // Functions of the program's that the library calls: the backward of a custom operation, a part that is recomputed, the
 // loss of a gradient check.
 //
-// An exception of C++ or a longjmp may leave one. What the library was in the middle of is then left without an end, on a
-// context that calls are still made in. The next call finds out, and ends the iteration: its temporaries are stale, its
-// gradients incomplete, the context is as usable as before. Where only the inner one of two was left, the outer one
+// An exception of C++ or a longjmp may leave one. What the library was in the middle of is then left without an end, on
+// a context that calls are still made in. The next call finds out, and ends the iteration: its temporaries are stale,
+// its gradients incomplete, the context is as usable as before. Where only the inner one of two was left, the outer one
 // fails as soon as it returns.
 
 /// One that is running, and what held when it began.
@@ -69,7 +69,8 @@ extension Context {
   func requireWhole() throws(Misuse) {
     guard isTorn else { return }
     throw Misuse(
-      "", "an exception or a longjmp left a function that the library was calling", hint: "return from the outer one first")
+      "", "an exception or a longjmp left a function that the library was calling",
+      hint: "return from the outer one first")
   }
 
   /// Throws inside any function of the program's that the library is calling.

@@ -36,7 +36,9 @@ func call<Result>(
 }
 
 /// The same for what opens no context.
-func callWithoutContext<Result>(_ name: StaticString, _ failure: Result, _ body: () throws(Misuse) -> Result) -> Result {
+func callWithoutContext<Result>(
+  _ name: StaticString, _ failure: Result, _ body: () throws(Misuse) -> Result
+) -> Result {
   var isHeard = false
   do throws(Misuse) {
     return try body()
@@ -104,9 +106,9 @@ extension CellKind {
     switch Cells.state(pointer) {
     case .live(self): return
     case .freed: throw Misuse("", "the \(word) was freed before")
-    case .live(let other): throw Misuse("", "this is a \(other.word), not a \(word)")
+    case .live(let other): throw Misuse("", "this is another struct: expected \(word), got \(other.word)")
     case .foreign:
-      throw Misuse("", "this is not a \(word) of the library", hint: "free what a function of this header made, once")
+      throw Misuse("", "this is no \(word) of the library", hint: "free what a function of this header made, once")
     }
   }
 

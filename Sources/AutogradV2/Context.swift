@@ -116,7 +116,7 @@ final class Context {
 
   func nextIteration() throws(Misuse) {
     try core.endStep()
-    headers.advance()
+    headers.advance(keeping: core.arena.byteLimit.map { $0 / 2 } ?? .max)
     lists.clearOperations()
     fingerprints.removeLast(downTo: 0)
     core.arena.beside = 0
@@ -178,7 +178,8 @@ final class Context {
     let bytes = max(1, count) * MemoryLayout<Element>.stride
     guard let memory = core.arena.allocate(bytes) else {
       throw Misuse(
-        "", "no memory to note an operation in step \(core.step): \(core.arena.used + core.arena.beside) bytes are in use",
+        "", "no memory to note an operation in step \(core.step): \(core.arena.used + core.arena.beside) bytes are in "
+          + "use",
         hint: core.memoryHint)
     }
     return memory.bindMemory(to: Element.self, capacity: max(1, count))

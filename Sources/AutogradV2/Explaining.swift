@@ -128,7 +128,8 @@ extension Context {
       (callout.forward, callout.user) = (forward, user)
       try context.callOut(&callout)
       let loss = try context.check(callout.result, "the loss")
-      guard try context.check(loss.pointee.data, "the loss's tensor").pointee.size == 1, loss.pointee.data.pointee.data != nil
+      let tensor = try context.check(loss.pointee.data, "the loss's tensor")
+      guard tensor.pointee.size == 1, tensor.pointee.data != nil
       else { throw Misuse("", "the loss is not a single number", hint: "take ag_sum of it") }
       return loss
     }

@@ -94,8 +94,8 @@ func withShared<Result>(_ body: () -> Result) -> Result {
 
 /// Memory for the headers of temporaries: a ring with one list of slabs per iteration.
 ///
-/// The headers of an iteration stay as they are during the `kept` − 1 iterations after it, so a handle that was kept
-/// is recognised by its step number wherever it enters the library. They are not in the arena, which would hand out
+/// The headers of an iteration stay as they are during the `kept` − 1 iterations after it (fewer where a limit of memory
+/// would be passed by far), so a handle that was kept is recognised by its step number wherever it enters the library. They are not in the arena, which would hand out
 /// the same addresses again in the next iteration.
 struct HeaderRing: ~Copyable {
   static let kept = 18
@@ -103,8 +103,8 @@ struct HeaderRing: ~Copyable {
   private var lists = InlineArray<18, UnsafeMutableRawPointer?>(repeating: nil)
   private var current = 0
   private var used = SlabPool.bytes
-  /// Bytes of the slabs of this iteration.
-  private(set) var bytes = 0
+  /// Bytes of each list's slabs.
+  private var sizes = InlineArray<18, Int>(repeating: 0)
   /// Slabs that leave the ring are unmapped, so that whoever still reads them crashes where it reads.
   private let unmaps: Bool
 
@@ -118,7 +118,7 @@ struct HeaderRing: ~Copyable {
       slab.storeBytes(of: lists[current], as: UnsafeMutableRawPointer?.self)
       lists[current] = slab
       used = SlabPool.reserved
-      bytes += SlabPool.bytes
+      sizes[current] += SlabPool.bytes
     }
     guard let slab = lists[current] else { return nil }
     let header = slab + used
@@ -127,12 +127,22 @@ struct HeaderRing: ~Copyable {
     return header.bindMemory(to: Header.self, capacity: 1)
   }
 
-  /// Begins the next iteration; the headers of the oldest one go.
-  mutating func advance() {
+  /// Bytes of the slabs of this iteration.
+  var bytes: Int { sizes[current] }
+
+  /// Begins the next iteration; the headers of the oldest one go, and those of other old ones where they take more than
+  /// `most` bytes with all that are newer. Those of the iteration before always stay.
+  mutating func advance(keeping most: Int) {
     current = (current + 1) % HeaderRing.kept
     release(current, recognisedFor: 0)
-    (used, bytes) = (SlabPool.bytes, 0)
+    used = SlabPool.bytes
     SlabPool.noteEnd()
+    var total = 0
+    for age in 1..<HeaderRing.kept {
+      let index = (current + HeaderRing.kept - age) % HeaderRing.kept
+      total += sizes[index]
+      if age > 1, total > most { release(index, recognisedFor: 0) }
+    }
   }
 
   private mutating func release(_ index: Int, recognisedFor iterations: Int) {
@@ -140,6 +150,7 @@ struct HeaderRing: ~Copyable {
       lists[index] = slab.load(as: UnsafeMutableRawPointer?.self)
       if unmaps { SlabPool.unmap(slab) } else { SlabPool.giveBack(slab, recognisedFor: iterations) }
     }
+    sizes[index] = 0
   }
 
   /// Gives all back when the context closes: the oldest first, which are recognised for the shortest time.
@@ -148,7 +159,7 @@ struct HeaderRing: ~Copyable {
       let index = (current + HeaderRing.kept - age) % HeaderRing.kept
       release(index, recognisedFor: HeaderRing.kept - age)
     }
-    (used, bytes) = (SlabPool.bytes, 0)
+    used = SlabPool.bytes
     SlabPool.noteEnd()
   }
 }

@@ -16,8 +16,8 @@ extension Context {
     return memory
   }
 
-  /// Runs `body`, which frees what a struct holds, then the struct itself. Throws, and frees nothing, where it was freed
-  /// before or is not one of the library.
+  /// Runs `body`, which frees what a struct holds, then frees the struct itself. Throws, and frees nothing, where it
+  /// was freed before or is not one of the library.
   func freeStruct<Struct>(
     _ pointer: UnsafeMutablePointer<Struct>?, _ kind: CellKind, _ body: (UnsafeMutablePointer<Struct>) -> Void
   ) throws(Misuse) {

@@ -111,7 +111,9 @@ extension Context {
     }
     let tensor = try check(variable.pointee.data, "the parameter's tensor")
     if let parameter = core(of: variable) { try lookAfter(parameter) }
-    guard moments.add(count: Int(tensor.pointee.size), serial: Context.serial(of: variable)) else { throw core.outOfMemory("adam") }
+    guard moments.add(count: Int(tensor.pointee.size), serial: Context.serial(of: variable)) else {
+      throw core.outOfMemory("adam")
+    }
     optimizer.pointee.params[count] = variable
     optimizer.pointee.n_params += 1
   }
@@ -262,7 +264,8 @@ extension Context {
     for index in 0..<count {
       let variable = parameters?[index]
       optimizer.pointee.parameters[index] = variable
-      cell.pointee.given?[index] = OptimizerCell.Given(variable: variable, serial: variable.map { Context.serial(of: $0) } ?? 0)
+      cell.pointee.given?[index] = OptimizerCell.Given(
+        variable: variable, serial: variable.map { Context.serial(of: $0) } ?? 0)
     }
     optimizer.pointee.num_params = Int32(count)
     optimizer.pointee.lr = rate

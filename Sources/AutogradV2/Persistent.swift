@@ -45,7 +45,8 @@ extension Context {
 
   /// Makes a persistent tensor belong to a variable, unless it belongs to another one.
   private func own(_ tensor: TensorPointer?, _ variable: VariablePointer) {
-    guard let tensor, tensor.pointee.private_kind == HeaderKind.persistentTensor, owner(of: tensor) == nil else { return }
+    guard let tensor, tensor.pointee.private_kind == HeaderKind.persistentTensor, owner(of: tensor) == nil
+    else { return }
     tensor.pointee.private_owned = 1
     tensor.pointee.private_step = UInt64(UInt(bitPattern: variable))
   }
@@ -156,8 +157,8 @@ extension Context {
 
   // MARK: Gradients of last steps
 
-  /// From now on this context clears a parameter's gradient after each backward that does not reach it. One context does
-  /// so at a time: the one that made the parameter, put it into an optimiser or wrote its gradient last.
+  /// From now on this context clears a parameter's gradient after each backward that does not reach it. One context
+  /// does so at a time: the one that made the parameter, put it into an optimiser or wrote its gradient last.
   func lookAfter(_ parameter: ParameterCore) throws(Misuse) {
     guard parameter.keeper != number else { return }
     guard written.reserve(spare: 1) else { throw core.outOfMemory("gradients") }

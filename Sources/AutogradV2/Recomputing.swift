@@ -4,7 +4,8 @@ import CAutogradV2
 // Parts that a program has recomputed: the core's `Recomputation` with a function of C in its middle.
 //
 // Forward runs the function once and ends all it made but the result: variables, operations on the tape, memory.
-// Backward runs it again. Headers of what ended stay where they are and say so; nothing of theirs can enter the library again.
+// Backward runs it again. Headers of what ended stay where they are and say so; nothing of theirs can enter the library
+// again.
 
 typealias PartFunction = @convention(c) (V?, UnsafeMutableRawPointer?) -> V?
 

@@ -44,7 +44,8 @@ extension Context {
     var best = 0
     for index in 0..<count {
       guard !logits[index].isNaN, logits[index] < .infinity else {
-        throw Misuse("", "logit \(index) is \(logits[index].isNaN ? "NaN" : "inf")", hint: "look for a diverged training")
+        let word = logits[index].isNaN ? "NaN" : "inf"
+        throw Misuse("", "logit \(index) is \(word)", hint: "look for a diverged training")
       }
       if logits[index] > logits[best] { best = index }
     }

@@ -138,7 +138,9 @@ private func forward(
 }
 
 @c @implementation func autograd_v2_impl_transformer_free(_ model: ModelPointer!) {
-  call("transformer_free", ()) { context throws(Misuse) in try context.freeStruct(model, .transformer, context.freeParts) }
+  call("transformer_free", ()) { context throws(Misuse) in
+    try context.freeStruct(model, .transformer, context.freeParts)
+  }
 }
 
 @c @implementation func autograd_v2_impl_transformer_forward(

@@ -166,7 +166,7 @@ static void freed_twice(void) {
   /* One of another family is told apart. */
   Linear *linear = linear_create(2, 2);
   embedding_free((Embedding *)linear);
-  CHECK_ERROR("this is a linear layer, not a embedding");
+  CHECK_ERROR("this is another struct: expected embedding, got linear layer");
   linear_free(linear);
   var_free_persistent(x);
   CHECK(reported_errors == 0);
