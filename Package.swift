@@ -75,7 +75,7 @@ let package = Package(
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [
-        "AutogradTraining", "AutogradModels", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels",
+        "AutogradTraining", "AutogradModels", "AutogradEngine", "AutogradKernels",
         "AutogradFormats", "AutogradText", "AutogradBase", "CAutogradSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -24,7 +24,8 @@ let model = Decoder<Float>(
   seed: 1)
 var configuration = TrainingConfiguration()
 configuration.maximumSteps = 300
-configuration.schedule = LearningRateSchedule(peak: 3e-3, minimum: 3e-4, warmupSteps: 20, decaySteps: 300)
+configuration.learningRate = 3e-3
+configuration.warmupSteps = 20
 configuration.evaluationInterval = 100
 configuration.logInterval = 100
 

@@ -28,8 +28,8 @@ extension FuzzTarget {
       try DecoderConfiguration(vocabularySize: 3, contextLength: 2, layerCount: 1, headCount: 1, channelCount: 2)
     }
     guard let json, let model else { return false }
-    func read(_ json: JSON) throws(BrokenProperty) -> CheckpointRecord? {
-      try accepted { () throws(RecordProblem) in try CheckpointRecord(json: json, model: model) }
+    func read(_ json: JSON) throws(BrokenProperty) -> RunRecord? {
+      try accepted { () throws(RecordProblem) in try RunRecord(json: json, model: model) }
     }
     guard let record = try read(json) else { return false }
     try require(try read(record.json)?.json == record.json, "a record reads back as another")
@@ -38,11 +38,11 @@ extension FuzzTarget {
 
   /// What a run begins with comes back as it was written.
   static let start = FuzzTarget("start") { bytes throws(BrokenProperty) in
-    func read(_ bytes: [UInt8]) throws(BrokenProperty) -> RunStart? {
-      try accepted { () throws(CheckpointError) in try RunStart(parsing: bytes, path: "run.json") }
+    func read(_ bytes: [UInt8]) throws(BrokenProperty) -> RunRecord? {
+      try accepted { () throws(CheckpointError) in try RunRecord(beginning: bytes, path: "run.json") }
     }
     guard let start = try read(bytes) else { return false }
-    try require(try read(start.bytes)?.bytes == start.bytes, "a run's beginning reads back as another")
+    try require(try read(start.beginningBytes)?.beginningBytes == start.beginningBytes, "a run's beginning reads back as another")
     return true
   }
 }

@@ -15,6 +15,21 @@ public protocol RandomAccessFile: Sendable {
   ///
   /// - Throws: `truncated` where the file ends earlier by now.
   func read(_ range: Range<Int>) throws(FileError) -> [UInt8]
+
+  /// Reads exactly the bytes of `range` into `bytes`, from `place` on. Unless a file knows better, it makes an array
+  /// of them first.
+  ///
+  /// - Throws: As the other `read`; bytes may have been overwritten then.
+  /// - Precondition: They have room there.
+  func read(_ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int) throws(FileError)
+}
+
+extension RandomAccessFile {
+  public func read(_ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int) throws(FileError) {
+    for (index, byte) in try read(range).enumerated() {
+      bytes.storeBytes(of: byte, toByteOffset: place + index, as: UInt8.self)
+    }
+  }
 }
 
 extension FileSystem {
@@ -68,5 +83,16 @@ final class POSIXRandomAccessFile: RandomAccessFile {
     }
     try descriptor.requireSize(range.upperBound, path)
     return bytes
+  }
+
+  func read(_ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int) throws(FileError) {
+    let part = place..<place + range.count
+    guard let count = descriptor.readAll(into: &bytes, part, from: range.lowerBound) else {
+      throw fileError(errno, .read, path)
+    }
+    guard count == range.count else {
+      throw .truncated(path: path, byteCount: range.lowerBound + count, expected: range.upperBound)
+    }
+    try descriptor.requireSize(range.upperBound, path)
   }
 }

@@ -128,6 +128,31 @@ struct Descriptor: ~Copyable {
     }
   }
 
+  /// Reads the bytes of a file from `offset` on into a part of a buffer; the file's own position stays.
+  ///
+  /// - Returns: How many bytes were read: fewer than the part has where the file ends; nil after a failure that `errno`
+  ///   names.
+  /// - Precondition: The part lies inside the buffer.
+  func readAll(into bytes: inout MutableRawSpan, _ part: Range<Int>, from offset: Int) -> Int? {
+    precondition(part.lowerBound >= 0 && part.upperBound <= bytes.byteCount)
+    // INVARIANT: only bytes of the part are written, which lies inside the buffer.
+    return unsafe bytes.withUnsafeMutableBytes { buffer in
+      var count = 0
+      while count < part.count {
+        // A buffer with room left has a base address.
+        let result = unsafe pread(
+          number, buffer.baseAddress! + part.lowerBound + count, part.count - count, off_t(offset + count))
+        if result == 0 { break }
+        if result > 0 {
+          count += result
+        } else if errno != EINTR {
+          return nil
+        }
+      }
+      return count
+    }
+  }
+
   /// Hands everything written to the disk.
   func synchronize() -> Bool {
     while fsync(number) != 0 {

@@ -58,7 +58,7 @@ func exitCode(of error: any Error) -> Exit? {
   case TrainingError.outOfMemory, TrainingError.tooLarge: .outOfMemory
   case TrainingError.nonFinite: .nonFinite
   case TrainingError.cancelled: .badInput
-  case TrainingError.model(let error): exitCode(of: error)
+  case TrainingError.data(_, let error): exitCode(of: error) ?? .inputOutput
   // Its place was tried before the first step: what is wrong with it now is no longer the name.
   case TrainingError.checkpoint(.file): .inputOutput
   case TrainingError.checkpoint(let error): exitCode(of: error)

@@ -1,8 +1,11 @@
+import AutogradTraining
+
 /// Options as other programs spell them: nanoGPT writes underscores, others have names of their own.
 enum ForeignNames {
-  private static let ours = [
-    "--ctx-size": "--block-size", "--gradient-accumulation-steps": "--grad-accum", "--iters": "--max-iters",
-  ]
+  private static let ours = Dictionary(
+    Setting.all.flatMap { setting in
+      setting.aliases.map { ("--" + $0.split(separator: "_").joined(separator: "-"), setting.option) }
+    }, uniquingKeysWith: { first, _ in first })
 
   /// The arguments with our names for options; values stay as they are.
   static func translated(_ arguments: [String]) -> [String] {

@@ -36,15 +36,15 @@ struct InspectCommand: ParsableCommand, HasExamples {
   }
 
   private func show(_ checkpoint: Checkpoint) {
-    let record = checkpoint.record, progress = record.progress, configuration = record.setup.configuration
-    let data = record.setup.data, text = data.path?.escapedForDisplay ?? "the stories"
+    let record = checkpoint.record, progress = record.progress, configuration = record.settings.configuration
+    let data = record.data, text = data.path?.escapedForDisplay ?? "the stories"
     var rows = [
       ("step", "\(progress.step) of \(configuration.maximumSteps)" + (record.isFinished ? ", finished" : "")),
       ("tokens seen", progress.tokens.grouped),
       ("verified", "every file has the size and the SHA-256 of its manifest"),
       ("fingerprint", "\(record.fingerprint)"),
       ("data", "\(text), \(data.byteCount.bytes), SHA-256 \(data.sha256.prefix(12))"),
-      ("settings", RunSettings(record.setup).description),
+      ("settings", record.settings.description),
       ("instructions", record.instructionSet),
     ]
     if let loss = record.validationLoss { rows.insert(("validation loss", loss.fixed(4)), at: 1) }

@@ -43,7 +43,7 @@ public struct Evaluator<Scalar: TensorScalar> {
   public func evaluate(_ text: [UInt8], _ tokenizer: any Tokenizer) throws(TextError) -> Evaluation {
     let tokens = try tokenizer.encode(text)
     guard let result = loss(of: tokens) else {
-      throw .tooShort(part: .validation, tokenCount: tokens.count, blockSize: 1)
+      throw .nothingToPredict(tokenCount: tokens.count)
     }
     return Evaluation(
       loss: result.loss, tokenCount: result.tokenCount, byteCount: text.count - tokenizer.bytes(of: tokens[0]).count)

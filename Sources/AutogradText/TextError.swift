@@ -14,7 +14,11 @@ public enum TextError: Error, Equatable, Sendable {
   /// Stories are told character by character.
   case notPerCharacter
   case invalidValidationFraction(Double)
-  case tooShort(part: TokenDataset.Part, tokenCount: Int, blockSize: Int)
+  /// A part has no window; `advice` is what would help.
+  case tooShort(part: TokenDataset.Part, tokenCount: Int, blockSize: Int, advice: String)
+  /// A text of one token, of which nothing is predicted.
+  case nothingToPredict(tokenCount: Int)
+  case notTokens(path: String, String)
 }
 
 extension TextError: CustomStringConvertible {
@@ -41,10 +45,14 @@ extension TextError: CustomStringConvertible {
         + "your own, or take a character tokenizer"
     case .invalidValidationFraction(let fraction):
       "the validation fraction \(fraction) does not lie in 0..<1; take 0.1 for every tenth token"
-    case .tooShort(let part, let tokenCount, let blockSize):
-      "the \(part.rawValue) part has \(tokenCount) tokens, but one window of block size \(blockSize) takes "
-        + "\(blockSize) + 1; give more text or a block size of at most \(max(0, tokenCount - 1))"
-        + (part == .validation ? ", or raise the validation fraction" : ", or lower the validation fraction")
+    case .tooShort(let part, let tokenCount, let blockSize, let advice):
+      "the \(part.rawValue) part has \(tokenCount) \(tokenCount == 1 ? "token" : "tokens"), but one window of block "
+        + "size \(blockSize) takes \(blockSize) + 1; \(advice)"
+    case .nothingToPredict(let tokenCount):
+      "the text has \(tokenCount) \(tokenCount == 1 ? "token" : "tokens"), and each is predicted from those before it; "
+        + "give a text of at least 2 tokens"
+    case .notTokens(let path, let problem):
+      "\(path) does not hold tokens: \(problem)"
     }
   }
 

@@ -55,7 +55,7 @@ import Testing
     Case("train --n-layer 0", 3, "error: the number of layers must lie between 1 and 16777216, got 0"),
     Case("train --dropout 1", 3, "error: dropout must be at least 0 and below 1, got 1.0"),
     Case("train --block-size 0", 3, "error: the block size must lie between 1 and 16777216, got 0"),
-    Case("train --batch-size 0", 3, "error: --block-size and --batch-size must be at least 1, got 96 and 0"),
+    Case("train --batch-size 0", 3, "error: the batch size must be at least 1, got 0"),
     Case("train --max-iters=-1", 3, "error: the number of steps must be at least 0, got -1"),
     Case("train --eval-iters 0", 3, "error: the number of evaluation batches must be at least 1, got 0"),
     Case("train --log-interval 0", 3, "error: the log interval must be at least 1, got 0"),

@@ -15,19 +15,19 @@ func options(of command: String) throws -> Set<String> {
     "--init-from": ["elsewhere"], "--n-layer": ["2"], "--n-head": ["2"], "--n-embd": ["16"], "--block-size": ["4"],
     "--dropout": ["0.5"], "--bias": [], "--batch-size": ["3"], "--grad-accum": ["2"], "--optimizer": ["sgd"],
     "--learning-rate": ["0.5"], "--min-lr": ["0.25"], "--schedule": ["linear"], "--warmup-iters": ["9"],
-    "--lr-decay-iters": ["9"], "--weight-decay": ["0.75"], "--beta1": ["0.5"], "--beta2": ["0.5"], "--grad-clip": ["3"],
+    "--weight-decay": ["0.75"], "--beta1": ["0.5"], "--beta2": ["0.5"], "--grad-clip": ["3"],
     "--eval-iters": ["2"], "--precision": ["bf16"], "--seed": ["1"],
   ]
   /// Values unlike those of the run, which a resume takes.
   private static let changing: [String: [String]] = [
     "--max-iters": ["3"], "--eval-interval": ["7"], "--log-interval": ["7"], "--save-every": ["7"], "--keep": ["7"],
-    "--on-nonfinite": ["stop"], "--recompute": [],
+    "--on-nonfinite": ["stop"], "--recompute": [], "--lr-decay-iters": ["9"],
   ]
   /// No settings: places, the machine, the opposite of a flag above, what stands for several settings or for none.
   /// --data has a test of its own, and the preset's settings are checked one by one.
   private static let others: Set = [
     "--data", "--out", "--resume", "--preset", "--threads", "--trace", "--no-bias", "--no-recompute", "--help",
-    "--version", "--ctx-size", "--iters",
+    "--version", "--ctx-size", "--iters", "--gradient-accumulation-steps",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")

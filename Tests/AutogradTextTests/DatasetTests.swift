@@ -1,6 +1,14 @@
 import AutogradBase
+import Foundation
 import Testing
 import AutogradText
+
+/// All tokens of a source.
+func contents(_ source: any TokenSource) throws -> [Int32] {
+  var tokens = [Int32](repeating: -1, count: source.count), span = tokens.mutableSpan
+  try source.read(0..<source.count, into: &span, at: 0)
+  return tokens
+}
 
 @Suite("TokenDataset")
 struct TokenDatasetTests {
@@ -10,14 +18,15 @@ struct TokenDatasetTests {
     let tokens = (0..<Int32(count)).map { $0 }
     let dataset = try TokenDataset(tokens: tokens)
     #expect(dataset.training.count == trainingCount)
-    #expect(dataset.training + dataset.validation == tokens)
-    #expect(dataset[.training] == dataset.training && dataset[.validation] == dataset.validation)
+    #expect(try contents(dataset.training) + contents(dataset.validation) == tokens)
+    #expect(try contents(dataset[.training]) == contents(dataset.training))
+    #expect(try contents(dataset[.validation]) == contents(dataset.validation))
   }
 
   @Test("the fraction may be 0, and must be below 1")
   func fractions() throws {
-    #expect(try TokenDataset(tokens: [1, 2], validationFraction: 0).training == [1, 2])
-    #expect(try TokenDataset(tokens: [1, 2], validationFraction: 0.5).validation == [2])
+    #expect(try contents(TokenDataset(tokens: [1, 2], validationFraction: 0).training) == [1, 2])
+    #expect(try contents(TokenDataset(tokens: [1, 2], validationFraction: 0.5).validation) == [2])
     for fraction in [1, -0.1, .infinity, 2] {
       #expect(throws: TextError.invalidValidationFraction(fraction)) {
         try TokenDataset(tokens: [1, 2], validationFraction: fraction)
@@ -30,18 +39,46 @@ struct TokenDatasetTests {
   func tooShort() throws {
     let dataset = try TokenDataset(tokens: [Int32](repeating: 0, count: 90))  // 81 and 9
     #expect(throws: Never.self) { try dataset.requireWindows(blockSize: 8) }
-    #expect(throws: TextError.tooShort(part: .validation, tokenCount: 9, blockSize: 9)) {
+    #expect(throws: TextError.tooShort(
+      part: .validation, tokenCount: 9, blockSize: 9,
+      advice: "give more text, or a block size of at most 8, or a validation fraction of 0.11")) {
       try dataset.requireWindows(blockSize: 9)
     }
     #expect(throws: Never.self) { try dataset.requireWindows(blockSize: 80, in: [.training]) }
-    #expect(throws: TextError.tooShort(part: .training, tokenCount: 81, blockSize: 81)) {
+    #expect(throws: TextError.tooShort(
+      part: .training, tokenCount: 81, blockSize: 81, advice: "give more text, or a block size of at most 8")) {
       try dataset.requireWindows(blockSize: 81)
     }
-    let sentence = TextError.tooShort(part: .validation, tokenCount: 9, blockSize: 64).description
+    let error = #expect(throws: TextError.self) { try dataset.requireWindows(blockSize: 40) }
     #expect(
-      sentence
-        == "the validation part has 9 tokens, but one window of block size 64 takes 64 + 1; give more text "
-        + "or a block size of at most 8, or raise the validation fraction")
+      error?.description == "the validation part has 9 tokens, but one window of block size 40 takes 40 + 1; "
+        + "give more text, or a block size of at most 8, or a validation fraction of 0.45")
+  }
+
+  @Test("whatever is advised works, and nothing is advised that does not", arguments: 0...60, [1, 3, 8, 29])
+  func advice(count: Int, blockSize: Int) throws {
+    let tokens = [Int32](repeating: 0, count: count)
+    let advice: String
+    do throws(TextError) {
+      return try TokenDataset(tokens: tokens).requireWindows(blockSize: blockSize)
+    } catch {
+      guard case .tooShort(_, _, _, let said) = error else { throw error }
+      advice = said
+    }
+    var ways = advice.components(separatedBy: ", or ")
+    #expect(ways.removeFirst() == "give more text")
+    for way in ways {
+      let number = try #require(way.split(separator: " ").last)
+      if way.hasPrefix("a block size of at most ") {
+        try TokenDataset(tokens: tokens).requireWindows(blockSize: try #require(Int(number)))
+      } else {
+        try #require(way.hasPrefix("a validation fraction of "))
+        let fraction = try #require(Double(number))
+        try TokenDataset(tokens: tokens, validationFraction: fraction).requireWindows(blockSize: blockSize)
+      }
+    }
+    // From 11 tokens on, a tenth is a window of one token and its target.
+    #expect(ways.contains { $0.hasPrefix("a block size") } == (count >= 11))
   }
 }
 
@@ -53,14 +90,16 @@ struct WindowSamplerTests {
     let count = sampler.batchSize * sampler.blockSize
     var inputs = [Int32](repeating: -1, count: count)
     var targets = inputs
-    // Both buffers live until the call returns.
-    unsafe inputs.withUnsafeMutableBufferPointer { first in
-      // As above.
-      unsafe targets.withUnsafeMutableBufferPointer { second in
-        unsafe sampler.fill(batch: number, inputs: first, targets: second)
-      }
+    do {
+      try draw(&inputs, &targets)
+    } catch {
+      Issue.record(error)
     }
     return (inputs, targets)
+    func draw(_ inputs: inout [Int32], _ targets: inout [Int32]) throws {
+      var first = inputs.mutableSpan, second = targets.mutableSpan
+      try sampler.fill(batch: number, inputs: &first, targets: &second)
+    }
   }
 
   @Test("windows are runs of the tokens, targets the tokens after them")

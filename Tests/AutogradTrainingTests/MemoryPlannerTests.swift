@@ -18,8 +18,9 @@ import Testing
     var training = TrainingConfiguration()
     training.accumulation = accumulation
     return MemoryPlanner(
-      model: model, isNew: true, training: training, batchSize: batch, blockSize: block, dataBytes: 0,
-      backend: Backend(pool: singleThread))
+      try Trainer(
+        model: model, data: .sizes(batchSize: batch, blockSize: block), configuration: training,
+        backend: Backend(pool: singleThread)), isNew: true)
   }
 
   private func limit(_ remaining: Int) -> MemoryLimit {

@@ -16,7 +16,10 @@ import AutogradText
     var configuration = TrainingConfiguration()
     configuration.maximumSteps = 6
     configuration.accumulation = 3
-    configuration.schedule = LearningRateSchedule(peak: 1e-2, minimum: 1e-3, warmupSteps: 2, decaySteps: 6)
+    configuration.learningRate = 1e-2
+    configuration.minimumLearningRate = 1e-3
+    configuration.warmupSteps = 2
+    configuration.decaySteps = 6
     configuration.evaluationInterval = 2
     configuration.evaluationBatches = 2
     configuration.logInterval = 2
@@ -27,7 +30,7 @@ import AutogradText
 
   private struct Run {
     let trainer: Trainer
-    let keeper: RunKeeper
+    let checkpointer: Checkpointer
   }
 
   /// A new run over a store; `seed` decides the weights that it starts with.
@@ -46,7 +49,7 @@ import AutogradText
     return Run(
       trainer: try Trainer(
         model: model, data: data, configuration: configuration, backend: Backend(pool: ThreadPool(threads: threads))),
-      keeper: RunKeeper(
+      checkpointer: Checkpointer(
         store: CheckpointStore(folder: "run/checkpoints", fileSystem: disk), tokenizer: tokenizer,
         data: DataIdentity(path: nil, bytes: text)))
   }
@@ -58,7 +61,7 @@ import AutogradText
     var asked = 0
     do {
       try run.trainer.run(
-        keeper: run.keeper,
+        checkpointer: run.checkpointer,
         isInterrupted: {
           asked += 1
           return asked == limit
@@ -71,10 +74,10 @@ import AutogradText
   }
 
   private func resume(_ run: Run) throws {
-    let (entry, _) = try #require(try run.keeper.store.newestVerified())
-    let checkpoint = try Checkpoint(run.keeper.store.path(entry), fileSystem: run.keeper.store.fileSystem)
+    let (entry, _) = try #require(try run.checkpointer.store.newestVerified())
+    let checkpoint = try Checkpoint(run.checkpointer.store.path(entry), fileSystem: run.checkpointer.store.fileSystem)
     try checkpoint.restore(into: run.trainer)
-    run.keeper.noteResume(checkpoint.record.progress)
+    run.checkpointer.noteResume(checkpoint.record.progress)
   }
 
   private func losses(_ curve: LossCurve) -> [[LossCurve.Point]] { [curve.training, curve.validation] }
@@ -120,7 +123,8 @@ import AutogradText
       $0.saveInterval = 2
       $0.keptCheckpoints = 1
       // The rate is so high that later evaluations are worse than the first.
-      $0.schedule = LearningRateSchedule(peak: 3, minimum: 3, warmupSteps: 2, decaySteps: 6)
+      $0.learningRate = 3
+      $0.minimumLearningRate = 3
     }
     let run = try run(disk(), configuration)
     var saved: [Int] = []
@@ -128,8 +132,8 @@ import AutogradText
     #expect(saved == [2, 4, 6])
     let best = try #require(run.trainer.progress.bestEvaluation).step
     #expect(best != 6)
-    #expect(try run.keeper.store.entries().map(\.step) == [best, 6])
-    #expect(try run.keeper.store.best()?.step == best)
+    #expect(try run.checkpointer.store.entries().map(\.step) == [best, 6])
+    #expect(try run.checkpointer.store.best()?.step == best)
   }
 
   @Test("a disk that fails gives warnings, the run goes on; only the last save is an error")
@@ -155,7 +159,7 @@ import AutogradText
     let disk = CrashingFileSystem(folders: ["run"], failure: .at(3)), once = try run(disk, configuration)
     #expect(try go(once, note))
     #expect(warnings == [2])
-    #expect(try once.keeper.store.entries().map(\.step) == [4, 6])
+    #expect(try once.checkpointer.store.entries().map(\.step) == [4, 6])
     #expect(!disk.names.contains { $0.contains("/.") })
   }
 
@@ -177,9 +181,9 @@ import AutogradText
     }
     let run = try run(disk, configuration)
     #expect(try go(run))
-    let entry = try #require(try run.keeper.store.entries().last)
-    let record = try Checkpoint(run.keeper.store.path(entry), fileSystem: disk).record
-    #expect(record.setup.configuration == configuration)
+    let entry = try #require(try run.checkpointer.store.entries().last)
+    let record = try Checkpoint(run.checkpointer.store.path(entry), fileSystem: disk).record
+    #expect(record.settings.configuration == configuration)
     #expect(record.progress == run.trainer.progress)
     #expect(record.isFinished && record.fingerprint == run.trainer.fingerprint())
     var progress = TrainingProgress()
@@ -194,10 +198,10 @@ import AutogradText
   func contradictions() throws {
     let disk = disk(), run = try run(disk, configuration())
     #expect(try go(run))
-    let entry = try #require(try run.keeper.store.entries().last)
-    let settings = RunSettings(try Checkpoint(run.keeper.store.path(entry), fileSystem: disk).record.setup)
+    let entry = try #require(try run.checkpointer.store.entries().last)
+    let settings = try Checkpoint(run.checkpointer.store.path(entry), fileSystem: disk).record.settings
     var asked = settings
-    asked.configuration.schedule.peak = 0.5
+    asked.configuration.learningRate = 0.5
     asked.configuration.maximumSteps = 99
     asked.configuration.seed = 3
     asked.layerCount = 5
@@ -216,34 +220,34 @@ import AutogradText
   func laterKeys() throws {
     let model = try DecoderConfiguration(vocabularySize: 3, contextLength: 8, layerCount: 1, headCount: 2, channelCount: 8)
     var record = try JSON(parsing: try recordJSON(recomputing: true))
-    func setup() throws -> RunSetup { try CheckpointRecord(json: record, model: model).setup }
-    #expect(try setup().recomputesBlocks)
-    #expect(try setup().initFrom == nil)
+    func settings() throws -> RunSettings { try RunRecord(json: record, model: model).settings }
+    #expect(try settings().recomputesBlocks)
+    #expect(try settings().initFrom == nil)
     record = .object((record.objectValue ?? []).filter { !["recompute", "init_from"].contains($0.key) })
     #expect(record["recompute"] == nil)
-    #expect(try setup().recomputesBlocks == false)
-    #expect(try setup().initFrom == nil)
+    #expect(try settings().recomputesBlocks == false)
+    #expect(try settings().initFrom == nil)
   }
 
   @Test("what a run begins with comes back as it was written; what lies is refused as damaged")
   func start() throws {
     try temporaryDirectory { path in
-      let run = try run(disk(), configuration { $0.seed = .max }), start = run.keeper.start(of: run.trainer)
+      let run = try run(disk(), configuration { $0.seed = .max }), start = run.checkpointer.record(of: run.trainer)
       let directory = try RunDirectory(path)
       #expect(try directory.start() == nil)
       try directory.begin(with: start)
       let read = try #require(try directory.start())
-      #expect(read.bytes == start.bytes)
-      #expect(read.setup.configuration == run.trainer.configuration)
-      #expect(read.setup.model == run.trainer.model.configuration)
-      #expect(try read.check(run.trainer) == nil)
+      #expect(read.beginningBytes == start.beginningBytes)
+      #expect(read.settings.configuration == run.trainer.configuration)
+      #expect(read.model == run.trainer.model.configuration)
+      #expect(try read.checkBeginning(of: run.trainer) == nil)
       let other = try self.run(disk(), configuration { $0.seed = .max }, seed: 8)
-      #expect(throws: CheckpointError.self) { try read.check(other.trainer) }
-      let whole = String(decoding: start.bytes, as: UTF8.self)
+      #expect(throws: CheckpointError.self) { try read.checkBeginning(of: other.trainer) }
+      let whole = String(decoding: start.beginningBytes, as: UTF8.self)
       for (old, new) in [("\"batch_size\": 2", "\"batch_size\": 0"), ("\"version\": 1", "\"version\": 2"), ("{", "[")] {
         try #require(whole.contains(old))
         #expect(throws: CheckpointError.self) {
-          try RunStart(parsing: Array(whole.replacing(old, with: new, maxReplacements: 1).utf8), path: "run.json")
+          try RunRecord(beginning: Array(whole.replacing(old, with: new, maxReplacements: 1).utf8), path: "run.json")
         }
       }
     }
@@ -253,8 +257,8 @@ import AutogradText
   private func recordJSON(recomputing: Bool) throws -> [UInt8] {
     let disk = disk(), run = try run(disk, configuration(), recomputing: recomputing)
     #expect(try go(run))
-    let entry = try #require(try run.keeper.store.entries().last)
-    return try disk.read(run.keeper.store.path(entry) + "/training.json", byteLimit: 1 << 20)
+    let entry = try #require(try run.checkpointer.store.entries().last)
+    return try disk.read(run.checkpointer.store.path(entry) + "/training.json", byteLimit: 1 << 20)
   }
 
   // MARK: Numbers that are not finite
@@ -284,7 +288,7 @@ import AutogradText
       #expect(cause.contains("with positionEmbedding.weight"))
     }
     #expect(run.trainer.fingerprint() == before)
-    #expect(try run.keeper.store.entries().count == 1, "the state before the bad step is saved")
+    #expect(try run.checkpointer.store.entries().count == 1, "the state before the bad step is saved")
   }
 
   @Test("three bad steps in a row are skipped, the fourth ends the run")
@@ -351,7 +355,7 @@ import AutogradText
     #expect(rollbacks == [5])
     #expect(run.trainer.stepCount == 6)
     // Back from step 5 to the checkpoint of step 4, past the 3 batches of step 5.
-    #expect(run.trainer.progress.passedBatches == 3)
+    #expect(run.trainer.progress.abandonedBatches == 3)
   }
 
   @Test("a curve of any length stays small, keeps its first and latest point, and comes back from JSON")

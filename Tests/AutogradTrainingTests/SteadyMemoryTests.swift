@@ -59,7 +59,7 @@ private func checkLongRun(
       do throws(LanguageModelError) {
         try ModelDirectory(path).save(trainer.model, tokenizer: tokenizer)
       } catch {
-        throw .model(error)
+        Issue.record(error)
       }
     }
   }
@@ -89,14 +89,14 @@ private func checkSavingRun() throws {
   }
   try temporaryDirectory { path in
     let directory = try RunDirectory(path), log = try TrainingLog(path: path + "/log.jsonl")
-    let keeper = RunKeeper(
+    let checkpointer = Checkpointer(
       store: directory.store, tokenizer: tokenizer, data: DataIdentity(path: nil, bytes: []))
     let start = try tokenizer.encode("the "), generator = Generator(model: trainer.model, sampler: Sampler())
     var readings: [(step: Int, bytes: Int)] = [], chunks: Set<Int> = []
     var allocations = 0, intervals = 0, last = 0
     readings.reserveCapacity(steps / 500 + 1)
     try trainer.run(
-      keeper: keeper,
+      checkpointer: checkpointer,
       isInterrupted: {
         // Asked after every batch: between two of them nothing but a step, unless there was an event.
         let now = ctest_all_allocations()

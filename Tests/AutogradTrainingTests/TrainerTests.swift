@@ -22,9 +22,9 @@ import AutogradTraining
     model.recomputesBlocks = recomputing
     var configuration = TrainingConfiguration()
     configuration.maximumSteps = steps
-    configuration.schedule.peak = rate
-    configuration.schedule.warmupSteps = 5
-    configuration.schedule.decaySteps = steps
+    configuration.learningRate = rate
+    configuration.minimumLearningRate = 1e-4
+    configuration.warmupSteps = 5
     configuration.evaluationInterval = 10
     configuration.evaluationBatches = 2
     configuration.precision = precision
@@ -113,7 +113,8 @@ import AutogradTraining
   func tooShort() throws {
     let tokenizer = try CharacterTokenizer(training: Array("abc".utf8))
     let dataset = try TokenDataset(tokens: try tokenizer.encode("abcabcabcabc"))
-    #expect(throws: TextError.tooShort(part: .validation, tokenCount: 2, blockSize: 8)) {
+    let advice = "give more text, or a block size of at most 1"
+    #expect(throws: TextError.tooShort(part: .validation, tokenCount: 2, blockSize: 8, advice: advice)) {
       try TrainingData.windows(of: dataset, blockSize: 8, batchSize: 1, seed: 1)
     }
   }

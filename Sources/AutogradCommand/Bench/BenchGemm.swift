@@ -2,6 +2,8 @@ import ArgumentParser
 import AutogradBase
 import AutogradKernels
 
+extension MatmulPrecision: ExpressibleByArgument {}
+
 /// How fast matrix products are, as shares of what the threads can do at all.
 struct BenchGemm: ParsableCommand {
   static let configuration = CommandConfiguration(

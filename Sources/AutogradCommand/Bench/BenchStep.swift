@@ -21,7 +21,7 @@ struct BenchStep: ParsableCommand {
     var wall: [Double] = [], process: [Double] = [], shares: [Double] = [], peaks: [Double] = [], loss = 0.0
     let others = OtherLoad(), flops = bench.flopsPerToken * Double(bench.tokens)
     for _ in 0..<options.steps {
-      let peak = bench.backend.productPeak(options.precision) ?? .nan
+      let peak = bench.backend.productPeak(bench.trainer.configuration.precision) ?? .nan
       let watch = Stopwatch(.wall), used = Stopwatch(.process), computing = Stopwatch(threads: threads)
       loss = try bench.trainer.step().loss
       shares.append(flops / computing.seconds / peak)

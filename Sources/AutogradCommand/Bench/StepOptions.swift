@@ -6,6 +6,11 @@ import AutogradModels
 import AutogradText
 import AutogradTraining
 
+/// What train's settings decide about one step, beside sizes.
+enum StepPart: SettingPart {
+  static let settings = ["batch_size", "precision"].compactMap(Setting.named)
+}
+
 /// A training step to measure: train's model on tokens drawn at random.
 struct StepOptions: ParsableArguments {
   @OptionGroup(title: "Model") var model: ModelOptions
@@ -13,11 +18,7 @@ struct StepOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Tokens in the vocabulary (65; preset gpt2: 50257).", valueName: "n"))
   var vocabSize: Int?
 
-  @Option(help: ArgumentHelp("Windows per batch (12).", valueName: "n"))
-  var batchSize: Int?
-
-  @Option(help: ArgumentHelp("What matrix products multiply in.", valueName: "name"))
-  var precision = MatmulPrecision.float32
+  @OptionGroup private var settings: SettingOptions<StepPart>
 
   @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
   var threads: Int?
@@ -30,9 +31,8 @@ struct StepOptions: ParsableArguments {
 
   func validate() throws {
     try checkThreads(threads)
-    for (name, value) in [("--steps", steps), ("--batch-size", batchSize ?? 1)] where value < 1 {
-      throw ValidationError("\(name) must be at least 1, got \(value)")
-    }
+    guard steps >= 1 else { throw ValidationError("--steps must be at least 1, got \(steps)") }
+    guard steps <= 1_000_000_000 else { throw ValidationError("--steps must be at most 1000000000, got \(steps)") }
   }
 
   /// A step that can be made again and again.
@@ -49,11 +49,17 @@ struct StepOptions: ParsableArguments {
   /// A trainer that has made its first two steps: arena and moments are there, the workers awake.
   func prepare() throws -> Bench {
     let preset = try model.resolvedPreset(forStories: false)
-    let network = try model.network(preset, vocabularySize: vocabSize ?? (preset.name == "gpt2" ? 50257 : 65))
-    let B = batchSize ?? preset.batchSize, T = network.configuration.contextLength
+    let settings = RunSettings(preset, model.given + settings.given)
+    if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
+    let network = try TrainingRun.network(
+      settings, vocabularySize: vocabSize ?? (preset.name == "gpt2" ? 50257 : 65))
+    let B = settings.batchSize, T = settings.blockSize
+    guard B <= (1 << 28) / T else {
+      throw InputError(sentence: "a batch of \(B) windows of \(T) tokens is larger than any; make --batch-size smaller")
+    }
     var configuration = TrainingConfiguration(), random = RandomStream(seed: 1, purpose: .dataOrder)
     configuration.maximumSteps = steps + 2
-    configuration.precision = precision
+    configuration.precision = settings.configuration.precision
     let tokens = (0..<(T + 1) * max(8, 2 * B)).map { _ in
       Int32(random.integer(below: network.configuration.vocabularySize))
     }

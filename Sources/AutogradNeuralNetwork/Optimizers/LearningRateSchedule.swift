@@ -41,7 +41,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
   /// Formula: peak · (step + 1)/(warmup + 1) during warm-up; then with p = (step − warmup)/(decay − warmup)
   /// minimum + (peak − minimum) · s, where s = (1 + cos(π·p))/2 for the cosine, 1 − p for the line, 1 for a constant.
   public func rate(at step: Int) -> Double {
-    if step < warmupSteps { return peak * Double(step + 1) / Double(warmupSteps + 1) }
+    if step < warmupSteps { return peak * Double(step + 1) / (Double(warmupSteps) + 1) }
     let progress = step >= decaySteps ? 1 : Double(step - warmupSteps) / Double(max(1, decaySteps - warmupSteps))
     let share =
       switch decay {

@@ -40,23 +40,16 @@ public struct DocumentWindowSampler: BatchSampler {
   ///
   /// - Precondition: Both buffers hold exactly B·T tokens; otherwise stops and prints the counts.
   /// - Complexity: O(B·T); allocates nothing.
-  public func fill(
-    batch: UInt64, inputs: UnsafeMutableBufferPointer<Int32>, targets: UnsafeMutableBufferPointer<Int32>
-  ) {
-    guard inputs.count == batchSize * blockSize, targets.count == inputs.count else {
-      fatalError(
-        "document windows: a batch of \(batchSize) x \(blockSize) does not fit "
-          + "buffers of \(inputs.count) inputs and \(targets.count) targets")
-    }
+  public func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) {
+    requireRoom(inputs: inputs.count, targets: targets.count, "document windows")
     for row in 0..<batchSize {
-      let window = batch * UInt64(batchSize) + UInt64(row)
-      var characters = generator.characters(fromDocument: window * UInt64(blockSize + 1))
+      let window = batch &* UInt64(batchSize) &+ UInt64(row)
+      var characters = generator.characters(fromDocument: window &* UInt64(blockSize + 1))
       var token = ids[Int(characters.next()!)]
-      for column in 0..<blockSize {
-        // INVARIANT: row · blockSize + column < batchSize · blockSize, which is the count of both buffers.
-        unsafe inputs[row * blockSize + column] = token
+      for place in row * blockSize..<(row + 1) * blockSize {
+        inputs[place] = token
         token = ids[Int(characters.next()!)]
-        unsafe targets[row * blockSize + column] = token
+        targets[place] = token
       }
     }
   }

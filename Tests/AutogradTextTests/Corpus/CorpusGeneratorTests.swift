@@ -46,13 +46,8 @@ struct DocumentWindowSamplerTests {
   ) -> (inputs: [Int32], targets: [Int32]) {
     var inputs = [Int32](repeating: -1, count: sampler.batchSize * sampler.blockSize)
     var targets = inputs
-    // Both buffers live until the call returns.
-    unsafe inputs.withUnsafeMutableBufferPointer { first in
-      // As above.
-      unsafe targets.withUnsafeMutableBufferPointer { second in
-        unsafe sampler.fill(batch: batch, inputs: first, targets: second)
-      }
-    }
+    var first = inputs.mutableSpan, second = targets.mutableSpan
+    sampler.fill(batch: batch, inputs: &first, targets: &second)
     return (inputs, targets)
   }
 

@@ -1,0 +1,107 @@
+import ArgumentParser
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradTraining
+
+/// The preset and the sizes of a model.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Settings that go together: \(TrainingPreset.all.map(\.name).joined(separator: " ")).", valueName: "name"))
+  var preset: String?
+
+  @OptionGroup private var settings: SettingOptions<ModelPart>
+
+  var given: GivenSettings { settings.given }
+
+  func resolvedPreset(forStories: Bool) throws -> TrainingPreset {
+    guard let preset else { return forStories ? .stories : .standard }
+    guard let found = TrainingPreset.named(preset) else {
+      let names = TrainingPreset.all.map(\.name).joined(separator: ", ")
+      throw ValidationError("there is no preset '\(preset)'; choose one of \(names)")
+    }
+    return found
+  }
+}
+
+/// How a model is trained, and by what.
+struct TrainingOptions: ParsableArguments {
+  @OptionGroup private var settings: SettingOptions<TrainingPart>
+
+  @Option(help: ArgumentHelp("Write a Chrome trace of step 10 here.", valueName: "file"))
+  var trace: String?
+
+  @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
+  var threads: Int?
+
+  var given: GivenSettings { settings.given }
+
+  func validate() throws {
+    if let threads, !(1...256).contains(threads) {
+      throw ValidationError("--threads must lie between 1 and 256, got \(threads)")
+    }
+    guard given["schedule"]?.stringValue == "constant" else { return }
+    for key in ["min_lr", "lr_decay_iters"] where given.contains(key) {
+      let option = "--" + key.split(separator: "_").joined(separator: "-")
+      throw ValidationError("\(option) means nothing with --schedule constant, whose rate stays; leave one of them out")
+    }
+  }
+
+  var backend: Backend { Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared) }
+}
+
+struct ResumeOptions: ParsableArguments {
+  @Option(
+    defaultAsFlag: "auto",
+    help: ArgumentHelp("Go on from a run or checkpoint, or in --out.", valueName: "auto|path"))
+  var resume: String?
+
+  /// The run or checkpoint that `--resume` names; nil where it says `auto`.
+  var path: String? { resume == "auto" ? nil : resume }
+}
+
+/// What the options of `train` or `plan` come to before anything is read.
+struct AskedSettings {
+  let preset: TrainingPreset
+  /// Whether the preset was named.
+  let namesPreset: Bool
+  let given: GivenSettings
+  /// All values: given, or the preset's.
+  private(set) var settings: RunSettings
+
+  init(_ model: ModelOptions, forStories: Bool, _ given: GivenSettings) throws {
+    preset = try model.resolvedPreset(forStories: forStories)
+    namesPreset = model.preset != nil
+    self.given = model.given + given
+    settings = RunSettings(preset, self.given)
+    settings.initFrom = settings.initFrom.map { absolutePath($0) ?? $0 }
+  }
+
+  /// The keys of all that somebody asked for: by an option, or by naming a preset.
+  var askedKeys: Set<String> {
+    given.keys.union(namesPreset ? Setting.all.filter(\.isInPreset).map(\.key) : [])
+  }
+
+  /// Weights have the sizes that they have: options that ask for others are refused rather than ignored.
+  func requireSizes(of model: RunSettings, contextLength: Int, in folder: String) throws {
+    var wrong: [String] = []
+    for setting in Setting.model where askedKeys.contains(setting.key) && setting.key != "dropout" {
+      let own = setting.value(in: model), asked = setting.value(in: settings)
+      var misfits = own != asked, itsOwn = "it has \(Setting.text(own))"
+      if setting.key == "block_size" {
+        (misfits, itsOwn) = (settings.blockSize > contextLength, "its context is \(contextLength)")
+      } else if let flag = own.boolValue {
+        itsOwn = "it has \(flag ? setting.noun : "none")"
+      }
+      guard misfits else { continue }
+      let source = given.contains(setting.key) ? "" : "--preset \(preset.name), which says "
+      wrong.append("\(source)\(setting.phrase(asked)) (\(itsOwn))")
+    }
+    guard wrong.isEmpty else {
+      throw ValidationError(
+        "the model in \(folder) contradicts \(wrong.joined(separator: ", ")); leave the options out, or start "
+          + "without --init-from")
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import AutogradBase
+import AutogradModels
+import AutogradTraining
+
+/// Going on with a run. A folder is looked at before it is locked, and what is refused has changed nothing.
+extension TrainCommand {
+  func resume() throws {
+    let named = try resuming.path.map { try NamedBeginning($0, out: out) }
+    let place = out ?? named?.run ?? defaultOut, existing = try RunDirectory.existing(place)
+    if let path = named?.checkpoint { return try goOn(fromCheckpointAt: path, in: existing, place) }
+    if let existing, let beginning = try existing.newestCheckpoint() {
+      return try go(on: try run(from: beginning.checkpoint), from: beginning, in: existing)
+    }
+    if let existing, let start = try existing.start() { return try begin(again: start, in: existing) }
+    if named != nil { throw CheckpointError.noRun(path: place) }
+    let run = try newRun(), directory = try existing ?? RunDirectory(place)
+    let superseded = try directory.startAfresh()
+    tellBeginning(directory)
+    try run.execute(in: directory, superseded: superseded)
+  }
+
+  private func tellBeginning(_ directory: RunDirectory) {
+    Console.showLine("no checkpoint in \(directory.path) yet: starting afresh")
+  }
+
+  /// Begins a run again that ended before its first checkpoint, with what it was begun with.
+  private func begin(again start: RunRecord, in directory: RunDirectory) throws {
+    let settings = try settings(
+      of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
+    let weights = try start.settings.initFrom.map { try ModelDirectory($0).load(dropout: start.model.dropout.common) }
+    let source = try TextSource(
+      path: data ?? start.data.path, tokenizer: weights?.tokenizer, expected: start.data)
+    let run = try TrainingRun(source, start, settings, weights: weights?.model, training).prepare()
+    try run.trainer.takeMemory()
+    if let warning = try start.checkBeginning(of: run.trainer) { Console.writeError("warning: \(warning)") }
+    tellBeginning(directory)
+    try run.execute(in: directory)
+  }
+
+  /// Goes on from a checkpoint of this run, or of another one where this run is yet to be made.
+  private func goOn(fromCheckpointAt path: String, in existing: RunDirectory?, _ place: String) throws {
+    if let existing {
+      let beginning = try existing.checkpoint(at: path)
+      return try go(on: try run(from: beginning.checkpoint), from: beginning, in: existing)
+    }
+    let run = try run(from: try Checkpoint(path)), directory = try RunDirectory(place)
+    try go(on: run, from: try directory.checkpoint(at: path), in: directory)
+  }
+
+  private func go(on run: TrainingRun, from beginning: RunDirectory.Beginning, in directory: RunDirectory) throws {
+    for note in try directory.setAside(newerThan: beginning) { Console.writeError("warning: \(note)") }
+    try run.execute(in: directory, from: beginning.checkpoint)
+  }
+
+  private func run(from checkpoint: Checkpoint) throws -> TrainingRun {
+    let record = checkpoint.record
+    let settings = try settings(
+      of: record, whose: "\(checkpoint.path) was made", orElse: "start a new run from its weights with --init-from")
+    let source = try TextSource(
+      path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
+    return try TrainingRun(source, record, settings, training).prepare(drawing: false)
+  }
+
+  // MARK: Settings
+
+  /// The settings of a run, and what the options change in them.
+  ///
+  /// - Throws: Where an option contradicts them that may not.
+  private func settings(of record: RunRecord, whose: String, orElse: String) throws -> RunSettings {
+    let settings = record.settings, asked = try asked(forStories: record.data.path == nil), given = asked.askedKeys
+    let contradictions = settings.contradictions(to: asked.settings, given: given)
+    guard contradictions.isEmpty else {
+      throw InputError(
+        sentence: "\(whose) with \(contradictions.joined(separator: ", ")); leave these options out, or \(orElse)")
+    }
+    if settings.configuration.decay == .constant, given.contains("lr_decay_iters") {
+      throw InputError(
+        sentence: "\(whose) with --schedule constant, whose rate stays: --lr-decay-iters means nothing; leave it out")
+    }
+    let changed = settings.changed(by: asked.settings, given: given)
+    if let problem = changed.problem { throw TrainingError.invalidConfiguration(problem) }
+    tellStretching(settings.configuration, changed.configuration, at: record.progress.step, given)
+    return changed
+  }
+
+  /// A learning rate that was to fall until the end of the run falls until the new end.
+  private func tellStretching(
+    _ before: TrainingConfiguration, _ now: TrainingConfiguration, at step: Int, _ given: Set<String>
+  ) {
+    let end = now.schedule.decaySteps
+    guard end != before.schedule.decaySteps, now.decay != .constant, !given.contains("lr_decay_iters"), step < end
+    else { return }
+    Console.writeError(
+      "warning: the learning rate falls until step \(end) now, the new end of the run, not until step "
+        + "\(before.schedule.decaySteps): step \(step + 1) has \(now.schedule.rate(at: step).scientific); choose another step with "
+        + "--lr-decay-iters")
+  }
+}
+
+/// What `--resume PATH` names: a checkpoint and its run, or a run alone, of which the newest is meant.
+struct NamedBeginning {
+  let run: String
+  private(set) var checkpoint: String?
+
+  /// - Parameter out: Where the run is to go on, if not in its own folder.
+  init(_ path: String, out: String?) throws {
+    let files = POSIXFileSystem()
+    guard files.exists(path) else { throw InputError(sentence: "there is no checkpoint \(path); check the path") }
+    if files.isDirectory(path + "/checkpoints") || !files.exists(path + "/manifest.json") {
+      run = path
+      if let out, absolutePath(out) != absolutePath(path) {
+        // Another run's newest: where that run is does not change.
+        let store = CheckpointStore(folder: path + "/checkpoints")
+        guard let newest = try store.newestVerified() else { throw CheckpointError.none(path: path) }
+        checkpoint = store.path(newest.entry)
+      }
+      return
+    }
+    checkpoint = path
+    if let out {
+      run = out
+    } else if let run = NamedBeginning.run(of: path) ?? absolutePath(path).flatMap(NamedBeginning.run) {
+      self.run = run
+    } else {
+      throw CheckpointError.strayCheckpoint(path: path)
+    }
+  }
+
+  /// The folder of the run that a checkpoint's path names; nil where it names none.
+  private static func run(of path: String) -> String? {
+    let folder = parentDirectory(of: path), suffix = "/checkpoints"
+    if folder == "checkpoints" { return "." }
+    guard folder.hasSuffix(suffix) else { return nil }
+    return folder == suffix ? "/" : String(folder.dropLast(suffix.count))
+  }
+}

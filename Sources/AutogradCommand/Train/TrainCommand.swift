@@ -1,0 +1,57 @@
+import ArgumentParser
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
+
+struct TrainCommand: ParsableCommand, HasExamples {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a GPT, on your text or on stories of its own.",
+    discussion: """
+      Without --data it learns stories of a small grammar in about a minute, and shows how close it
+      comes to the best possible. Writes a Hugging Face model, log, curve and checkpoints to --out.
+      """)
+
+  static let examples = [
+    "autograd train",
+    "autograd train --data book.txt --out runs/book --preset medium --max-iters 5000",
+  ]
+
+  @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("Where the model goes (default: runs/ and the text's name).", valueName: "dir"))
+  var out: String?
+
+  @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup var checkpoints: SettingOptions<SavingPart>
+  @OptionGroup var resuming: ResumeOptions
+
+  mutating func run() throws { try reportingErrors { try train() } }
+
+  private func train() throws {
+    if resuming.resume != nil { return try resume() }
+    let run = try newRun()
+    let directory = try RunDirectory(out ?? defaultOut)
+    try run.execute(in: directory, superseded: try directory.startAfresh())
+  }
+
+  var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
+
+  // MARK: A new run
+
+  func newRun() throws -> TrainingRun { try TrainingRun(data: data, try asked(forStories: data == nil), training).prepare() }
+
+  func asked(forStories: Bool) throws -> AskedSettings {
+    try AskedSettings(model, forStories: forStories, training.given + checkpoints.given)
+  }
+
+  /// The name of a file without its folders and without what follows the first dot.
+  private static func baseName(_ path: String) -> String {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return name.split(separator: ".").first.map(String.init) ?? name
+  }
+}

@@ -1,0 +1,126 @@
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
+
+/// A run of `train`, or of `plan`: what the options come to. Nothing large is in memory at first but the text, and the
+/// weights of a model that training goes on from.
+struct TrainingRun {
+  let source: TextSource
+  /// Its model has no weights yet where they are new; see `prepare`.
+  let trainer: Trainer
+  /// Where a trace of one step goes.
+  let trace: String?
+  /// The model directory, from the root, whose weights the run begins with; nil where they are new.
+  let initFrom: String?
+  private let isNew: Bool
+  private let settings: RunSettings
+
+  /// A new run.
+  init(data path: String?, _ asked: AskedSettings, _ training: TrainingOptions) throws {
+    var settings = asked.settings
+    if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
+    let start = try asked.given["init_from"]?.stringValue.map { folder in
+      let directory = ModelDirectory(folder), sizes = try directory.configuration()
+      var own = RunSettings()
+      own.takeSizes(of: sizes)
+      try asked.requireSizes(of: own, contextLength: sizes.contextLength, in: folder)
+      let asksForDropout = asked.askedKeys.contains("dropout")
+      if !asksForDropout { settings.dropout = own.dropout }
+      if !asked.askedKeys.contains("block_size") { settings.blockSize = sizes.contextLength }
+      return try directory.load(dropout: asksForDropout ? settings.dropout : nil)
+    }
+    let source = try TextSource(path: path, tokenizer: start?.tokenizer)
+    let model = try start?.model ?? TrainingRun.network(settings, vocabularySize: source.tokenizer.vocabularySize)
+    try self.init(source, model, isNew: start == nil, settings, training)
+  }
+
+  /// A run that was begun before, with settings that may have changed since.
+  ///
+  /// - Parameter weights: What it begins again with, where that is a model; nil where weights are drawn anew, or are
+  ///   yet to be read from a checkpoint.
+  init(
+    _ source: TextSource, _ record: RunRecord, _ settings: RunSettings, weights: (any LanguageModel<Float>)? = nil,
+    _ training: TrainingOptions
+  ) throws {
+    try self.init(source, weights ?? Decoder<Float>(record.model), isNew: weights == nil, settings, training)
+  }
+
+  private init(
+    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ settings: RunSettings, _ training: TrainingOptions
+  ) throws {
+    try self.init(source, model, isNew: isNew, settings, trace: training.trace, backend: training.backend)
+  }
+
+  private init(
+    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ settings: RunSettings, trace: String?, backend: Backend
+  ) throws {
+    try TrainingRun.check(model.configuration, settings.batchSize, settings.blockSize)
+    var model = model
+    model.recomputesBlocks = settings.recomputesBlocks
+    (self.source, self.trace, initFrom, self.isNew, self.settings) = (source, trace, settings.initFrom, isNew, settings)
+    trainer = try Trainer(
+      model: model, data: try source.trainingData(settings), configuration: settings.configuration, backend: backend)
+  }
+
+  /// A new model that has no weights yet.
+  static func network(_ settings: RunSettings, vocabularySize: Int) throws -> Decoder<Float> {
+    let configuration: DecoderConfiguration
+    do {
+      configuration = try DecoderConfiguration(
+        vocabularySize: vocabularySize, contextLength: settings.blockSize, layerCount: settings.layerCount,
+        headCount: settings.headCount, channelCount: settings.channelCount, hasBias: settings.hasBias,
+        dropout: settings.dropout)
+    } catch {
+      guard settings.channelCount % settings.headCount != 0 else { throw error }
+      throw InputError(sentence: "\(error) (--n-embd, --n-head)")
+    }
+    return Decoder(configuration)
+  }
+
+  private static func check(_ sizes: DecoderConfiguration, _ batchSize: Int, _ blockSize: Int) throws {
+    guard batchSize <= largestBatch / blockSize else {
+      throw InputError(
+        sentence: "a batch of \(batchSize) windows of \(blockSize) tokens is larger than any; "
+          + "make --batch-size smaller")
+    }
+    let activations = Double(batchSize * blockSize) * Double(sizes.channelCount) * Double(sizes.layerCount)
+    guard activations < mostActivations else {
+      throw InputError(
+        sentence: "not enough memory: no machine has enough for a batch of \(batchSize) × \(blockSize) tokens in "
+          + "\(sizes.layerCount) layers of \(sizes.channelCount) channels; make them smaller", exit: .outOfMemory)
+    }
+  }
+
+  /// Tokens: far above what any machine trains on at once, far below what sizes overflow at.
+  private static let largestBatch = 1 << 28
+  /// Numbers that one pass from layer to layer makes: some dozen times that many bytes are what sizes can express.
+  private static let mostActivations = 0x1p50
+
+  /// What the run needs beyond what the process has by now. The need itself is worked out once.
+  var planner: MemoryPlanner { MemoryPlanner(trainer, isNew: isNew) }
+
+  /// The same run, its steps cut into batches as a plan says.
+  func changed(to plan: TrainingPlan) throws -> TrainingRun {
+    var settings = settings
+    (settings.batchSize, settings.blockSize) = (plan.batchSize, plan.blockSize)
+    settings.configuration.accumulation = plan.accumulation
+    settings.recomputesBlocks = plan.recomputesBlocks
+    if settings == self.settings { return self }
+    return try TrainingRun(
+      source, trainer.model, isNew: isNew, settings, trace: trace, backend: trainer.backend)
+  }
+
+  /// Makes the weights of a new model. Asks for memory before: they may be what does not fit.
+  ///
+  /// - Throws: `tooLarge`; `outOfMemory` where the system refuses it.
+  func prepare(drawing: Bool = true) throws -> TrainingRun {
+    let planner = planner
+    try planner.requireMemory()
+    guard isNew else { return self }
+    guard trainer.model.reserve() else { throw TrainingError.outOfMemory(bytes: planner.plan.newMemory) }
+    if drawing { trainer.model.initialize(seed: settings.configuration.seed) }
+    return self
+  }
+}

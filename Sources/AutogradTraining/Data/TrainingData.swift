@@ -1,0 +1,80 @@
+import AutogradBase
+public import AutogradText
+
+/// What a model is trained on and judged by.
+public struct TrainingData: Sendable {
+  /// Where training batches come from.
+  public let training: any BatchSampler
+  /// Where the training loss is estimated.
+  public let trainingCheck: any BatchSampler
+  /// Where the validation loss is estimated: text that training never sees.
+  public let validationCheck: any BatchSampler
+  /// The least loss that any model can have on these windows, in nats per token, where that is known.
+  public let optimum: Double?
+  /// What there is, in words, for the first line of a run.
+  public let summary: String
+  /// What the tokens take.
+  public let byteCount: Int
+
+  public init(
+    training: any BatchSampler, trainingCheck: any BatchSampler, validationCheck: any BatchSampler,
+    optimum: Double? = nil, summary: String, byteCount: Int = 0
+  ) {
+    self.training = training
+    self.trainingCheck = trainingCheck
+    self.validationCheck = validationCheck
+    self.optimum = optimum
+    self.summary = summary
+    self.byteCount = byteCount
+  }
+
+  /// Windows from anywhere in a text.
+  ///
+  /// - Throws: `tooShort` where a part does not hold a window.
+  public static func windows(
+    of dataset: TokenDataset, blockSize: Int, batchSize: Int, seed: UInt64
+  ) throws(TextError) -> TrainingData {
+    try dataset.requireWindows(blockSize: blockSize)
+    func sampler(_ tokens: any TokenSource, _ purpose: RandomPurpose) -> WindowSampler {
+      WindowSampler(tokens: tokens, blockSize: blockSize, batchSize: batchSize, seed: seed, purpose: purpose)
+    }
+    return TrainingData(
+      training: sampler(dataset.training, .dataOrder), trainingCheck: sampler(dataset.training, .evaluation),
+      validationCheck: sampler(dataset.validation, .evaluation),
+      summary: "\(dataset.training.count) training and \(dataset.validation.count) validation tokens",
+      byteCount: dataset.training.byteCount + dataset.validation.byteCount)
+  }
+}
+
+extension TrainingData {
+  /// Batches of which nothing but the size is known: for plans.
+  static func sizes(batchSize: Int, blockSize: Int) -> TrainingData {
+    let sizes = SizesAlone(blockSize: blockSize, batchSize: batchSize)
+    return TrainingData(training: sizes, trainingCheck: sizes, validationCheck: sizes, summary: "")
+  }
+
+  private struct SizesAlone: BatchSampler {
+    let blockSize, batchSize: Int
+    func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) {
+      fatalError("a plan draws no batches")
+    }
+  }
+
+  /// Windows of the stories that a grammar tells, each starting where a story starts; no window comes twice.
+  ///
+  /// - Throws: `unknownCharacter` where the tokenizer lacks one that the grammar uses.
+  public static func stories(
+    _ grammar: Grammar, tokenizer: any Tokenizer, blockSize: Int, batchSize: Int, seed: UInt64
+  ) throws(TextError) -> TrainingData {
+    func sampler(_ purpose: RandomPurpose, _ seed: UInt64) throws(TextError) -> DocumentWindowSampler {
+      try DocumentWindowSampler(
+        generator: CorpusGenerator(grammar: grammar, seed: seed, purpose: purpose), tokenizer: tokenizer,
+        blockSize: blockSize, batchSize: batchSize)
+    }
+    // Nothing is ever seen twice: fresh stories are as good as those of training for judging it.
+    return TrainingData(
+      training: try sampler(.dataOrder, seed), trainingCheck: try sampler(.evaluation, seed &+ 1),
+      validationCheck: try sampler(.evaluation, seed), optimum: grammar.windowOptimum(length: blockSize),
+      summary: "stories of \(grammar.words.count) words")
+  }
+}

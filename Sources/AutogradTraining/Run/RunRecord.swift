@@ -1,0 +1,83 @@
+import AutogradBase
+public import AutogradModels
+
+/// What a run is, how far it has come, and the proof: settings, model, data, progress, losses, fingerprint.
+///
+/// Every checkpoint has one, beside weights, moments and tokenizer (`training.json`), and so has the beginning of a run
+/// (`run.json`), where nothing has been done yet.
+public struct RunRecord: Sendable {
+  public internal(set) var settings: RunSettings
+  public let model: DecoderConfiguration
+  public let data: DataIdentity
+  public let progress: TrainingProgress
+  public internal(set) var curve: LossCurve
+  /// Of weights and optimiser.
+  public let fingerprint: Fingerprint
+  /// Another set of instructions gives other bits from here on.
+  public let instructionSet: String
+
+  static let checkpointFile = "training.json"
+
+  /// What a trainer has come to.
+  ///
+  /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
+  public init(of trainer: Trainer, data: DataIdentity, initFrom: String?) {
+    var settings = RunSettings()
+    settings.configuration = trainer.configuration
+    (settings.batchSize, settings.blockSize) = (trainer.data.training.batchSize, trainer.data.training.blockSize)
+    settings.recomputesBlocks = trainer.model.recomputesBlocks
+    settings.initFrom = initFrom
+    settings.takeSizes(of: trainer.model.configuration)
+    (self.settings, self.data, model) = (settings, data, trainer.model.configuration)
+    var progress = trainer.progress
+    progress.rollbacks = 0
+    (self.progress, curve) = (progress, trainer.curve)
+    (fingerprint, instructionSet) = (trainer.fingerprint(), trainer.instructionSet)
+  }
+
+  /// The validation loss of exactly these weights, where it was measured.
+  public var validationLoss: Double? {
+    progress.lastEvaluation.flatMap { $0.step == progress.step ? $0.validationLoss : nil }
+  }
+
+  /// Whether the run had come to its end.
+  public var isFinished: Bool {
+    progress.isBetweenSteps && progress.step >= settings.configuration.maximumSteps
+  }
+
+  // MARK: Going on
+
+  /// Makes sure that a run begins where this one began.
+  ///
+  /// - Returns: What the user should know where other instructions begin it; nil where they are the same.
+  /// - Throws: `unfit` where the weights are others.
+  public func checkBeginning(of trainer: Trainer) throws(CheckpointError) -> String? {
+    let found = trainer.fingerprint(), difference = otherInstructions(than: trainer, whose: "the run")
+    if found == fingerprint { return difference }
+    if let source = settings.initFrom {
+      throw .unfit(
+        "the weights in \(source.escapedForDisplay) are not those that the run began with (\(found.short), not "
+          + "\(fingerprint.short)); start a new run, without --resume")
+    }
+    if let difference { return difference }
+    throw .unfit(
+      "new weights are not those that the run began with (\(found.short), not \(fingerprint.short)): another version "
+        + "began it; start a new run, without --resume")
+  }
+
+  /// What the user should know where other instructions go on: nil where they are the same.
+  func otherInstructions(than trainer: Trainer, whose: String) -> String? {
+    let now = trainer.instructionSet
+    if now == instructionSet { return nil }
+    return "\(whose) was made with \(instructionSet) instructions and this run has \(now): its results will differ in "
+      + "the last bits"
+  }
+}
+
+extension RunSettings {
+  /// Sizes as a model has them.
+  package mutating func takeSizes(of model: DecoderConfiguration) {
+    (layerCount, headCount, channelCount) = (model.layerCount, model.headCount, model.channelCount)
+    (dropout, hasBias) = (model.dropout.residual, model.hasBias)
+  }
+}

@@ -1,0 +1,97 @@
+import AutogradBase
+import AutogradModels
+
+/// The values of all settings of a run; `Setting.all` says what each is called and may be.
+///
+/// Threads and traces are not among them, nor in checkpoints: no bit depends on them, and every start has its own.
+public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
+  public var configuration = TrainingConfiguration()
+  public var batchSize = 12
+  /// T: tokens per window.
+  public var blockSize = 64
+  public var layerCount = 4, headCount = 4, channelCount = 128
+  public var dropout = 0.0
+  public var hasBias = false
+  /// Whether backward computes activations again: memory and time depend on it, bits do not.
+  public var recomputesBlocks = false
+  /// The model directory, from the root, whose weights the run begins with; nil for new weights.
+  public var initFrom: String?
+
+  public init() {}
+
+  /// What was given, the preset's values for the rest.
+  package init(_ preset: TrainingPreset, _ given: GivenSettings) {
+    self = preset.settings
+    for setting in Setting.all {
+      if let value = given[setting.key] { _ = setting.set(value, in: &self) }
+    }
+  }
+
+  /// What is wrong with the values, in words; nil where nothing is.
+  package var problem: String? { problem(in: [.model, .run, .training, .saving]) }
+
+  func problem(in sections: [Setting.Section]) -> String? {
+    for setting in Setting.all where sections.contains(setting.section) {
+      if let problem = setting.problem(in: self) { return problem }
+    }
+    return nil
+  }
+
+  /// As options.
+  public var description: String {
+    Setting.all.compactMap { setting in
+      let value = setting.value(in: self)
+      return value.isNull ? nil : setting.phrase(value)
+    }.joined(separator: " ")
+  }
+
+  // MARK: Going on with a run
+
+  /// These settings with what may change taken from `asked`, where it was given.
+  ///
+  /// A learning rate that was to fall until the end of the run falls until its new end, if that comes later.
+  package func changed(by asked: RunSettings, given: Set<String>) -> RunSettings {
+    var result = self
+    for setting in Setting.all where setting.resume == .mayChange && given.contains(setting.key) {
+      _ = setting.set(setting.value(in: asked), in: &result)
+    }
+    let end = configuration.maximumSteps, newEnd = result.configuration.maximumSteps
+    if !given.contains("lr_decay_iters"), configuration.schedule.decaySteps == end {
+      result.configuration.decaySteps = newEnd > end ? nil : end
+    }
+    return result
+  }
+
+  /// What `asked` gives and these settings contradict, in words: `--n-layer 2 (not 4)`.
+  package func contradictions(to asked: RunSettings, given: Set<String>) -> [String] {
+    Setting.all.compactMap { setting in
+      let own = setting.value(in: self), other = setting.value(in: asked)
+      guard given.contains(setting.key), setting.resume == .mustStay, own != other else { return nil }
+      return "\(setting.phrase(own)) (not \(Setting.text(other)))"
+    }
+  }
+
+  // MARK: In files
+
+  /// Everything but the sizes, which stand with the model.
+  var members: [JSON.Member] {
+    func members(_ sections: [Setting.Section]) -> [JSON.Member] {
+      Setting.all.filter { sections.contains($0.section) }.map { JSON.Member($0.key, $0.value(in: self)) }
+    }
+    return [JSON.Member("training", .object(members([.training, .saving])))] + members([.run])
+  }
+
+  /// Reads what `members` writes.
+  ///
+  /// - Throws: Where a key is missing that every file has, a value of another type, or outside its range.
+  init(_ fields: Fields) throws(RecordProblem) {
+    let training = try fields.object("training")
+    for setting in Setting.all {
+      switch setting.section {
+      case .model: break
+      case .run: try fields.read(setting, into: &self)
+      case .training, .saving: try training.read(setting, into: &self)
+      }
+    }
+  }
+}

@@ -1,0 +1,107 @@
+// The one list of settings. To add one: a property of `RunSettings` or `TrainingConfiguration` with its default, and a
+// declaration here, with `isOptionalInFiles`, since files that exist lack it.
+extension Setting {
+  package static let all = training + saving + model + run
+
+  package static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
+
+  package static let model = [
+    Setting(
+      "n_layer", .model, "the number of layers", \.layerCount, .within(1...1 << 24), help: "Layers",
+      shown: "preset \(TrainingPreset.standard.name): \(TrainingPreset.standard.settings.layerCount)",
+      isInPreset: true),
+    Setting(
+      "n_head", .model, "the number of heads", \.headCount, .within(1...1 << 24), help: "Attention heads",
+      isInPreset: true),
+    Setting(
+      "n_embd", .model, "the number of channels", \.channelCount, .within(1...1 << 24),
+      help: "Channels, a multiple of the heads", isInPreset: true),
+    Setting(
+      "block_size", .run, "the block size", \.blockSize, .within(1...1 << 24), help: "Tokens of context",
+      aliases: ["ctx_size"], isInPreset: true),
+    Setting(
+      "dropout", .model, "dropout", \.dropout, .belowOne, help: "Share of activations dropped in training",
+      valueName: "p", isInPreset: true),
+    Setting("bias", .model, "biases", \.hasBias, help: "Biases in linear layers and norms", isInPreset: true),
+  ]
+
+  package static let run = [
+    Setting(
+      "init_from", .run, "the model to start from", get: { $0.initFrom }, set: { $0.initFrom = $1 },
+      help: "Start from a saved model", valueName: "dir", isOptionalInFiles: true),
+    Setting(
+      "batch_size", .run, "the batch size", \.batchSize, .from(1), help: "Windows per batch",
+      isInPreset: true),
+    Setting(
+      "recompute", .run, "recomputation", \.recomputesBlocks,
+      help: "Compute activations again in backward: less memory, more time", resume: .mayChange,
+      isOptionalInFiles: true),
+  ]
+
+  package static let training = [
+    Setting(
+      "grad_accum", .training, "the number of accumulated batches", \.configuration.accumulation,
+      .from(1, upTo: SettingRange<Int>.mostAccumulated), help: "Batches per step", aliases: ["gradient_accumulation_steps"],
+      isInPreset: true),
+    Setting(
+      "max_iters", .training, "the number of steps", \.configuration.maximumSteps, .from(0), help: "Steps",
+      aliases: ["iters"], resume: .mayChange, isInPreset: true),
+    Setting(
+      "learning_rate", .training, "the learning rate", \.configuration.learningRate, .notNegative,
+      help: "Learning rate after warm-up", valueName: "x", isInPreset: true),
+    Setting(
+      "min_lr", .training, "the minimum learning rate", get: { $0.configuration.schedule.minimum },
+      set: { $0.configuration.minimumLearningRate = $1 }, .notNegative, help: "Learning rate at the end",
+      valueName: "x", shown: "a tenth", isInPreset: true),
+    Setting(
+      "warmup_iters", .training, "the number of warm-up steps", get: { $0.configuration.schedule.warmupSteps },
+      set: { $0.configuration.warmupSteps = $1 }, .from(0), help: "Steps of linear warm-up", isInPreset: true),
+    Setting(
+      "lr_decay_iters", .training, "the number of decay steps", get: { $0.configuration.schedule.decaySteps },
+      set: { $0.configuration.decaySteps = $1 }, .from(0), help: "Steps until the minimum rate", shown: "all",
+      resume: .mayChange),
+    Setting(
+      "schedule", .training, "the schedule", \.configuration.decay, help: "The way to the minimum rate",
+      valueName: "name"),
+    Setting(
+      "optimizer", .training, "the optimiser", \.configuration.optimizer, help: "Which optimiser", valueName: "name"),
+    Setting(
+      "beta1", .training, "beta1", \.configuration.beta1, .belowOne, help: "Adam's decay of the mean; SGD's momentum",
+      valueName: "x"),
+    Setting(
+      "beta2", .training, "beta2", \.configuration.beta2, .belowOne, help: "Adam's decay of the square",
+      valueName: "x"),
+    Setting(
+      "weight_decay", .training, "the weight decay", \.configuration.weightDecay, .notNegative,
+      help: "Weight decay, on matrices", valueName: "x"),
+    Setting(
+      "grad_clip", .training, "the gradient clip", \.configuration.gradientClip, .notNegative,
+      help: "Largest gradient norm; 0 never clips", valueName: "x"),
+    Setting(
+      "eval_interval", .training, "the evaluation interval", \.configuration.evaluationInterval, .from(1),
+      help: "Steps between evaluations", resume: .mayChange),
+    Setting(
+      "eval_iters", .training, "the number of evaluation batches", \.configuration.evaluationBatches,
+      .from(1, upTo: SettingRange<Int>.mostAccumulated), help: "Batches per evaluation and part"),
+    Setting(
+      "log_interval", .training, "the log interval", \.configuration.logInterval, .from(1),
+      help: "Steps between progress lines", resume: .mayChange),
+    Setting(
+      "precision", .training, "the precision", \.configuration.precision, help: "What matrix products multiply in",
+      valueName: "name"),
+    Setting(
+      "seed", .training, "the seed", \.configuration.seed, help: "Decides weights, data order and dropout", letter: "s"),
+  ]
+
+  package static let saving = [
+    Setting(
+      "on_nonfinite", .saving, "the policy", \.configuration.nonFinitePolicy,
+      help: "What to do where a step gives NaN", valueName: "what", resume: .mayChange),
+    Setting(
+      "save_every", .saving, "the save interval", \.configuration.saveInterval, .from(0),
+      help: "Steps between checkpoints; 0: at the end only", resume: .mayChange),
+    Setting(
+      "keep", .saving, "the number of kept checkpoints", \.configuration.keptCheckpoints, .from(1),
+      help: "Checkpoints that stay, the best apart", resume: .mayChange),
+  ]
+}

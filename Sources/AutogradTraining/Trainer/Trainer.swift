@@ -1,0 +1,332 @@
+public import AutogradEngine
+import AutogradBase
+public import AutogradKernels
+public import AutogradModels
+import AutogradNeuralNetwork
+import AutogradText
+
+/// Trains a language model on windows of a text.
+///
+/// The way of the data: the sampler draws windows of token ids; a step of the tape turns them into a loss and, by
+/// backward, into gradients; norm and clip factor go into the optimiser's one pass over the weights. After the first
+/// step nothing is allocated any more, except while logging, evaluating and saving.
+///
+/// Everything that a run has come to is in weights, optimiser, `progress` and `curve`; it can be put aside after any
+/// batch, also in the middle of a step that accumulates several and of an evaluation.
+public final class Trainer {
+  public let model: any LanguageModel<Float>
+  public let configuration: TrainingConfiguration
+  public private(set) var progress = TrainingProgress()
+  /// The losses so far.
+  public private(set) var curve: LossCurve
+
+  let tape: Tape<Float>
+  let optimizer: any Optimizer<Float>
+  let data: TrainingData
+  /// What the run takes; see `takeMemory`.
+  private(set) lazy var need = dryRun()
+  /// Whether the memory was taken.
+  var hasMemory = false
+  /// Inside `dryRun`: steps look at no tokens.
+  var isPlanning = false
+  /// The current batch. Empty until the first is drawn.
+  private var inputs: [Int32] = []
+  private var targets: [Int32] = []
+
+  /// The step to profile, counted from 1; nil profiles none. See `lastProfile`.
+  public var profiledStep: Int?
+
+  /// What runs its kernels.
+  public var backend: Backend { tape.backend }
+
+  /// Steps done.
+  public var stepCount: Int { progress.step }
+
+  var T: Int { data.training.blockSize }
+  var B: Int { data.training.batchSize }
+
+  /// - Throws: `invalidConfiguration` where settings, or windows and model, do not fit.
+  public convenience init(
+    model: any LanguageModel<Float>, data: TrainingData, configuration: TrainingConfiguration,
+    backend: Backend = Backend()
+  ) throws(TrainingError) {
+    if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    guard data.training.blockSize <= model.configuration.contextLength else {
+      throw .invalidConfiguration(
+        "windows of \(data.training.blockSize) tokens do not fit a model with a context of "
+          + "\(model.configuration.contextLength)")
+    }
+    self.init(sized: model, data: data, configuration: configuration, backend: backend)
+  }
+
+  /// Whatever fits is known to fit.
+  private init(
+    sized model: any LanguageModel<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend
+  ) {
+    self.model = model
+    self.configuration = configuration
+    self.data = data
+    curve = LossCurve(optimum: data.optimum)
+    tape = Tape(backend: backend)
+    tape.seed = configuration.seed
+    tape.matmulPrecision = configuration.precision
+    optimizer = configuration.makeOptimizer(for: model.storedParameters, backend: backend)
+  }
+
+  /// A trainer of other sizes: to plan with, since its data has no tokens.
+  func resized(
+    batchSize: Int, blockSize: Int, accumulation: Int, recomputing: Bool, model: any LanguageModel<Float>
+  ) -> Trainer {
+    var model = model, configuration = configuration
+    model.recomputesBlocks = recomputing
+    configuration.accumulation = accumulation
+    return Trainer(
+      sized: model, data: .sizes(batchSize: batchSize, blockSize: blockSize), configuration: configuration,
+      backend: tape.backend)
+  }
+
+  // MARK: One batch after another
+
+  typealias StepResult = (loss: Double, gradientNorm: Double, learningRate: Double)
+
+  /// What one call of `advance` came to.
+  enum Unit {
+    /// A batch of a step or of an evaluation that needs more of them.
+    case batch
+    case step(StepResult)
+    /// Nothing was changed; somebody must decide what to do.
+    case nonFinite(NonFiniteStep)
+    case evaluation(EvaluationMetrics)
+  }
+
+  /// Does one batch's work, of the evaluation under way or of training; nil when the run is done.
+  ///
+  /// - Throws: `data`; nothing was changed then.
+  func advance() throws(TrainingError) -> Unit? {
+    if progress.evaluation != nil { return try evaluateBatch() }
+    guard stepCount < configuration.maximumSteps else { return nil }
+    try accumulateBatch()
+    guard progress.accumulated == configuration.accumulation else { return .batch }
+    let unit = finishStep()
+    if case .step = unit { scheduleEvaluation() }
+    return unit
+  }
+
+  private func scheduleEvaluation() {
+    if stepCount == configuration.maximumSteps || stepCount % configuration.evaluationInterval == 0 {
+      progress.evaluation = EvaluationProgress()
+    }
+  }
+
+  /// Loss, gradients, clipping, update.
+  ///
+  /// - Throws: `nonFinite` before the weights are touched, whatever the policy, and `data`; the next call tries the same
+  ///   step anew.
+  public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
+    while progress.accumulated < configuration.accumulation { try accumulateBatch() }
+    switch finishStep() {
+    case .step(let result): return result
+    case .nonFinite(let bad):
+      let explained = explained(bad)
+      restartStep()
+      throw .nonFinite(explained)
+    case .batch, .evaluation: fatalError("a step ends in a step")
+    }
+  }
+
+  /// The number of the next batch to train on, or of an earlier one of the step under way.
+  private func batchNumber(_ index: Int) -> UInt64 {
+    UInt64(stepCount * configuration.accumulation + index + progress.abandonedBatches)
+  }
+
+  private func accumulateBatch() throws(TrainingError) {
+    tape.isProfiling = profiledStep == stepCount + 1
+    progress.accumulatedLoss += try lossOfBatch(progress.accumulated)
+    progress.accumulated += 1
+  }
+
+  /// Adds the gradients of a batch of this step to those before it; returns its loss.
+  private func lossOfBatch(_ index: Int) throws(TrainingError) -> Double {
+    let batch = batchNumber(index)
+    try fill(data.training, batch: batch)
+    tape.randomStep = batch
+    return tape.step(accumulating: index > 0) { _ in lossAndBackward() }
+  }
+
+  private func finishStep() -> Unit {
+    let loss = progress.accumulatedLoss / Double(configuration.accumulation), norm = optimizer.gradientNorm()
+    guard loss.isFinite, norm.isFinite else {
+      return .nonFinite(NonFiniteStep(step: stepCount + 1, loss: loss, gradientNorm: norm))
+    }
+    let rate = configuration.schedule.rate(at: stepCount)
+    optimizer.step(
+      learningRate: rate, gradientScale: GradientClipping.factor(norm: norm, limit: configuration.gradientClip))
+    progress.step += 1
+    progress.skippedInARow = 0
+    progress.tokens += B * T * configuration.accumulation
+    restartStep()
+    return .step((loss, norm, rate))
+  }
+
+  private func restartStep() {
+    progress.accumulated = 0
+    progress.accumulatedLoss = 0
+  }
+
+  // MARK: Numbers that are not finite
+
+  /// Explains a bad step and decides what becomes of it. A step that is skipped is over then; going back
+  /// (`goBack(to:)`) and stopping are left to the caller.
+  func handle(
+    _ bad: NonFiniteStep, canGoBack: Bool
+  ) -> (step: NonFiniteStep, action: NonFinitePolicy) {
+    let bad = explained(bad)
+    restartStep()
+    switch configuration.nonFinitePolicy {
+    case .skip where progress.skippedInARow < NonFinitePolicy.patience:
+      progress.step += 1
+      progress.skippedInARow += 1
+      scheduleEvaluation()
+      return (bad, .skip)
+    case .rollback where progress.rollbacks < NonFinitePolicy.patience && canGoBack: return (bad, .rollback)
+    default: return (bad, .stop)
+    }
+  }
+
+  /// Goes back to the last checkpoint, and on from there with the batches after those of this step.
+  func goBack(to checkpointer: Checkpointer) throws(TrainingError) {
+    let next = Int(batchNumber(configuration.accumulation)), rollbacks = progress.rollbacks
+    try checkpointer.restoreLast(into: self)
+    progress.abandonedBatches = next - stepCount * configuration.accumulation
+    progress.rollbacks = rollbacks + 1
+  }
+
+  /// Runs the step again, watching every operation: the same batches and random numbers give the same numbers.
+  private func explained(_ bad: NonFiniteStep) -> NonFiniteStep {
+    var result = bad
+    result.cause = tape.firstNonFinite {
+      // A batch that cannot be read again explains nothing.
+      for index in 0..<configuration.accumulation { _ = try? lossOfBatch(index) }
+    }?.description
+    return result
+  }
+
+  // MARK: Saving and restoring
+
+  /// A hash of the weights and of what the optimiser remembers.
+  public func fingerprint() -> Fingerprint { Fingerprint(model.storedParameters, optimizer) }
+
+  /// What the optimiser remembers, with the gradients that wait for more batches, as a file.
+  func optimizerFile() throws(ModuleFileError) -> any Sequence<[UInt8]> {
+    try OptimizerFile.pieces(
+      optimizer, gradients: progress.accumulated == 0 ? [] : model.storedParameters.filter(\.parameter.isTrainable))
+  }
+
+  /// Takes over weights that were loaded into `model`, and the rest.
+  func restore(
+    optimizerFile path: String, progress: TrainingProgress, curve: LossCurve, fileSystem: any FileSystem
+  ) throws(ModuleFileError) {
+    let parameters = model.storedParameters
+    let contents = try OptimizerFile<Float>.read(path, for: optimizer, parameters, fileSystem: fileSystem)
+    do throws(OptimizerStateError) {
+      try optimizer.restore(contents.state)
+    } catch {
+      throw .mismatch(path: path, error.problems)
+    }
+    let byPath = Dictionary(parameters.map { ($0.path, $0.parameter) }) { first, _ in first }
+    if !contents.gradients.isEmpty {
+      tape.restoreGradients(contents.gradients.map { (byPath[$0.path]!, $0.tensor.elements) })
+    }
+    self.progress = progress
+    self.curve = curve
+  }
+
+  func noteSave() { progress.rollbacks = 0 }
+
+  func note(_ event: TrainingEvent) { curve.add(event) }
+
+  /// The instructions that the bits of this run depend on.
+  var instructionSet: String {
+    let usesPairs = configuration.precision == .bfloat16 && tape.backend.multipliesPairs
+    return tape.backend.instructionSet.rawValue + (usesPairs ? " with bfloat16" : "")
+  }
+
+  // MARK: A batch
+
+  func makeRoomForBatch() {
+    guard inputs.isEmpty else { return }
+    inputs = [Int32](repeating: 0, count: B * T)
+    targets = [Int32](repeating: 0, count: B * T)
+  }
+
+  private static func draw(
+    _ batch: UInt64, from sampler: any BatchSampler, _ inputs: inout [Int32], _ targets: inout [Int32]
+  ) throws {
+    var first = inputs.mutableSpan, second = targets.mutableSpan
+    try sampler.fill(batch: batch, inputs: &first, targets: &second)
+  }
+
+  private func fill(_ sampler: any BatchSampler, batch: UInt64) throws(TrainingError) {
+    makeRoomForBatch()
+    do {
+      try Trainer.draw(batch, from: sampler, &inputs, &targets)
+    } catch {
+      throw .data(step: stepCount + 1, error)
+    }
+  }
+
+  /// Inside a step: the loss of the current batch, its gradients left in the parameters.
+  ///
+  /// - Parameters:
+  ///   - stage: Called after each stage of the forward pass through the model.
+  ///   - forwardIsDone: Called between loss and backward.
+  func lossAndBackward(_ stage: (ModelStage) -> Void = { _ in }, forwardIsDone: () -> Void = {}) -> Double {
+    let seed = 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed, stage)
+    forwardIsDone()
+    loss.backward(seed: seed)
+    return Double(loss.value)
+  }
+
+  private func lossVariable(expectedSeed: Float = 1, _ stage: (ModelStage) -> Void = { _ in }) -> Variable<Float> {
+    model.loss(tokens(inputs), targets: tokens(targets), ignoring: nil, expectedSeed: expectedSeed, passing: stage)
+  }
+
+  private func tokens(_ ids: [Int32]) -> Tokens {
+    let shape: InlineArray<2, Int> = [B, T]
+    return isPlanning ? tape.plannedTokens(shape: shape) : tape.tokens(ids.span, shape: shape)
+  }
+
+  // MARK: Evaluation
+
+  /// Measures one batch. An evaluation is over `evaluationBatches` batches of each part: the same windows every time,
+  /// so that evaluations of one run differ by the weights alone.
+  private func evaluateBatch() throws(TrainingError) -> Unit {
+    var evaluation = progress.evaluation ?? EvaluationProgress()
+    try fill(evaluation.part == 0 ? data.trainingCheck : data.validationCheck, batch: UInt64(evaluation.batches))
+    evaluation.lossSum += tape.step { _ in loss() }
+    evaluation.batches += 1
+    progress.evaluation = evaluation
+    guard evaluation.batches == configuration.evaluationBatches else { return .batch }
+    let mean = evaluation.lossSum / Double(configuration.evaluationBatches)
+    if evaluation.part == 0 {
+      progress.evaluation = EvaluationProgress(part: 1, trainingLoss: mean)
+      return .batch
+    }
+    let losses = EvaluationLosses(step: stepCount, trainingLoss: evaluation.trainingLoss, validationLoss: mean)
+    progress.evaluation = nil
+    progress.lastEvaluation = losses
+    if mean < progress.bestEvaluation?.validationLoss ?? .infinity { progress.bestEvaluation = losses }
+    return .evaluation(
+      EvaluationMetrics(
+        step: stepCount, trainingLoss: losses.trainingLoss, validationLoss: mean, fingerprint: fingerprint()))
+  }
+
+  /// Inside a step: the loss of the current batch, nothing recorded.
+  func loss() -> Double { tape.inference { Double(lossVariable().value) } }
+
+  /// Time and memory by operation of the step that was profiled last: of its last batch.
+  public var lastProfile: StepProfile? { tape.lastProfile }
+
+  /// What the arena holds.
+  public var arenaStatistics: ArenaStatistics { tape.statistics }
+}
