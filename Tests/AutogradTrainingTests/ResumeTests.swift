@@ -8,6 +8,23 @@ import AutogradText
 
 @testable import AutogradTraining
 
+/// Windows of which one cannot be drawn.
+private struct FailingSampler: BatchSampler {
+  struct WornOut: Error, CustomStringConvertible {
+    let description = "the tape is worn out"
+  }
+
+  let base: any BatchSampler
+  let failing: UInt64?
+  var blockSize: Int { base.blockSize }
+  var batchSize: Int { base.batchSize }
+
+  func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) throws {
+    try base.fill(batch: batch, inputs: &inputs, targets: &targets)
+    if batch == failing { throw WornOut() }
+  }
+}
+
 /// Runs that are put aside and taken up again, against the same runs undisturbed.
 @Suite("Resuming") struct ResumeTests {
   private let text = Array(String(repeating: "sphinx of black quartz, judge my vow. ", count: 30).utf8)
@@ -36,7 +53,7 @@ import AutogradText
   /// A new run over a store; `seed` decides the weights that it starts with.
   private func run(
     _ disk: CrashingFileSystem, _ configuration: TrainingConfiguration, seed: UInt64 = 7, threads: Int = 1,
-    recomputing: Bool = false
+    recomputing: Bool = false, failingAt failing: UInt64? = nil
   ) throws -> Run {
     let tokenizer = try CharacterTokenizer(training: text)
     var model = Decoder<Float>(
@@ -46,9 +63,15 @@ import AutogradText
     model.recomputesBlocks = recomputing
     let data = try TrainingData.windows(
       of: try TokenDataset(tokens: try tokenizer.encode(text)), blockSize: 8, batchSize: 2, seed: configuration.seed)
+    func sampler(_ sampler: any BatchSampler, _ failing: UInt64?) -> any BatchSampler {
+      FailingSampler(base: sampler, failing: failing)
+    }
+    let failingData = TrainingData(
+      training: sampler(data.training, failing), trainingCheck: data.trainingCheck,
+      validationCheck: sampler(data.validationCheck, failing.map { $0 % 2 }), summary: data.summary)
     return Run(
       trainer: try Trainer(
-        model: model, data: data, configuration: configuration, backend: Backend(pool: ThreadPool(threads: threads))),
+        model: model, data: failing == nil ? data : failingData, configuration: configuration, backend: Backend(pool: ThreadPool(threads: threads))),
       checkpointer: Checkpointer(
         store: CheckpointStore(folder: "run/checkpoints", fileSystem: disk), tokenizer: tokenizer,
         data: DataIdentity(path: nil, bytes: text)))
@@ -115,6 +138,95 @@ import AutogradText
     #expect(restarts == 30)
     #expect(current.trainer.fingerprint() == whole.trainer.fingerprint())
     #expect(current.trainer.progress == whole.trainer.progress)
+  }
+
+  @Test("data that cannot be read ends the run after a save, whichever batch it is; it goes on with the same bits")
+  func failingData() throws {
+    let configuration = configuration(), whole = try run(disk(), configuration)
+    #expect(try go(whole))
+    for batch in 0..<UInt64(18) {
+      let disk = disk(), first = try run(disk, configuration, failingAt: batch)
+      var saved: [Int] = []
+      do {
+        _ = try go(first) { if case .saved(_, let step, _) = $0 { saved.append(step) } }
+        Issue.record("batch \(batch) did not fail")
+      } catch TrainingError.data(let step, let error) {
+        #expect(step == first.trainer.stepCount + 1 && "\(error)" == "the tape is worn out")
+        let isNothingLost = saved == [first.trainer.stepCount] || first.trainer.progress == TrainingProgress()
+        #expect(isNothingLost, "\(saved) at batch \(batch)")
+      }
+      let second = try run(disk, configuration, seed: 99)
+      try resume(second)
+      #expect(try go(second))
+      #expect(second.trainer.fingerprint() == whole.trainer.fingerprint(), "batch \(batch)")
+      #expect(losses(second.trainer.curve) == losses(whole.trainer.curve))
+    }
+  }
+
+  // MARK: As a sequence of events
+
+  private func words(_ event: TrainingEvent) -> String {
+    switch event {
+    case .started: "started"
+    case .step(let metrics): "step \(metrics.step) \(metrics.loss)"
+    case .evaluation(let metrics): "evaluation \(metrics.step) \(metrics.validationLoss)"
+    case .saved(_, let step, let fingerprint): "saved \(step) \(fingerprint)"
+    default: "\(event)"
+    }
+  }
+
+  @Test("the sequence of events is what run reports, and ends once")
+  func events() async throws {
+    let configuration = configuration { $0.saveInterval = 2 }, whole = try run(disk(), configuration)
+    var reported: [String] = []
+    #expect(try go(whole) { reported.append(words($0)) })
+    let run = try run(disk(), configuration)
+    var told: [String] = []
+    for try await event in run.trainer.events(checkpointer: run.checkpointer) { told.append(words(event)) }
+    #expect(told == reported && told.count > 8)
+    #expect(run.trainer.fingerprint() == whole.trainer.fingerprint())
+    var over = run.trainer.events().makeAsyncIterator()
+    while try await over.next() != nil {}
+    #expect(try await over.next() == nil)
+  }
+
+  @Test("a cancelled task finishes its step, saves, and throws; another run goes on with the same bits")
+  func cancelledEvents() async throws {
+    let configuration = configuration(), whole = try run(disk(), configuration), disk = disk()
+    #expect(try go(whole))
+    nonisolated(unsafe) let first = try run(disk, configuration)
+    let task = Task {
+      var last = ""
+      do {
+        for try await event in first.trainer.events(checkpointer: first.checkpointer) {
+          if case .step(let metrics) = event, metrics.step == 4 { withUnsafeCurrentTask { $0?.cancel() } }
+          last = words(event)
+        }
+        Issue.record("it came to its end")
+      } catch TrainingError.cancelled(let steps) {
+        #expect(steps == first.trainer.stepCount)
+      }
+      return last
+    }
+    let last = try await task.value
+    #expect(first.trainer.progress.accumulated == 0 && first.trainer.stepCount == 4)
+    #expect(last == "saved 4 \(first.trainer.fingerprint())")
+    let second = try run(disk, configuration, seed: 99)
+    try resume(second)
+    for try await _ in second.trainer.events(checkpointer: second.checkpointer) {}
+    #expect(second.trainer.fingerprint() == whole.trainer.fingerprint())
+  }
+
+  @Test("who breaks off the loop has stopped the run there, and can go on with it")
+  func brokenOff() async throws {
+    let configuration = configuration(), whole = try run(disk(), configuration), run = try run(disk(), configuration)
+    #expect(try go(whole))
+    for try await event in run.trainer.events() {
+      if case .step = event { break }
+    }
+    #expect(run.trainer.stepCount == 2)
+    for try await _ in run.trainer.events() {}
+    #expect(run.trainer.fingerprint() == whole.trainer.fingerprint())
   }
 
   @Test("saves by the interval, keeps the newest and the best, and saves the end once")
