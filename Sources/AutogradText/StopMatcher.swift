@@ -1,4 +1,7 @@
 /// Passes streamed text on until a stop string appears in it, and never shows a part of one.
+///
+/// The stop string that is complete first ends the text, of several at once the longest; in which pieces the text comes
+/// makes no difference.
 public struct StopMatcher: Sendable {
   private let stops: [[UInt8]]
   private var held: [UInt8] = []
@@ -28,8 +31,16 @@ public struct StopMatcher: Sendable {
     return hasStopped ? "" : String(decoding: held, as: UTF8.self)
   }
 
+  /// Where the stop string that is complete first begins.
   private func firstStop() -> Int? {
-    held.indices.first { start in stops.contains { held[start...].starts(with: $0) } }
+    var first: (end: Int, start: Int)?
+    for start in held.indices {
+      for stop in stops where held[start...].starts(with: stop) {
+        let found = (end: start + stop.count, start: start)
+        if first.map({ found < $0 }) ?? true { first = found }
+      }
+    }
+    return first?.start
   }
 
   /// How many bytes at the end may be the beginning of a stop string.
