@@ -113,6 +113,63 @@ import Testing
     #expect(Set(left) == Set(foreign + ["step-00000001"]))
   }
 
+  @Test("what is set aside is whole under its new name, found no longer, and survives the power's going")
+  func settingAside() throws {
+    let start = try disk(withFirst: true), disk = start.copy(), entry = try #require(try store(disk).entries().first)
+    #expect(try store(disk).setAside(entry, as: "finished") == "run/checkpoints/finished-step-00000001")
+    #expect(disk.operations == ["rename", "sync"])
+    #expect(try store(disk).entries().isEmpty)
+    for crashed in disk.afterCrash() {
+      #expect(found(crashed) == nil, "the old name is gone for good")
+      #expect(try crashed.read("run/checkpoints/finished-step-00000001/a", byteLimit: 9) == [1, 2, 3])
+    }
+    // The same name again, twice over.
+    for number in 2...3 {
+      let again = try store(disk).save(step: 1, first)
+      let place = try store(disk).setAside(again, as: "finished")
+      #expect(place == "run/checkpoints/finished-step-00000001-\(number)")
+    }
+    #expect(try disk.list("run/checkpoints").count == 3)
+    for number in 0..<2 {
+      let failing = start.copy(failure: .at(number))
+      #expect(throws: FileError.self) { try store(failing).setAside(entry, as: "x") }
+    }
+    let forgetful = start.copy(forgottenSync: 0)
+    _ = try store(forgetful).setAside(entry, as: "x")
+    #expect(!forgetful.afterCrash().allSatisfy { found($0) == nil }, "this test notices a sync that is forgotten")
+  }
+
+  @Test("a checkpoint is removed under another name first, so that none is ever found in part")
+  func removing() throws {
+    let start = try disk(withFirst: true)
+    _ = try store(start).save(step: 2, second)
+    let base = start.copy(), whole = base.copy(), old = try #require(try store(base).entries().first)
+    try store(whole).remove(old)
+    #expect(whole.operations.starts(with: ["rename", "sync"]))
+    #expect(whole.operations.dropFirst(2).allSatisfy { $0 == "remove" })
+    #expect(try whole.list("run/checkpoints") == ["step-00000002"])
+    for number in 0...whole.operations.count {
+      let disk = base.copy(failure: .from(number))
+      try? store(disk).remove(old)
+      for crashed in disk.afterCrash() {
+        // Found, it is whole; whatever else is left goes at the next start.
+        for entry in try store(crashed).entries() { try store(crashed).verify(store(crashed).path(entry)) }
+        let next = crashed.copy()
+        try store(next).removeUnfinished()
+        #expect(try next.list("run/checkpoints").allSatisfy { $0.hasPrefix("step-") })
+      }
+      // A second try, over what the first one left.
+      let again = disk.copy()
+      if again.exists("run/checkpoints/step-00000001") { try store(again).remove(old) }
+    }
+    // What an earlier process left under that name is in nobody's way.
+    let left = base.copy()
+    try left.makeDirectory("run/checkpoints/.step-00000001.old")
+    try left.create("run/checkpoints/.step-00000001.old/a", [1])
+    try store(left).remove(old)
+    #expect(try left.list("run/checkpoints") == ["step-00000002"])
+  }
+
   @Test("a step that is saved again gets a name of its own")
   func names() throws {
     let disk = try disk(withFirst: true)

@@ -134,6 +134,7 @@ public struct CheckpointStore: Sendable {
     let doomed = folder + "/." + entry.name + CheckpointStore.outgoing
     if fileSystem.exists(doomed) { try fileSystem.removeTree(doomed) }
     try fileSystem.rename(path(entry), to: doomed)
+    try fileSystem.sync(folder)
     try fileSystem.removeTree(doomed)
   }
 
