@@ -47,7 +47,7 @@ struct AutogradCommand: ParsableCommand, HasExamples {
       let arguments = DashedValues.joined(ForeignNames.translated(Array(given.dropFirst())))
       do {
         var command = try parseAsRoot(arguments)
-        warnOfInstructionSet()
+        if !(command is DoctorCommand) { warnOfInstructionSet() }  // which tells more of it
         try command.run()
       } catch {
         return tell(error, arguments)

@@ -52,7 +52,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
       try conversation.run()
       return
     }
-    let text = try promptText()
+    let text = try promptText() ?? tokenizer.startingText
     guard !text.isEmpty else { throw InputError(sentence: "the prompt is empty; give at least one character") }
     let tokens = try tokenizer.encode(text)
     for sample in 0..<numSamples {
@@ -68,8 +68,9 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     }
   }
 
-  private func promptText() throws -> String {
-    guard let file else { return prompt ?? "\n" }
+  /// Nil where none was given.
+  private func promptText() throws -> String? {
+    guard let file else { return prompt }
     let byteLimit = 1 << 24
     guard file == "-" else { return String(decoding: try loadText(path: file, byteLimit: byteLimit), as: UTF8.self) }
     var input = StandardInput()
@@ -124,5 +125,15 @@ struct SamplingOptions: ParsableArguments {
     sampler.penaltyWindow = repeatLastN
     sampler.seed = seed
     return sampler
+  }
+}
+
+extension Tokenizer {
+  /// What a text begins with when nobody says: a line end, as after any line; where the vocabulary has none, its first
+  /// token that is text.
+  var startingText: String {
+    if (try? encode("\n")) != nil { return "\n" }
+    let texts = (0..<Int32(vocabularySize)).lazy.compactMap { String(validating: Array(bytes(of: $0)), as: UTF8.self) }
+    return texts.first { !$0.isEmpty } ?? "\n"
   }
 }

@@ -40,6 +40,17 @@ func autograd(_ arguments: [String], seconds: Int, megabytes: Int) throws -> Out
   #endif
 }
 
+/// Runs the built command as a line of a shell, in which `"$0" "$@"` is the command with its arguments.
+func autograd(_ arguments: [String], shell script: String, environment: [String: String] = [:]) throws -> Outcome {
+  try run(URL(fileURLWithPath: "/bin/bash"), ["-c", script, executable.path] + arguments, environment, nil)
+}
+
+/// Sizes and pace of a run that is over in a moment.
+let tinyRun = [
+  "--n-layer", "1", "--n-head", "1", "--n-embd", "8", "--block-size", "8", "--batch-size", "2", "--max-iters", "2",
+  "--warmup-iters", "0", "--eval-iters", "1", "--threads", "1",
+]
+
 /// Starts the built command, and returns once it has said `text`. Whoever reads `output` gets what it says after that.
 func start(_ arguments: [String], until text: String) throws -> (process: Process, output: Pipe) {
   let process = Process(), output = Pipe()

@@ -30,7 +30,7 @@ struct TextSource {
     let bytes = text ?? Grammar.stories.alphabet
     self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(bytes)
     dataset = path == nil ? nil : try TokenDataset(tokens: try self.tokenizer.encode(bytes))
-    prompt = "\n"
+    prompt = self.tokenizer.startingText
   }
 
   /// - Parameter isOfRun: Whether nobody named the file now: the run did, when it was begun.
