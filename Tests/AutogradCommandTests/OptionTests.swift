@@ -24,10 +24,10 @@ func options(of command: String) throws -> Set<String> {
     "--on-nonfinite": ["stop"], "--recompute": [], "--lr-decay-iters": ["9"],
   ]
   /// No settings: places, the machine, the opposite of a flag above, what stands for several settings or for none.
-  /// --data has a test of its own, and the preset's settings are checked one by one.
+  /// --data and what goes with it have tests of their own, and the preset's settings are checked one by one.
   private static let others: Set = [
     "--data", "--out", "--resume", "--preset", "--threads", "--trace", "--no-bias", "--no-recompute", "--help",
-    "--version", "--ctx-size", "--iters", "--gradient-accumulation-steps",
+    "--version", "--val-fraction", "--ctx-size", "--iters", "--gradient-accumulation-steps",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")

@@ -74,6 +74,10 @@ struct AskedSettings {
     preset = try model.resolvedPreset(forStories: forStories)
     namesPreset = model.preset != nil
     self.given = model.given + given
+    if forStories, given.contains("val_fraction") {
+      throw ValidationError(
+        "--val-fraction means nothing without --data: stories to validate with are told anew; leave it out, or name a text")
+    }
     settings = RunSettings(preset, self.given)
     settings.initFrom = settings.initFrom.map { absolutePath($0) ?? $0 }
   }

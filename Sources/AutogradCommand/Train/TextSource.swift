@@ -12,7 +12,7 @@ struct TextSource {
   /// A sample shows what was learnt: stories one by one, each from its beginning; of another text one piece.
   var samples: (count: Int, length: Int, stop: [String]) { grammar == nil ? (1, 400, []) : (40, 200, ["\n"]) }
   /// The file's tokens; nil for the stories, which are told as they are needed.
-  private let dataset: TokenDataset?
+  private let tokens: [Int32]?
   /// What it is, so that a resume on something else is found out.
   let identity: DataIdentity
 
@@ -29,7 +29,7 @@ struct TextSource {
     }
     let bytes = text ?? Grammar.stories.alphabet
     self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(bytes)
-    dataset = path == nil ? nil : try TokenDataset(tokens: try self.tokenizer.encode(bytes))
+    tokens = path == nil ? nil : try self.tokenizer.encode(bytes)
     prompt = self.tokenizer.startingText
   }
 
@@ -43,7 +43,7 @@ struct TextSource {
     }
   }
 
-  /// The text, its tokens, and the tokens once more in two parts: nine bytes for one, for a moment.
+  /// The text, its tokens, and as many again while they are made: nine bytes for one, for a moment.
   private static func requireMemory(toRead path: String) throws {
     guard let size = try? POSIXFileSystem().openForReading(path).byteCount, let limit = MemoryLimit.all().first else {
       return
@@ -65,7 +65,10 @@ struct TextSource {
 
   func trainingData(_ settings: RunSettings) throws -> TrainingData {
     let (blockSize, batchSize, seed) = (settings.blockSize, settings.batchSize, settings.configuration.seed)
-    if let dataset { return try .windows(of: dataset, blockSize: blockSize, batchSize: batchSize, seed: seed) }
+    if let tokens {
+      let dataset = try TokenDataset(tokens: tokens, validationFraction: settings.validationFraction)
+      return try .windows(of: dataset, blockSize: blockSize, batchSize: batchSize, seed: seed)
+    }
     return try .stories(
       grammar ?? .stories, tokenizer: tokenizer, blockSize: blockSize, batchSize: batchSize, seed: seed)
   }

@@ -8,11 +8,7 @@ import AutogradTraining
 struct TrainCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Trains a GPT, on your text or on stories of its own.",
-    discussion: """
-      Without --data it learns stories of a small grammar in about a minute, and shows how close it
-      comes to the best possible. Writes a Hugging Face model, log, curve and checkpoints to --out.
-      """)
+    abstract: "Trains a GPT, on your text or on stories of its own.")
 
   static let examples = [
     "autograd train",
@@ -22,7 +18,7 @@ struct TrainCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
   var data: String?
 
-  @Option(help: ArgumentHelp("Where the model goes (default: runs/ and the text's name).", valueName: "dir"))
+  @Option(help: ArgumentHelp("Where model, log, curve and checkpoints go (runs/ and the text's name).", valueName: "dir"))
   var out: String?
 
   @OptionGroup(title: "Model") var model: ModelOptions

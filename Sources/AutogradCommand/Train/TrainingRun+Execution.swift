@@ -13,7 +13,7 @@ extension TrainingRun {
     in directory: RunDirectory, from checkpoint: Checkpoint? = nil, superseded: [String] = []
   ) throws {
     let checkpointer = Checkpointer(
-      store: directory.store, tokenizer: source.tokenizer, data: source.identity, initFrom: initFrom)
+      store: directory.store, tokenizer: source.tokenizer, data: source.identity, settings: settings)
     checkpointer.noteSuperseded(superseded)
     var teller = Teller(out: directory.path, maximumSteps: trainer.configuration.maximumSteps)
     try requireWritable(in: directory)

@@ -12,10 +12,8 @@ struct TrainingRun {
   let trainer: Trainer
   /// Where a trace of one step goes.
   let trace: String?
-  /// The model directory, from the root, whose weights the run begins with; nil where they are new.
-  let initFrom: String?
+  let settings: RunSettings
   private let isNew: Bool
-  private let settings: RunSettings
 
   /// A new run.
   init(data path: String?, _ asked: AskedSettings, _ training: TrainingOptions) throws {
@@ -59,7 +57,7 @@ struct TrainingRun {
     try TrainingRun.check(model.configuration, settings.batchSize, settings.blockSize)
     var model = model
     model.recomputesBlocks = settings.recomputesBlocks
-    (self.source, self.trace, initFrom, self.isNew, self.settings) = (source, trace, settings.initFrom, isNew, settings)
+    (self.source, self.trace, self.isNew, self.settings) = (source, trace, isNew, settings)
     trainer = try Trainer(
       model: model, data: try source.trainingData(settings), configuration: settings.configuration, backend: backend)
   }

@@ -11,25 +11,25 @@ public final class Checkpointer {
   public let store: CheckpointStore
   private let tokenizer: any Tokenizer
   private let data: DataIdentity
-  private let initFrom: String?
+  private let settings: RunSettings
   /// The step of the last attempt to save, and what is on the disk.
   private var lastAttempt: Int?
   private var saved: TrainingProgress?
   /// Checkpoints of a run that had ended before this one began: removed once this run has one of its own.
   private var superseded: [String] = []
 
-  /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
+  /// - Parameter settings: For records: what the trainer does not know itself, as where the weights came from.
   public init(
-    store: CheckpointStore, tokenizer: any Tokenizer, data: DataIdentity, initFrom: String? = nil
+    store: CheckpointStore, tokenizer: any Tokenizer, data: DataIdentity, settings: RunSettings = RunSettings()
   ) {
     self.store = store
     self.tokenizer = tokenizer
-    (self.data, self.initFrom) = (data, initFrom)
+    (self.data, self.settings) = (data, settings)
   }
 
   /// What a run has come to.
   public func record(of trainer: Trainer) -> RunRecord {
-    RunRecord(of: trainer, data: data, initFrom: initFrom)
+    RunRecord(of: trainer, data: data, settings: settings)
   }
 
   /// Notes what a run goes on from, which need not be saved again.

@@ -20,13 +20,12 @@ public struct RunRecord: Sendable {
 
   /// What a trainer has come to.
   ///
-  /// - Parameter initFrom: The model directory, from the root, that the run began with; nil where its weights were new.
-  public init(of trainer: Trainer, data: DataIdentity, initFrom: String?) {
-    var settings = RunSettings()
+  /// - Parameter settings: The run's; what the trainer knows itself is taken from there.
+  public init(of trainer: Trainer, data: DataIdentity, settings: RunSettings) {
+    var settings = settings
     settings.configuration = trainer.configuration
     (settings.batchSize, settings.blockSize) = (trainer.data.training.batchSize, trainer.data.training.blockSize)
     settings.recomputesBlocks = trainer.model.recomputesBlocks
-    settings.initFrom = initFrom
     settings.takeSizes(of: trainer.model.configuration)
     (self.settings, self.data, model) = (settings, data, trainer.model.configuration)
     var progress = trainer.progress

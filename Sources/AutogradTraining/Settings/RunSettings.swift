@@ -9,6 +9,8 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var batchSize = 12
   /// T: tokens per window.
   public var blockSize = 64
+  /// The share of the text's tokens, the last ones, that training never sees.
+  public var validationFraction = 0.1
   public var layerCount = 4, headCount = 4, channelCount = 128
   public var dropout = 0.0
   public var hasBias = false

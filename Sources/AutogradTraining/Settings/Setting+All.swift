@@ -30,6 +30,9 @@ extension Setting {
       "init_from", .run, "the model to start from", get: { $0.initFrom }, set: { $0.initFrom = $1 },
       help: "Start from a saved model", valueName: "dir", isOptionalInFiles: true),
     Setting(
+      "val_fraction", .run, "the validation fraction", \.validationFraction, .belowOne,
+      help: "Share of the text to validate with", valueName: "p", isOptionalInFiles: true),
+    Setting(
       "batch_size", .run, "the batch size", \.batchSize, .from(1), help: "Windows per batch",
       isInPreset: true),
     Setting(
