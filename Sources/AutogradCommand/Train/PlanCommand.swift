@@ -11,9 +11,8 @@ struct PlanCommand: ParsableCommand, HasExamples {
     commandName: "plan",
     abstract: "Tells what train would need, without training: give it train's options.",
     discussion: """
-      Sizes come from a dry run, exact to the byte. Exit code 4 where the machine has less.
-      Takes all of train's options but --resume: a run that goes on needs what it needed. --out,
-      --save-every, --keep and --on-nonfinite decide nothing here; --fit prints them with the others.
+      Sizes come from a dry run, exact to the byte; exit code 4 where the machine has less. Takes
+      train's options but --resume; --out and those about saving only go into what --fit prints.
       """)
 
   static let examples = [

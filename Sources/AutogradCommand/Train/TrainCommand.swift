@@ -8,7 +8,10 @@ import AutogradTraining
 struct TrainCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Trains a GPT, on your text or on stories of its own.")
+    abstract: "Trains a GPT, on your text or on stories of its own.",
+    discussion: """
+      Without --data it learns stories of a small grammar, and shows how close it comes to the best.
+      """)
 
   static let examples = [
     "autograd train",
