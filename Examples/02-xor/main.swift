@@ -7,7 +7,7 @@ let targets: Tensor<Float> = [[0], [1], [1], [0]]
 let network = Sequential<Float>([
   Linear(inputs: 2, outputs: 8), Activate(.tanh), Linear(inputs: 8, outputs: 1),
 ])
-network.fillWeights(seed: 1)
+network.initialize(seed: 1)
 
 let tape = Tape<Float>()
 let optimizer = Adam([ParameterGroup(network.parameters)])

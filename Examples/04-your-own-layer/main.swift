@@ -25,7 +25,7 @@ struct GatedFeedForward<Scalar: TensorScalar>: Layer {
 
 // A layer is right when its gradients are.
 let small = GatedFeedForward<Double>(channels: 3, width: 4)
-small.fillWeights(seed: 1)
+small.initialize(seed: 1)
 let report = checkGradients(of: small.parameters.map(\.parameter)) { tape in
   small(tape.input([[1, -2, 0.5], [0.1, 0.2, 0.3]]))
 }
@@ -34,7 +34,7 @@ guard report.passes else { fatalError("the layer's gradients are wrong") }
 
 // It learns to multiply two numbers, which a linear layer cannot.
 let layer = GatedFeedForward<Float>(channels: 2, width: 16)
-layer.fillWeights(seed: 2)
+layer.initialize(seed: 2)
 print(layer.parameters.map(\.path), layer.parameterCount)
 let ticks = stride(from: Float(-0.9), through: 0.9, by: 0.2)
 let points = ticks.flatMap { x in ticks.map { y in [x, y] } }

@@ -6,7 +6,7 @@ func makeNetwork(seed: UInt64) -> Sequential<Float> {
   let network = Sequential<Float>([
     Linear(inputs: 2, outputs: 6), Activate(.geluTanh), Linear(inputs: 6, outputs: 1),
   ])
-  network.fillWeights(seed: seed)
+  network.initialize(seed: seed)
   return network
 }
 

@@ -67,7 +67,7 @@ enum Repetition {
 }
 
 let model = Transformer(vocabularySize: Repetition.vocabulary, contextLength: Repetition.length)
-model.fillWeights(seed: 1)
+model.initialize(seed: 1)
 print(model.parameterCount, "parameters, the first", model.parameters[0].path)
 
 let tape = Tape<Float>(), optimizer = Adam([ParameterGroup(model.parameters)])

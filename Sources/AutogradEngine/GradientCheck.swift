@@ -21,7 +21,7 @@ public import AutogradKernels
 /// ```
 ///
 /// - Parameters:
-///   - parameters: What to differentiate by. Their values are restored, their gradients are those of the check.
+///   - source: The parameters to differentiate by, or a module. Their values are restored, their gradients are those of the check.
 ///   - tolerance: The largest relative error that passes. Numbers smaller than what rounding makes of the
 ///     differences are judged as if they were that large.
 ///   - step: The largest distance of a difference, times 1 + |x|.
@@ -33,14 +33,14 @@ public import AutogradKernels
 /// - Returns: The worst comparison, with both values.
 /// - Complexity: 4 · (elements + `directionCount`) + 2 runs of `body`; 4 more for each smaller step that is tried, at most 8.
 public func checkGradients(
-  of parameters: [Parameter<Double>], tolerance: Double = 1e-6, step: Double = 1e-3, sampleCount: Int? = nil,
+  of source: some ParameterSource<Double>, tolerance: Double = 1e-6, step: Double = 1e-3, sampleCount: Int? = nil,
   directionCount: Int = 2, seed: UInt64 = 0, backend: Backend = Backend(),
   _ body: (Tape<Double>) -> Variable<Double>
 ) -> GradientReport {
   let tape = Tape<Double>(backend: backend)
   tape.seed = seed
   tape.randomStep = 0
-  let trainable = parameters.filter(\.isTrainable)
+  let trainable = source.parameters.map(\.parameter).filter(\.isTrainable)
   let first = tape.step { body($0).tensor }
   var random = RandomStream(seed: seed, purpose: .evaluation)
   let cotangent = Tensor(shape: first.shape.array, first.elements.map { _ in random.normal() })

@@ -17,6 +17,7 @@
   public init(zeros shape: [Int]) {
     let shape = stopping { () throws(Misuse) in try Shape(shape).validated("Parameter") }
     core = ParameterCore(shape: shape, type: Scalar.elementType)
+    core.initialization = .zeros
   }
 
   /// The lengths of the axes, outermost first.
@@ -39,7 +40,7 @@
 
   /// The elements in row-major order, copied.
   public var array: [Scalar] {
-    withExtendedLifetime(core) { unsafe Parameter.copy(UnsafePointer(currentValues.baseAddress!), count) }
+    withExtendedLifetime(core) { unsafe Parameter.copy(UnsafePointer(presentValues.baseAddress!), count) }
   }
 
   /// Never inlined: where nobody keeps the array, Swift 6.3 in release would free it first and copy into it then.
@@ -78,8 +79,14 @@
     return unsafe currentValues
   }
 
-  /// The values in place. INVARIANT: as `values`, but only until the next step.
+  /// The values in place, to be written. INVARIANT: as `values`, but only until the next step.
   @unsafe package var currentValues: UnsafeMutableBufferPointer<Scalar> {
+    core.hasValues = true
+    return unsafe presentValues
+  }
+
+  /// The values in place, to be read, whether or not they were ever given. INVARIANT: as `currentValues`.
+  @unsafe package var presentValues: UnsafeMutableBufferPointer<Scalar> {
     core.applyDeferredUpdate()
     return unsafe UnsafeMutableBufferPointer(
       start: core.value.start.assumingMemoryBound(to: Scalar.self), count: count)

@@ -13,7 +13,11 @@ import Synchronization
   package var isTrainable = true
   /// Where it stands in its module, for messages.
   var name: String?
-  /// Rises whenever the values change, and where a step is put off that will change them: backward compares it with
+  /// How the values begin; nil where somebody gave them.
+  var initialization: Initialization?
+  /// False until values that are to be drawn were written.
+  var hasValues = true
+  /// Rises whenever the values change, and where an update is deferred that will change them: backward compares it with
   /// what forward read. Who writes through `Parameter.values` changes it not.
   package private(set) var version: UInt64 = 0
   /// Who clears its gradient when a backward does not reach it, by a number of theirs, and where it stands on their list.
@@ -57,6 +61,13 @@ import Synchronization
 
   /// The values are about to change, or will have changed for whoever asks next.
   package func noteChange() { version &+= 1 }
+
+  /// What is wrong with computing with it before its values were drawn.
+  var lackOfValues: Misuse {
+    Misuse(
+      "variable", "the parameter \(name ?? "without a name") of shape \(shape) never got values",
+      hint: "call initialize(seed:) on its module, load a file, or set them")
+  }
 
   // MARK: Deferred updates
   //
@@ -168,6 +179,20 @@ import Synchronization
   /// Bytes of values and gradient that were taken from the system.
   package var takenBytes: Int {
     (value.isTaken ? value.byteCount : 0) + (gradientBlock.map { $0.isTaken ? $0.byteCount : 0 } ?? 0)
+  }
+
+  /// The clock by which the gradient is that of a last backward; nil where it is not.
+  package var completedClock: GradientClock? { generation != 0 && generation == clock?.completedGeneration ? clock : nil }
+
+  /// The gradient to be changed by somebody else: what they write counts as the last backward's of `clock`, also where
+  /// that one did not reach this parameter.
+  @unsafe package func gradientToChange(_ clock: GradientClock?) -> UnsafeMutableRawPointer {
+    let start = unsafe currentGradient()
+    if let clock, clock.completedGeneration != 0, completedClock == nil {
+      claim(generation: clock.completedGeneration, clock: clock)
+      isWritten = true
+    }
+    return unsafe start
   }
 
   /// The gradient of the last backward; zeros where that one did not reach this parameter.

@@ -291,6 +291,7 @@ package final class TapeCore {
   /// A parameter's values as a variable of this step.
   package func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
     try requireStep("variable")
+    guard parameter.hasValues || isPlanning else { throw parameter.lackOfValues }
     // A plan reads no values: those of a model that is only planned take no memory. A deferred update is applied
     // when an operation asks for the values (`data`), or by the product that reads them.
     // INVARIANT: the parameter owns its block, and the node retains the parameter until `releaseParameters`.

@@ -60,7 +60,7 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     set { recomputed = newValue ? blocks.map { Recomputed($0) } : [] }
   }
 
-  /// Makes a model with weights of zero (norm scales of one): load weights, or call `initialize`.
+  /// Makes a model whose weights have no values yet: load them, or call `initialize`.
   ///
   /// Takes next to no memory before weights are written or used.
   public init(_ configuration: DecoderConfiguration) {
@@ -117,7 +117,7 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
       case .bias, .normShift, .normScale: continue
       }
       var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
-      tensor.parameter.fillNormal(deviation: deviation, &random)
+      tensor.parameter.fill(.normal(deviation: deviation), &random)
     }
   }
 

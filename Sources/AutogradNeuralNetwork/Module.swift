@@ -1,55 +1,34 @@
 public import AutogradEngine
+import AutogradBase
 
 /// A part of a network that holds parameters, directly or in parts of its own.
 ///
-/// Modules are plain structs whose parameters are objects: copying a module shares its parameters. A module lists
-/// its parts in a fixed order, which gives every parameter a path such as `blocks.0.attention.output.weight`; optimisers,
-/// files and random initialisation go by that order.
-public protocol Module<Scalar> {
-  associatedtype Scalar: TensorScalar
+/// Modules are structs whose parameters are objects: copying a module shares its parameters. A module's parts stand in a
+/// fixed order, which gives every parameter a path such as `blocks.0.attention.output.weight`; optimisers, files and
+/// random initialisation go by that order. Stored properties are its parts, in the order in which they are declared,
+/// unless a module has a `listParts` of its own, to give them other names or another order.
+///
+/// ```swift
+/// struct Normalised: Layer {
+///   let linear = Linear<Float>(inputs: 8, outputs: 8)
+///   let scale = Parameter<Float>(shape: [8], initially: .ones)
+///
+///   func callAsFunction(_ x: Variable<Float>) -> Variable<Float> {
+///     linear(x).layerNorm(scale: scale, shift: nil)
+///   }
+/// }
+/// let layer = Normalised()
+/// layer.initialize(seed: 1)  // linear.weight, linear.bias, scale
+/// ```
+public protocol Module<Scalar>: ParameterSource {
+  // Here once more, so that it follows from `listParts` or from a layer's function.
+  associatedtype Scalar
 
   /// Names the parts: parameters and modules, in order.
+  ///
+  /// A part that is stored and not named here stops the program when an optimiser is made of the module, or when it is
+  /// initialised; `ModuleParts.leaveOut` says that it is meant.
   func listParts(_ parts: inout ModuleParts<Scalar>)
-}
-
-/// A parameter and where it stands in its module.
-public struct NamedParameter<Scalar: TensorScalar> {
-  /// The names from the outermost module to the parameter, joined by dots.
-  public let path: String
-  public let parameter: Parameter<Scalar>
-
-  public init(path: String, parameter: Parameter<Scalar>) {
-    self.path = path
-    self.parameter = parameter
-  }
-}
-
-/// Collects the parts of a module.
-public struct ModuleParts<Scalar: TensorScalar> {
-  public private(set) var parameters: [NamedParameter<Scalar>] = []
-  private var prefix = ""
-
-  init() {}
-
-  /// Adds a parameter; an absent one is passed over.
-  public mutating func add(_ name: String, _ parameter: Parameter<Scalar>?) {
-    guard let parameter else { return }
-    if parameter.name == nil { parameter.name = prefix + name }
-    parameters.append(NamedParameter(path: prefix + name, parameter: parameter))
-  }
-
-  /// Adds a module's parts under its name.
-  public mutating func add(_ name: String, _ module: some Module<Scalar>) {
-    let outer = prefix
-    prefix += name + "."
-    module.listParts(&self)
-    prefix = outer
-  }
-
-  /// Adds modules under their numbers: `name.0`, `name.1` …
-  public mutating func add(_ name: String, _ modules: [some Module<Scalar>]) {
-    for (index, module) in modules.enumerated() { add("\(name).\(index)", module) }
-  }
 }
 
 extension Module {
@@ -65,6 +44,19 @@ extension Module {
 
   /// The parameter at a path such as `blocks.0.attention.output.weight`; nil where there is none.
   public subscript(path: String) -> Parameter<Scalar>? { parameters.first { $0.path == path }?.parameter }
+
+  /// Gives every parameter its initial values, as its layer declared them: each from a random stream of its own, which
+  /// depends on the seed and on the parameter's place. Those whose values were given stay as they are.
+  ///
+  /// - Precondition: Every stored part is listed; otherwise stops and names it.
+  public func initialize(seed: UInt64) {
+    requireListedParts()
+    for (index, named) in parameters.enumerated() {
+      guard let initialization = named.parameter.initialization else { continue }
+      var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
+      named.parameter.fill(initialization, &random)
+    }
+  }
 
   /// Takes memory for the values of all parameters now instead of at their first use, and touches it.
   ///
@@ -86,5 +78,7 @@ extension Module {
 
 /// A module that makes one variable out of one: what `Sequential` is made of.
 public protocol Layer<Scalar>: Module {
+  associatedtype Scalar
+
   func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar>
 }

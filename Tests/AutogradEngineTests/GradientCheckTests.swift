@@ -86,7 +86,7 @@ struct GradientCheckTests {
 
   @Test("finds nothing to compare where there are no elements, and does not call that a pass")
   func nothing() {
-    #expect(!checkGradients(of: [], backend: backend) { body($0) }.passes)
+    #expect(!checkGradients(of: [Parameter<Double>](), backend: backend) { body($0) }.passes)
     let empty = Parameter<Double>(zeros: [0, 3])
     let report = checkGradients(of: [empty], backend: backend) { tape in tape.variable(empty).sum() }
     #expect(!report.passes && report.comparisonCount == 0)

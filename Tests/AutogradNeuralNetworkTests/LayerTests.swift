@@ -13,7 +13,7 @@ import Testing
     ])
     #expect(
       network.parameters.map(\.path) == ["0.weight", "0.bias", "3.0.weight", "3.0.bias", "3.1.weight"])
-    network.fillWeights(seed: 1)
+    network.initialize(seed: 1)
     let x = randomTensor([5, 2], seed: 3, of: Double.self), tape = Tape<Double>()
     let (first, second, expected) = tape.step { tape in
       tape.inference {
@@ -32,7 +32,7 @@ import Testing
     let body = Sequential<Double>([
       Linear(inputs: 4, outputs: 16), Activate(.sigmoid), Dropout(rate: 0.5), Linear(inputs: 16, outputs: 4),
     ])
-    body.fillWeights(seed: 1)
+    body.initialize(seed: 1)
     let recomputed = Recomputed(body), x = randomTensor([50, 4], seed: 3, of: Double.self)
     #expect(recomputed.parameters.map(\.path) == body.parameters.map(\.path))
     func run(_ layer: any Layer<Double>) -> (values: [[Double]], peak: Int) {
@@ -63,7 +63,7 @@ import Testing
   @Test("attention ignores padding, and a sequence of nothing else is no NaN")
   func padding() {
     let attention = MultiHeadAttention<Double>(channels: 8, headCount: 2)
-    attention.fillWeights(seed: 5)
+    attention.initialize(seed: 5)
     let tape = Tape<Double>()
     func run(_ x: Tensor<Double>, _ padding: Tensor<Double>?) -> [Double] {
       tape.step { tape in attention(tape.input(x), isPadding: padding.map { tape.input($0) }).array }
@@ -80,7 +80,7 @@ import Testing
   @Test("gradients of attention, to itself and to a memory, with padding")
   func attentionGradients() {
     let attention = MultiHeadAttention<Double>(channels: 4, headCount: 2)
-    attention.fillWeights(seed: 5)
+    attention.initialize(seed: 5)
     let x = Parameter<Double>(randomTensor([2, 3, 4], seed: 1)),
       memory = Parameter<Double>(randomTensor([2, 5, 4], seed: 2))
     let parameters = attention.parameters.map(\.parameter) + [x, memory]
@@ -96,7 +96,7 @@ import Testing
   func freezing() {
     let body = Linear<Double>(inputs: 2, outputs: 2), head = Linear<Double>(inputs: 2, outputs: 1)
     let network = Sequential<Double>([body, head])
-    network.fillWeights(seed: 1)
+    network.initialize(seed: 1)
     body.freeze()
     #expect(body.parameters.allSatisfy { !$0.parameter.isTrainable } && head.weight.isTrainable)
     let optimizer = SGD([ParameterGroup(network.parameters)]), before = body.weight.array
@@ -126,22 +126,22 @@ import Testing
       #expect(abs(actual.deviation / deviation - 1) < 0.02)
       #expect(actual.largest <= bound && actual.largest > 0.95 * min(bound, 4 * deviation))
     }
-    expect(deviation { weight.fillNormal(deviation: 0.3, &$0) }, 0.3, within: .infinity)
-    expect(deviation { weight.fillUniform(bound: 0.6, &$0) }, 0.6 / 3.0.squareRoot(), within: 0.6)
-    expect(deviation { weight.fillTruncatedNormal(deviation: 0.5, &$0) }, 0.5 * 0.8796, within: 1)
+    expect(deviation { weight.fill(.normal(deviation: 0.3), &$0) }, 0.3, within: .infinity)
+    expect(deviation { weight.fill(.uniform(bound: 0.6), &$0) }, 0.6 / 3.0.squareRoot(), within: 0.6)
+    expect(deviation { weight.fill(.truncatedNormal(deviation: 0.5), &$0) }, 0.5 * 0.8796, within: 1)
     let xavier = (2.0 / 500).squareRoot(), kaiming = (2.0 / 300).squareRoot()
-    expect(deviation { weight.fillXavierUniform(&$0) }, xavier, within: xavier * 3.0.squareRoot())
-    expect(deviation { weight.fillXavierNormal(gain: 2, &$0) }, 2 * xavier, within: .infinity)
-    expect(deviation { weight.fillKaimingUniform(&$0) }, kaiming, within: kaiming * 3.0.squareRoot())
+    expect(deviation { weight.fill(.xavierUniform(), &$0) }, xavier, within: xavier * 3.0.squareRoot())
+    expect(deviation { weight.fill(.xavierNormal(gain: 2), &$0) }, 2 * xavier, within: .infinity)
+    expect(deviation { weight.fill(.kaimingUniform(), &$0) }, kaiming, within: kaiming * 3.0.squareRoot())
     expect(
-      deviation { weight.fillKaimingNormal(gain: 1, &$0) }, kaiming / 2.0.squareRoot(), within: .infinity)
+      deviation { weight.fill(.kaimingNormal(gain: 1), &$0) }, kaiming / 2.0.squareRoot(), within: .infinity)
   }
 
   @Test("weights are filled from streams of their own, whatever stands before them")
   func streams() {
     func second(_ first: Linear<Double>) -> [Double] {
       let network = Sequential<Double>([first, Linear(inputs: 3, outputs: 3)])
-      network.fillWeights(seed: 9)
+      network.initialize(seed: 9)
       #expect(network["1.bias"]?.array == [0, 0, 0])
       return network["1.weight"]!.array
     }

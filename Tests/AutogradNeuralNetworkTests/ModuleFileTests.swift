@@ -12,7 +12,7 @@ import Testing
     let network = Sequential<S>([
       Linear(inputs: 3, outputs: 4), Activate(.tanh), Linear(inputs: 4, outputs: outputs, bias: outputs == 2),
     ])
-    network.fillWeights(seed: seed)
+    network.initialize(seed: seed)
     return network
   }
 

@@ -72,6 +72,22 @@ import AutogradTraining
     #expect(last.trainingLoss < 0.5)
   }
 
+  @Test("what is called before the norm changes the gradients of norm and step, once a step, and may end the run")
+  func beforeNorm() throws {
+    let (plain, _) = try trainer(), (halved, _) = try trainer()
+    var calls = 0
+    halved.beforeNorm = { optimizer throws(TrainingError) in
+      calls += 1
+      optimizer.changeGradients { _, gradient in for i in gradient.indices { gradient[i] *= 0.5 } }
+    }
+    let norm = try plain.step().gradientNorm
+    #expect(try halved.step().gradientNorm == norm / 2)
+    #expect(calls == 1)
+    halved.beforeNorm = { _ throws(TrainingError) in throw .cancelled(steps: 1) }
+    #expect(throws: TrainingError.self) { try halved.run { _ throws(TrainingError) in } }
+    #expect(halved.stepCount == 1)
+  }
+
   @Test("a diverging run stops before its weights are poisoned")
   func diverges() throws {
     // Weights that Adam moves by 1e30 in a step overflow in every product of the next one.

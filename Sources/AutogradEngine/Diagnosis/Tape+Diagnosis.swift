@@ -1,6 +1,6 @@
 /// Why a parameter's gradient is what it is.
 public struct GradientExplanation: Sendable, CustomStringConvertible {
-  /// The parameter's name, or its place in the list.
+  /// The parameter's path or name, or its place in the list.
   public let parameter: String
   /// The largest absolute value of its gradient.
   public let largest: Double
@@ -24,8 +24,11 @@ public struct GradientExplanation: Sendable, CustomStringConvertible {
 
 extension Tape {
   /// Tells for each parameter whether the last step gave it a gradient, and if not, why.
-  public func explainGradients(of parameters: [Parameter<Scalar>]) -> [GradientExplanation] {
-    parameters.enumerated().map { index, parameter in
+  ///
+  /// - Parameter source: A module, or parameters.
+  public func explainGradients(of source: some ParameterSource<Scalar>) -> [GradientExplanation] {
+    source.parameters.map { named in
+      let parameter = named.parameter
       let values = parameter.gradient.elements, largest = Double(values.map(\.magnitude).max() ?? 0)
       let reason: GradientExplanation.Reason =
         if !parameter.isTrainable {
@@ -41,7 +44,7 @@ extension Tape {
         } else {
           parameter.core.isReached(core.generation) ? .exactlyZero : .notReached
         }
-      return GradientExplanation(parameter: parameter.name ?? "parameter \(index)", largest: largest, reason: reason)
+      return GradientExplanation(parameter: named.path, largest: largest, reason: reason)
     }
   }
 

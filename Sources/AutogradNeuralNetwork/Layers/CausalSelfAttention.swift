@@ -15,16 +15,20 @@ public struct CausalSelfAttention<Scalar: TensorScalar>: Module {
   /// The share of the result that falls while recording, before it is added.
   public let outputDropout: Double
 
-  /// All zeros: initialise with `fillWeights(seed:)` or load values.
-  ///
-  /// - Parameter outputDropout: As `dropout` unless given.
+  /// - Parameters:
+  ///   - outputDropout: As `dropout` unless given.
+  ///   - initially: How both weights begin once `initialize(seed:)` is called.
+  ///   - outputInitially: How the output's weight begins where that differs: deep models make it smaller.
   /// - Precondition: `channels` is a multiple of `headCount`; otherwise stops and prints both.
-  public init(channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0, outputDropout: Double? = nil) {
+  public init(
+    channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0, outputDropout: Double? = nil,
+    initially: Initialization = .xavierUniform(), outputInitially: Initialization? = nil
+  ) {
     guard headCount > 0, channels % headCount == 0 else {
       fatalError("CausalSelfAttention: \(channels) channels do not divide into \(headCount) heads")
     }
-    input = Linear(inputs: channels, outputs: 3 * channels, bias: bias)
-    output = Linear(inputs: channels, outputs: channels, bias: bias)
+    input = Linear(inputs: channels, outputs: 3 * channels, bias: bias, initially: initially)
+    output = Linear(inputs: channels, outputs: channels, bias: bias, initially: outputInitially ?? initially)
     self.headCount = headCount
     self.dropout = dropout
     self.outputDropout = outputDropout ?? dropout

@@ -5,8 +5,10 @@ public struct Embedding<Scalar: TensorScalar>: Module {
   /// [rows, channels]
   public let weight: Parameter<Scalar>
 
-  /// All zeros: initialise with `fillWeights(seed:)` or load values.
-  public init(rows: Int, channels: Int) { weight = Parameter(zeros: [rows, channels]) }
+  /// The table begins as `initially` says once `initialize(seed:)` is called, unless values are loaded.
+  public init(rows: Int, channels: Int, initially: Initialization = .xavierUniform()) {
+    weight = Parameter(shape: [rows, channels], initially: initially)
+  }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) { parts.add("weight", weight) }
 

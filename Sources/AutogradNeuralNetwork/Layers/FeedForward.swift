@@ -9,16 +9,17 @@ public struct FeedForward<Scalar: TensorScalar>: Module {
   public let activation: Activation
   public let dropout: Double
 
-  /// All zeros: initialise with `fillWeights(seed:)` or load values.
-  ///
   /// - Parameters:
   ///   - width: Channels between the two layers, 4C in a GPT.
   ///   - dropout: The share of the result to drop while recording.
+  ///   - initially: How both weights begin once `initialize(seed:)` is called.
+  ///   - outputInitially: How the output's weight begins where that differs: deep models make it smaller.
   public init(
-    channels: Int, width: Int, activation: Activation = .geluTanh, bias: Bool = true, dropout: Double = 0
+    channels: Int, width: Int, activation: Activation = .geluTanh, bias: Bool = true, dropout: Double = 0,
+    initially: Initialization = .xavierUniform(), outputInitially: Initialization? = nil
   ) {
-    input = Linear(inputs: channels, outputs: width, bias: bias)
-    output = Linear(inputs: width, outputs: channels, bias: bias)
+    input = Linear(inputs: channels, outputs: width, bias: bias, initially: initially)
+    output = Linear(inputs: width, outputs: channels, bias: bias, initially: outputInitially ?? initially)
     self.activation = activation
     self.dropout = dropout
   }

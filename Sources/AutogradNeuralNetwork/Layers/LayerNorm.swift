@@ -12,7 +12,7 @@ public struct LayerNorm<Scalar: TensorScalar>: Layer {
   ///
   /// - Parameter epsilon: Added to the variance, so that a constant row does not divide by zero.
   public init(channels: Int, bias: Bool = true, epsilon: Double = 1e-5) {
-    weight = Parameter(Tensor(repeating: 1, shape: [channels]))
+    weight = Parameter(shape: [channels], initially: .ones)
     self.bias = bias ? Parameter(zeros: [channels]) : nil
     self.epsilon = epsilon
   }

@@ -7,9 +7,9 @@ public struct Linear<Scalar: TensorScalar>: Layer {
   /// [outputs]
   public let bias: Parameter<Scalar>?
 
-  /// All zeros: initialise with `fillWeights(seed:)` or load values.
-  public init(inputs: Int, outputs: Int, bias: Bool = true) {
-    weight = Parameter(zeros: [outputs, inputs])
+  /// The bias begins at 0, the weight as `initially` says once `initialize(seed:)` is called, unless values are loaded.
+  public init(inputs: Int, outputs: Int, bias: Bool = true, initially: Initialization = .xavierUniform()) {
+    weight = Parameter(shape: [outputs, inputs], initially: initially)
     self.bias = bias ? Parameter(zeros: [outputs]) : nil
   }
 

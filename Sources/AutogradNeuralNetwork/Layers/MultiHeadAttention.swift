@@ -11,15 +11,18 @@ public struct MultiHeadAttention<Scalar: TensorScalar>: Module {
   /// The share of attention weights that fall while recording.
   public let dropout: Double
 
+  /// - Parameter initially: How the weights begin once `initialize(seed:)` is called.
   /// - Precondition: `channels` is a multiple of `headCount`; otherwise stops and prints both.
-  public init(channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0) {
+  public init(
+    channels: Int, headCount: Int, bias: Bool = true, dropout: Double = 0, initially: Initialization = .xavierUniform()
+  ) {
     guard headCount > 0, channels % headCount == 0 else {
       fatalError("MultiHeadAttention: \(channels) channels do not divide into \(headCount) heads")
     }
-    query = Linear(inputs: channels, outputs: channels, bias: bias)
-    key = Linear(inputs: channels, outputs: channels, bias: bias)
-    value = Linear(inputs: channels, outputs: channels, bias: bias)
-    output = Linear(inputs: channels, outputs: channels, bias: bias)
+    query = Linear(inputs: channels, outputs: channels, bias: bias, initially: initially)
+    key = Linear(inputs: channels, outputs: channels, bias: bias, initially: initially)
+    value = Linear(inputs: channels, outputs: channels, bias: bias, initially: initially)
+    output = Linear(inputs: channels, outputs: channels, bias: bias, initially: initially)
     self.headCount = headCount
     self.dropout = dropout
   }

@@ -37,6 +37,13 @@ public struct AdamRule<Scalar: TensorScalar>: KernelRule {
 
   package var kernel: ck_update_kind { CK_UPDATE_ADAM }
 
+  package var problem: String? {
+    for (name, value) in [("beta1", beta1), ("beta2", beta2)] where !(value >= 0 && value < 1) {
+      return "\(name) must be at least 0 and below 1, got \(value)"
+    }
+    return epsilon >= 0 && epsilon.isFinite ? nil : "epsilon must be a finite number of at least 0, got \(epsilon)"
+  }
+
   package func coefficients(step: Int) -> InlineArray<8, Double> {
     [
       beta1, beta2, epsilon, 1 - pow(beta1, Double(step)), 1 - pow(beta2, Double(step)), decoupledDecay ? 0 : 1, 0, 0,
@@ -75,5 +82,19 @@ public final class Adam<Scalar: TensorScalar>: RuleOptimizer<Scalar> {
   ) {
     rule = AdamRule(beta1: beta1, beta2: beta2, epsilon: epsilon, decoupledDecay: decoupledDecay)
     super.init([Part(rule, groups)], backend: backend)
+  }
+
+  /// Adam for all parameters, of which matrices (two axes or more) decay, biases and norm scales do not.
+  ///
+  /// - Parameters:
+  ///   - source: A module, or parameters. Frozen ones are left out for good.
+  ///   - decoupledDecay: Whether weight decay shrinks the weights (AdamW) or joins the gradient (Adam).
+  public convenience init(
+    _ source: some ParameterSource<Scalar>, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
+    epsilon: Double = 1e-8, decoupledDecay: Bool = true, backend: Backend = Backend()
+  ) {
+    self.init(
+      ParameterGroup.decayingMatrices(source, weightDecay: weightDecay), beta1: beta1, beta2: beta2, epsilon: epsilon,
+      decoupledDecay: decoupledDecay, backend: backend)
   }
 }

@@ -5,6 +5,9 @@ package import CAutogradKernels
 package protocol KernelRule<Scalar>: UpdateRule {
   var kernel: ck_update_kind { get }
 
+  /// What is wrong with its coefficients, in words; nil where nothing is.
+  var problem: String? { get }
+
   /// What the vector code reads beside rate and gradient scale, in the order that the kernel's header names.
   ///
   /// - Parameter step: Counted from 1.
@@ -12,6 +15,8 @@ package protocol KernelRule<Scalar>: UpdateRule {
 }
 
 extension KernelRule {
+  package var problem: String? { nil }
+
   /// The arguments of a step, without pieces.
   @unsafe package func arguments(
     step: Int, learningRate: Double, gradientScale: Double = 1, _ update: ck_update

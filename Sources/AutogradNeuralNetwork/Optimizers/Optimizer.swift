@@ -13,6 +13,12 @@ public protocol Optimizer<Scalar>: AnyObject {
   /// The Euclidean norm of all gradients of the last backward together.
   func gradientNorm() -> Double
 
+  /// Shows the gradients of the last backward, one parameter after the other in the optimiser's order, to be changed in
+  /// place: between the last backward and the norm, as when several processes add theirs up.
+  func changeGradients<Failure: Error>(
+    _ body: (_ path: String, _ gradient: inout MutableSpan<Scalar>) throws(Failure) -> Void
+  ) throws(Failure)
+
   /// Takes one step; every gradient is multiplied by `gradientScale` first.
   func step(learningRate: Double, gradientScale: Double)
 
@@ -40,6 +46,20 @@ extension Optimizer {
   public var moments: [OptimizerMoment<Scalar>] { state.tensors.map { OptimizerMoment(key: $0.key, $0.tensor) } }
 
   public func step(learningRate: Double) { step(learningRate: learningRate, gradientScale: 1) }
+
+  /// Takes one step with gradients that are scaled down to a norm of `clippingNorm` where theirs is larger; 0 never
+  /// clips.
+  ///
+  /// - Returns: The norm before. Where it is not finite, no step was taken and nothing has changed.
+  /// - Complexity: Reads every gradient once more than a step without a norm.
+  @discardableResult
+  public func step(learningRate: Double, clippingNorm: Double) -> Double {
+    let norm = gradientNorm()
+    guard norm.isFinite else { return norm }
+    step(
+      learningRate: learningRate, gradientScale: GradientClipping.factor(norm: norm, limit: clippingNorm))
+    return norm
+  }
 }
 
 /// Memory beside the parameters' values, in bytes.
@@ -52,7 +72,7 @@ public struct OptimizerMemory: Sendable, Equatable {
 /// What an optimiser remembers between steps.
 public struct OptimizerState<Scalar: TensorScalar>: Sendable, Equatable {
   public var stepCount: Int
-  /// By "path/name", such as `h.0.attn.c_attn.weight/moment1`, in the order of the parameters.
+  /// By "path/name", such as `blocks.0.attention.input.weight/moment1`, in the order of the parameters.
   public var tensors: [(key: String, tensor: Tensor<Scalar>)]
 
   public init(stepCount: Int, tensors: [(key: String, tensor: Tensor<Scalar>)]) {
@@ -111,27 +131,4 @@ public struct OptimizerMoment<Scalar: TensorScalar> {
 public struct OptimizerStateError: Error, Sendable, CustomStringConvertible {
   public let problems: [String]
   public var description: String { "the optimiser state does not fit: " + problems.joined(separator: "; ") }
-}
-
-/// Parameters that are updated alike.
-public struct ParameterGroup<Scalar: TensorScalar> {
-  public var parameters: [NamedParameter<Scalar>]
-  public var weightDecay: Double
-  /// Multiplies the learning rate of every step.
-  public var learningRateFactor: Double
-
-  public init(_ parameters: [NamedParameter<Scalar>], weightDecay: Double = 0, learningRateFactor: Double = 1) {
-    self.parameters = parameters
-    self.weightDecay = weightDecay
-    self.learningRateFactor = learningRateFactor
-  }
-
-  /// Two groups: matrices (two axes or more) decay, biases and norm scales do not.
-  public static func decayingMatrices(
-    _ parameters: [NamedParameter<Scalar>], weightDecay: Double
-  ) -> [ParameterGroup] {
-    let matrices = parameters.filter { $0.parameter.shape.count >= 2 }
-    let others = parameters.filter { $0.parameter.shape.count < 2 }
-    return [ParameterGroup(matrices, weightDecay: weightDecay), ParameterGroup(others)]
-  }
 }

@@ -29,6 +29,11 @@ import AutogradKernels
     var parameters: [Trained] = [], seen: Set<ObjectIdentifier> = [], paths: Set<String> = []
     for (rule, part) in parts.enumerated() {
       for group in part.groups {
+        for (name, value) in [("weight decay", group.weightDecay), ("rate factor", group.learningRateFactor)] {
+          guard value >= 0, value.isFinite else {
+            fatalError("optimizer: a group's \(name) must be a finite number of at least 0, got \(value)")
+          }
+        }
         for named in group.parameters where named.parameter.isTrainable {
           guard seen.insert(ObjectIdentifier(named.parameter.core)).inserted else {
             fatalError("optimizer: the parameter \(named.path) was given twice; give each to one group, once")
@@ -76,7 +81,7 @@ import AutogradKernels
       var states = unsafe InlineArray<4, UnsafeMutableRawPointer?>(repeating: nil)
       for (place, block) in trained.states.enumerated() { unsafe states[place] = unsafe block.start }
       let whole = unsafe ck_piece(
-        value: trained.named.parameter.currentValues.baseAddress!, gradient: trained.core.currentGradient(),
+        value: trained.named.parameter.presentValues.baseAddress!, gradient: trained.core.currentGradient(),
         states: states, count: trained.count, weightDecay: trained.weightDecay,
         learningRateFactor: trained.learningRateFactor)
       let first = unsafe list.count
@@ -139,6 +144,18 @@ import AutogradKernels
     let count = pieces.count
     guard let start = pieces.baseAddress, count > 0 else { return }
     unsafe backend.runPieces(arguments(start), Scalar.elementType, count: count)
+  }
+
+  func changeGradients<Failure: Error>(
+    _ body: (_ path: String, _ gradient: inout MutableSpan<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let clock = parameters.lazy.compactMap(\.core.completedClock).first
+    for trained in parameters {
+      // INVARIANT: the core's gradient has as many elements as its values, and the optimiser keeps it.
+      let start = unsafe trained.core.gradientToChange(clock).assumingMemoryBound(to: Scalar.self)
+      var gradient = unsafe MutableSpan(_unsafeStart: start, count: trained.count)
+      try body(trained.named.path, &gradient)
+    }
   }
 
   /// Gradients that the last backward did not reach become zero.

@@ -21,7 +21,7 @@ class AnyRuleCaller {
 
 /// A rule as kernels take it: the vector code of one that has some, otherwise a call of its Swift formula.
 final class RuleCaller<Scalar: TensorScalar>: AnyRuleCaller {
-  var rule: any UpdateRule<Scalar>
+  var rule: any UpdateRule<Scalar> { didSet { RuleCaller.requireSense(rule) } }
   let stateNames: [String]
   let mayBeDeferred: Bool
   private let backend: Backend
@@ -31,9 +31,14 @@ final class RuleCaller<Scalar: TensorScalar>: AnyRuleCaller {
     self.backend = backend
     stateNames = rule.stateNames
     mayBeDeferred = rule.mayBeDeferred
+    RuleCaller.requireSense(rule)
     guard stateNames.count <= Int(CK_MAX_STATES) else {
       fatalError("\(type(of: rule)): a rule keeps at most \(CK_MAX_STATES) states per element, got \(stateNames)")
     }
+  }
+
+  private static func requireSense(_ rule: any UpdateRule<Scalar>) {
+    if let problem = (rule as? any KernelRule<Scalar>)?.problem { fatalError("optimizer: \(problem)") }
   }
 
   /// The rule of a step, without pieces. INVARIANT: it is used only while this object lives.

@@ -32,6 +32,16 @@ public class RuleOptimizer<Scalar: TensorScalar>: Optimizer {
   ///   it. Rules keep at most 4 states. Frozen parameters are left out for good.
   public init(_ parts: [Part], backend: Backend = Backend()) { pieces = ParameterPieces(parts, backend: backend) }
 
+  /// One rule for all parameters, of which matrices (two axes or more) decay, biases and norm scales do not.
+  ///
+  /// - Parameter source: A module, or parameters.
+  public convenience init(
+    _ rule: any UpdateRule<Scalar>, _ source: some ParameterSource<Scalar>, weightDecay: Double = 0,
+    backend: Backend = Backend()
+  ) {
+    self.init([Part(rule, ParameterGroup.decayingMatrices(source, weightDecay: weightDecay))], backend: backend)
+  }
+
   func setRule(_ index: Int, _ rule: any UpdateRule<Scalar>) { pieces.callers[index].rule = rule }
 
   public func gradientNorm() -> Double { pieces.gradientNorm() }
@@ -40,7 +50,15 @@ public class RuleOptimizer<Scalar: TensorScalar>: Optimizer {
 
   public func reserve() -> Bool { pieces.reserve() }
 
+  public func changeGradients<Failure: Error>(
+    _ body: (_ path: String, _ gradient: inout MutableSpan<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) { try pieces.changeGradients(body) }
+
+  /// - Precondition: The rate is a finite number of at least 0; otherwise stops and prints it.
   public func step(learningRate: Double, gradientScale: Double) {
+    guard learningRate >= 0, learningRate.isFinite else {
+      fatalError("optimizer: the learning rate must be a finite number of at least 0, got \(learningRate)")
+    }
     pieces.refreshGradients()
     stepCount += 1
     pieces.step(number: stepCount, learningRate: learningRate, gradientScale: gradientScale)

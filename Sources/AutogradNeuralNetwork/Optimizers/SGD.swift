@@ -40,6 +40,10 @@ public struct MomentumRule<Scalar: TensorScalar>: KernelRule {
 
   package var kernel: ck_update_kind { CK_UPDATE_MOMENTUM }
 
+  package var problem: String? {
+    momentum >= 0 && momentum.isFinite ? nil : "the momentum must be a finite number of at least 0, got \(momentum)"
+  }
+
   package func coefficients(step: Int) -> InlineArray<8, Double> { [momentum, nesterov ? 1 : 0, 0, 0, 0, 0, 0, 0] }
 }
 
@@ -58,5 +62,17 @@ public final class SGD<Scalar: TensorScalar>: RuleOptimizer<Scalar> {
     let rule: any UpdateRule<Scalar> =
       momentum == 0 ? DescentRule<Scalar>() : MomentumRule<Scalar>(momentum: momentum, nesterov: nesterov)
     super.init([Part(rule, groups)], backend: backend)
+  }
+
+  /// Gradient descent for all parameters, of which matrices (two axes or more) decay, biases and norm scales do not.
+  ///
+  /// - Parameter source: A module, or parameters. Frozen ones are left out for good.
+  public convenience init(
+    _ source: some ParameterSource<Scalar>, weightDecay: Double = 0, momentum: Double = 0, nesterov: Bool = false,
+    backend: Backend = Backend()
+  ) {
+    self.init(
+      ParameterGroup.decayingMatrices(source, weightDecay: weightDecay), momentum: momentum, nesterov: nesterov,
+      backend: backend)
   }
 }

@@ -24,7 +24,7 @@ public struct Fingerprint: Sendable, Equatable, CustomStringConvertible {
     for named in parameters {
       digest.update(named.path, named.parameter.shape)
       // INVARIANT: no step is running; the values are read only, and only during the call.
-      unsafe digest.update(UnsafeRawBufferPointer(named.parameter.currentValues))
+      unsafe digest.update(UnsafeRawBufferPointer(named.parameter.presentValues))
     }
     for moment in optimizer.moments {
       digest.update(moment.key, moment.shape)

@@ -2,7 +2,7 @@ public import AutogradEngine
 import AutogradBase
 public import AutogradKernels
 public import AutogradModels
-import AutogradNeuralNetwork
+public import AutogradNeuralNetwork
 import AutogradText
 
 /// Trains a language model on windows of a text.
@@ -35,6 +35,10 @@ public final class Trainer {
 
   /// The step to profile, counted from 1; nil profiles none. See `lastProfile`.
   public var profiledStep: Int?
+
+  /// Called once a step, between its last backward and the norm: it may change the gradients by
+  /// `Optimizer.changeGradients`, as several processes do that add theirs up. What it throws ends the run.
+  public var beforeNorm: ((any Optimizer<Float>) throws(TrainingError) -> Void)?
 
   /// What runs its kernels.
   public var backend: Backend { tape.backend }
@@ -107,7 +111,7 @@ public final class Trainer {
     guard stepCount < configuration.maximumSteps else { return nil }
     try accumulateBatch()
     guard progress.accumulated == configuration.accumulation else { return .batch }
-    let unit = finishStep()
+    let unit = try finishStep()
     if case .step = unit { scheduleEvaluation() }
     return unit
   }
@@ -124,7 +128,7 @@ public final class Trainer {
   ///   step anew.
   public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
     while progress.accumulated < configuration.accumulation { try accumulateBatch() }
-    switch finishStep() {
+    switch try finishStep() {
     case .step(let result): return result
     case .nonFinite(let bad):
       let explained = explained(bad)
@@ -153,7 +157,8 @@ public final class Trainer {
     return tape.step(accumulating: index > 0) { _ in lossAndBackward() }
   }
 
-  private func finishStep() -> Unit {
+  private func finishStep() throws(TrainingError) -> Unit {
+    try beforeNorm?(optimizer)
     let loss = progress.accumulatedLoss / Double(configuration.accumulation), norm = optimizer.gradientNorm()
     guard loss.isFinite, norm.isFinite else {
       return .nonFinite(NonFiniteStep(step: stepCount + 1, loss: loss, gradientNorm: norm))
