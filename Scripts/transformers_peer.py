@@ -7,6 +7,8 @@ torch, transformers and tokenizers.
     transformers_peer.py ids DIR < ["string", ...]                    token ids of each string, and the text of the ids
     transformers_peer.py make DIR VOCAB CONTEXT LAYERS HEADS CHANNELS tied|untied float32|bfloat16
     transformers_peer.py loss DIR < [ids]                             mean loss over windows of the context length
+    transformers_peer.py defaults DIR OUT < "prompt"                  what the tools do with a folder when nobody tells
+                                                                      them more; saves it to OUT, and a trained one
 """
 
 import json
@@ -68,6 +70,45 @@ def loss(folder):
     return {"loss": total / (len(tokens) - 1)}
 
 
+def defaults(folder, out):
+    from transformers import AutoTokenizer, DataCollatorForLanguageModeling, Trainer, TrainingArguments, pipeline
+
+    prompt = json.load(sys.stdin)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    context = model.config.n_positions
+    answers = {
+        "tokens": len(tokenizer),
+        "rows": model.config.vocab_size,
+        "model_max_length": tokenizer.model_max_length,
+        "context": context,
+        "eos": tokenizer.eos_token_id,
+        "pad": tokenizer.pad_token_id,
+        "ids": tokenizer(prompt)["input_ids"],
+        "pipeline": pipeline("text-generation", model=folder)(prompt)[0]["generated_text"],
+        "generate": list(model.generate(**tokenizer(prompt, return_tensors="pt")).shape),
+    }
+    # A prompt of one token less than the context.
+    long = torch.tensor([(answers["ids"] * context)[: context - 1]])
+    answers["generate_long"] = list(model.generate(long, attention_mask=torch.ones_like(long)).shape)
+    model.save_pretrained(out + "/saved")
+    tokenizer.save_pretrained(out + "/saved")
+    tokenizer.pad_token = tokenizer.eos_token  # as everybody writes
+    texts = [prompt, prompt[: len(prompt) // 2], prompt[:1]]
+    answers["padded"] = list(model(**tokenizer(texts, padding=True, return_tensors="pt")).logits.shape)
+    arguments = TrainingArguments(
+        output_dir=out + "/run", max_steps=2, report_to=[], use_cpu=True, save_strategy="no", disable_tqdm=True,
+        logging_strategy="no")
+    trainer = Trainer(
+        model=model, args=arguments, processing_class=tokenizer,
+        train_dataset=[{"input_ids": tokenizer(text)["input_ids"]} for text in texts],
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False))
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    answers["trained"] = trainer.train().training_loss
+    sys.stdout = stdout
+    trainer.save_model(out + "/trained")
+    return answers
+
+
 if __name__ == "__main__":
-    task = {"logits": logits, "ids": ids, "make": make, "loss": loss}[sys.argv[1]]
+    task = {"logits": logits, "ids": ids, "make": make, "loss": loss, "defaults": defaults}[sys.argv[1]]
     json.dump(task(*sys.argv[2:]), sys.stdout)

@@ -86,6 +86,7 @@ def make_names(refused):
     refused(
         "metadata-not-object", frame('{"__metadata__":["a"]}'), "__metadata__ must hold strings only and be an object"
     )
+    refused("metadata-null", frame('{"__metadata__":null}'), "__metadata__ must hold strings only and be an object")
 
 
 def make_fields(refused):
@@ -129,6 +130,7 @@ def make_fields(refused):
         ("three", "[0,4,8]"),
         ("negative", "[-4,0]"),
         ("fractional", "[0,4.0]"),
+        ("minus-0", "[-0,4]"),
         ("beyond-64-bits", "[0,18446744073709551615]"),
     ]:
         refused(

@@ -74,6 +74,16 @@ def make(case):
     foreign("not-an-object", [], "its model type is not BPE")
     foreign("another-model", tokenizer(model={"type": "Unigram"}), "its model type is not BPE")
     foreign("added-tokens", tokenizer(added_tokens=[{"id": 3, "content": "<s>"}]), "it has added tokens")
+    foreign(
+        "added-token-of-another-id",
+        tokenizer(added_tokens=[{"id": 1, "content": "a"}]),
+        "it has added tokens that are none of its vocabulary",
+    )
+    case("added-token-of-the-vocabulary", compact(tokenizer(added_tokens=[{"id": 0, "content": "a", "special": True}])))
+    foreign("truncation", tokenizer(truncation={"max_length": 2}), "its truncation cuts texts; set ")
+    foreign("padding", tokenizer(padding={"strategy": "BatchLongest"}), "its padding lengthens texts; set ")
+    template = {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}]}
+    case("template-that-adds-nothing", compact(tokenizer(post_processor=template)))
     foreign("normalizer", tokenizer(normalizer={"type": "NFC"}), "it has a normalizer")
     foreign("no-pre-tokenizer", tokenizer(pre_tokenizer=None), "its pre_tokenizer is not ByteLevel")
     foreign(
@@ -91,6 +101,7 @@ def make(case):
         ("beyond", 3),
         ("negative", -1),
         ("fractional", 0.5),
+        ("with-a-point", 0.0),
         ("huge", 2**63),
         ("string", "0"),
     ]:

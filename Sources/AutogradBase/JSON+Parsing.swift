@@ -293,7 +293,8 @@ extension JSONParser {
     }
     guard position - start <= 1000 else { throw .numberOutOfRange(offset: start) }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if isInteger, let value = Int64(text) { return .integer(value) }
+    // No integer has the sign of −0, and readers of counts elsewhere refuse it.
+    if isInteger, text != "-0", let value = Int64(text) { return .integer(value) }
     guard let value = Double(text), value.isFinite else { throw .numberOutOfRange(offset: start) }
     return .number(value)
   }

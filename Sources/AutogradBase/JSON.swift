@@ -6,7 +6,7 @@
 public enum JSON: Sendable, Equatable {
   case null
   case bool(Bool)
-  /// A number written without fraction and exponent that fits 64 bits.
+  /// A number written without fraction and exponent that fits 64 bits, but for −0.
   case integer(Int64)
   /// Any other number.
   case number(Double)

@@ -4,6 +4,9 @@ import AutogradBase
 ///
 /// Nothing in it is believed before it is checked: a header that parses describes tensors that lie inside the
 /// file, do not overlap, leave no byte over and have the size that type and shape demand.
+///
+/// Stricter than the Rust reader in two places, where the format's description is: `"__metadata__": null` is refused
+/// (a map of strings, or absent), and so is white space before the header's `{`.
 public struct SafetensorsHeader: Sendable {
   /// One tensor.
   public struct Entry: Sendable, Equatable {

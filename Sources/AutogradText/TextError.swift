@@ -7,6 +7,7 @@ public enum TextError: Error, Equatable, Sendable {
   /// `path` is nil for text that is in no file.
   case invalidUTF8(path: String?, byteOffset: Int)
   case emptyText
+  case emptyPrompt
   case unknownCharacter(Unicode.Scalar, scalarIndex: Int, byteOffset: Int)
   case tokenizerNotJSON(JSONError)
   /// A `tokenizer.json` that holds none of the kinds that can be read.
@@ -32,6 +33,8 @@ extension TextError: CustomStringConvertible {
       "\(path ?? "the text") is not UTF-8 at byte \(byteOffset) (counted from 0); convert it to UTF-8"
     case .emptyText:
       "the text is empty: no vocabulary can be made from it; give it at least one character"
+    case .emptyPrompt:
+      "the prompt is empty: there is nothing to continue; give it at least one character"
     case .unknownCharacter(let scalar, let scalarIndex, let byteOffset):
       "the character \(Self.display(scalar)) at position \(scalarIndex) (byte \(byteOffset), "
         + "both counted from 0) is not in the vocabulary; "

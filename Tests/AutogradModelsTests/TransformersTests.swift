@@ -79,6 +79,45 @@ struct TransformersTests {
   }
 
   @Test(
+    "a folder does what its tools do by default: pipeline, generate, padding, Trainer, saved there and opened here",
+    arguments: ["the cat sat on the mat.\n", "zwölf Ärzte, 中文\t", "abcxyz"], [true, false])
+  func defaults(text: String, bias: Bool) throws {
+    let tokenizer = try CharacterTokenizer(training: Array(text.utf8))
+    let model = Decoder<Float>(
+      try DecoderConfiguration(
+        vocabularySize: tokenizer.vocabularySize, contextLength: 24, layerCount: 1, headCount: 2, channelCount: 16,
+        hasBias: bias, dropout: 0.1), seed: 5)
+    try temporaryDirectory { folder in
+      try ModelDirectory(folder).save(model, tokenizer: tokenizer)
+      let prompt = String(text.unicodeScalars.prefix(6)), own = try tokenizer.encode(prompt)
+      let answer = try ask(["defaults", folder, folder], .string(prompt))
+      #expect(answer["tokens"] == answer["rows"] && answer["rows"]?.intValue == tokenizer.vocabularySize)
+      #expect(answer["model_max_length"]?.intValue == 24)
+      #expect(answer["ids"]?.arrayValue?.compactMap(\.intValue) == own.map(Int.init))
+      let padding = try #require(answer["pad"]?.intValue)
+      #expect(0..<tokenizer.vocabularySize ~= padding && answer["eos"]?.intValue == padding)
+      #expect(try #require(answer["pipeline"]?.stringValue).utf8.count > 0)
+      #expect(answer["generate"] == .array([.integer(1), .integer(24)]))
+      #expect(answer["generate_long"] == .array([.integer(1), .integer(24)]))
+      #expect(answer["padded"]?.arrayValue?.count == 3)
+      #expect(try #require(answer["trained"]?.doubleValue).isFinite)
+      // And back: the same numbers, the same ids, the same settings.
+      let (saved, savedTokenizer) = try ModelDirectory(folder + "/saved").load()
+      #expect(zip(saved.parameters, model.parameters).allSatisfy { $0.parameter.array == $1.parameter.array })
+      #expect(savedTokenizer.isSame(as: tokenizer))
+      #expect(saved.configuration.dropout == model.configuration.dropout && saved.configuration.hasBias == bias)
+      if bias {
+        let (trained, _) = try ModelDirectory(folder + "/trained").load()
+        #expect(zip(trained.parameters, model.parameters).contains { $0.parameter.array != $1.parameter.array })
+      } else {
+        // GPT-2 has biases, and training there moves them: they are no zeros any more.
+        let error = #expect(throws: LanguageModelError.self) { try ModelDirectory(folder + "/trained").load() }
+        #expect("\(try #require(error))".contains("although config.json says that there are no biases"))
+      }
+    }
+  }
+
+  @Test(
     "a random GPT-2 made there has the same loss here",
     arguments: [
       ["50", "16", "1", "1", "8"], ["70", "24", "2", "4", "48"], ["61", "40", "3", "3", "33"],

@@ -95,6 +95,18 @@ struct TokenizerJSONTests {
     arguments: [
       ("\"type\": \"BPE\"", "\"type\": \"Unigram\"", "model type is not BPE"),
       ("\"added_tokens\": []", "\"added_tokens\": [{\"id\": 9}]", "added tokens"),
+      ("\"added_tokens\": []", "\"added_tokens\": 9", "added tokens are no list"),
+      ("\"added_tokens\": []", "\"added_tokens\": [{\"id\": 5, \"content\": \"<|endoftext|>\"}]", "\"<|endoftext|>\""),
+      ("\"added_tokens\": []", "\"added_tokens\": [{\"id\": 1.0, \"content\": \"a\"}]", "added tokens"),
+      ("\"added_tokens\": []", "\"added_tokens\": [{\"id\": 0, \"content\": \"a\"}]", "added tokens"),
+      ("\"added_tokens\": []", "\"added_tokens\": [{\"id\": 1, \"content\": \"a\", \"lstrip\": true}]", "added tokens"),
+      ("\"truncation\": null", "\"truncation\": {\"max_length\": 2}", "its truncation cuts texts"),
+      ("\"padding\": null", "\"padding\": {\"strategy\": \"BatchLongest\"}", "its padding lengthens texts"),
+      (
+        "\"post_processor\": null",
+        "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\"}}, "
+          + "{\"SpecialToken\": {\"id\": \"a\"}}]}", "post_processor"
+      ),
       ("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}", "normalizer"),
       ("\"add_prefix_space\": false", "\"add_prefix_space\": true", "adds a space"),
       (
@@ -111,6 +123,8 @@ struct TokenizerJSONTests {
       ("\"a\": 1", "\"a\": 99", "is taken, or not in 0..<5"),
       ("\"a\": 1", "\"a\": -1", "is taken, or not in 0..<5"),
       ("\"a\": 1", "\"a\": 1.5", "is taken, or not in 0..<5"),
+      ("\"a\": 1", "\"a\": 1.0", "is taken, or not in 0..<5"),
+      ("\"a\": 1", "\"a\": 1e0", "is taken, or not in 0..<5"),
       ("\"a\": 1", "\"中\": 1", "not in byte-level spelling"),
       ("\"a\": 1", "\"ab\": 1", "token 1, \"ab\", is neither"),
       ("\"a\": 1", "\"\": 1", "token 1, \"\", is neither"),
@@ -130,6 +144,44 @@ struct TokenizerJSONTests {
     file.replaceSubrange(place..<place + pattern.count, with: bytes(replacement))
     let error = #expect(throws: TextError.self) { try CharacterTokenizer(tokenizerJSON: file) }
     #expect(try #require(error).description.contains(reason))
+  }
+
+  @Test("what transformers writes beside the vocabulary is accepted where it adds nothing")
+  func savedElsewhere() throws {
+    let tokenizer = try CharacterTokenizer(training: bytes("a é\n"))
+    let original = text(tokenizer)
+    let changed = original.replacing("\"added_tokens\": []", with: """
+      "added_tokens": [{"id": 0, "content": "Ċ", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true}]
+      """
+    ).replacing("\"post_processor\": null", with: """
+      "post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [], "special_tokens": {}}
+      """)
+    #expect(changed != original)
+    #expect(try CharacterTokenizer(tokenizerJSON: bytes(changed)) == tokenizer)
+  }
+
+  @Test("an added token that texts of the vocabulary may hold is refused: others would give it another id")
+  func addedTokenInTexts() throws {
+    // The byte of a line feed is spelt as a letter that this vocabulary has.
+    let tokenizer = try CharacterTokenizer(training: bytes("\naĊ"))
+    let changed = text(tokenizer).replacing("\"added_tokens\": []", with: """
+      "added_tokens": [{"id": 0, "content": "Ċ"}]
+      """)
+    let error = #expect(throws: TextError.self) { try CharacterTokenizer(tokenizerJSON: bytes(changed)) }
+    #expect(try #require(error).description.contains("is also text of its vocabulary"))
+  }
+
+  @Test(
+    "the token for padding is one of the vocabulary that texts have least",
+    arguments: [("abé\n", "Ã", true), ("a\tb\n", "ĉ", false), ("ab\n", "Ċ", false), ("abz", "z", false)])
+  func padding(text: String, name: String, isPiece: Bool) throws {
+    let tokenizer = try CharacterTokenizer(training: bytes(text)), special = tokenizer.specialTokens
+    #expect(special.map(\.role) == [.padding])
+    let token = try #require(special.first)
+    // Of several pieces the first byte that is.
+    #expect(isPiece ? Int(token.id) >= tokenizer.characterCount : token.name == name, "\(token)")
   }
 
   @Test("bytes that are no JSON are refused")

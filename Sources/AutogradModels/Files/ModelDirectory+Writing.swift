@@ -28,7 +28,8 @@ extension ModelDirectory {
     [
       ("tokenizer.json", CollectionOfOne(tokenizer.tokenizerJSON())),
       ("config.json", CollectionOfOne(model.configuration.json.serialized(pretty: true))),
-      ("generation_config.json", CollectionOfOne(generationConfiguration.serialized(pretty: true))),
+      ("tokenizer_config.json", CollectionOfOne(tokenizerConfiguration(model.configuration, tokenizer).serialized(pretty: true))),
+      ("generation_config.json", CollectionOfOne(generationConfiguration(model.configuration, tokenizer).serialized(pretty: true))),
       ("model.safetensors", try weights(of: model, metadata)),
     ]
   }
@@ -39,11 +40,37 @@ extension ModelDirectory {
     4 * (model.tensors.map { $0.parameter.count * 4 }.max() ?? 0)
   }
 
-  private static var generationConfiguration: JSON {
-    .object([
-      JSON.Member("do_sample", .bool(true)), JSON.Member("temperature", .number(0.8)),
-      JSON.Member("top_k", .integer(200)), JSON.Member("max_new_tokens", .integer(500)),
-    ])
+  /// How transformers continues a text that it was not told more about.
+  ///
+  /// A bound on prompt and continuation together: one on the continuation alone would let a longer prompt run out of
+  /// the positions that the model has.
+  private static func generationConfiguration(_ sizes: DecoderConfiguration, _ tokenizer: any Tokenizer) -> JSON {
+    let padding = special(.padding, tokenizer) ?? special(.endOfText, tokenizer), end = special(.endOfText, tokenizer)
+    let ids = [("eos_token_id", end), ("pad_token_id", padding)]
+    return .object(
+      [
+        JSON.Member("do_sample", .bool(true)), JSON.Member("temperature", .number(0.8)),
+        JSON.Member("top_k", .integer(200)), JSON.Member("max_length", .integer(Int64(sizes.contextLength))),
+      ] + ids.compactMap { key, token in token.map { JSON.Member(key, .integer(Int64($0.id))) } })
+  }
+
+  /// Names the class that takes `tokenizer.json` as it is: without it transformers guesses one by the model, which adds
+  /// tokens that the model has no rows for. End and padding are tokens of the vocabulary, for the same reason.
+  private static func tokenizerConfiguration(_ sizes: DecoderConfiguration, _ tokenizer: any Tokenizer) -> JSON {
+    let padding = special(.padding, tokenizer), end = special(.endOfText, tokenizer)
+    let names = [
+      ("bos_token", special(.beginningOfText, tokenizer)), ("eos_token", end ?? padding), ("pad_token", padding ?? end),
+    ]
+    return .object(
+      [
+        JSON.Member("tokenizer_class", .string("PreTrainedTokenizerFast")),
+        JSON.Member("model_max_length", .integer(Int64(sizes.contextLength))),
+        JSON.Member("clean_up_tokenization_spaces", .bool(false)),
+      ] + names.compactMap { key, token in token.map { JSON.Member(key, .string($0.name)) } })
+  }
+
+  private static func special(_ role: SpecialToken.Role, _ tokenizer: any Tokenizer) -> SpecialToken? {
+    tokenizer.specialTokens.first { $0.role == role }
   }
 
   private static func weights<Scalar: TensorScalar>(

@@ -82,6 +82,7 @@ extension CharacterTokenizer {
         reason: "it has \(tokens.count) tokens where its characters need \(tokenizer.vocabularySize)")
     }
     try checkMerges(model["merges"], of: tokenizer)
+    try checkAddedTokens(json["added_tokens"], of: tokenizer)
     self = tokenizer
   }
 
@@ -130,16 +131,46 @@ private func checkPipeline(_ json: JSON) throws(TextError) {
   func isUnset(_ value: JSON?) -> Bool { value == nil || value == .null || value == .string("") }
   let model = json["model"]
   try require(model?["type"] == .string("BPE"), "its model type is not BPE")
-  try require(json["added_tokens"]?.arrayValue?.isEmpty ?? true, "it has added tokens")
+  try require(isUnset(json["truncation"]), "its truncation cuts texts; set \"truncation\" to null to leave that to others")
+  try require(isUnset(json["padding"]), "its padding lengthens texts; set \"padding\" to null to leave that to others")
   try require(isUnset(json["normalizer"]), "it has a normalizer")
   let before = json["pre_tokenizer"]
   try require(before?["type"] == .string("ByteLevel"), "its pre_tokenizer is not ByteLevel")
   try require(before?["add_prefix_space"] == .bool(false), "its pre_tokenizer adds a space in front")
   try require(json["decoder"]?["type"] == .string("ByteLevel"), "its decoder is not ByteLevel")
   let after = json["post_processor"]
-  try require(isUnset(after) || after?["type"] == .string("ByteLevel"), "its post_processor may add tokens")
+  try require(
+    isUnset(after) || after?["type"] == .string("ByteLevel") || addsNothing(after), "its post_processor may add tokens")
   for field in ["dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"] {
     try require(isUnset(model?[field]), "its model sets \(field)")
+  }
+}
+
+/// Whether a template puts nothing before or behind a text.
+private func addsNothing(_ processor: JSON?) -> Bool {
+  guard processor?["type"] == .string("TemplateProcessing"), let single = processor?["single"]?.arrayValue,
+    single.count == 1
+  else { return false }
+  return single[0]["Sequence"]?["id"] == .string("A")
+}
+
+/// Accepts added tokens that are tokens of the vocabulary already, as the tools that saved the file mark those for
+/// padding and ends; any other could be found in a text.
+private func checkAddedTokens(_ json: JSON?, of tokenizer: CharacterTokenizer) throws(TextError) {
+  guard let json, !json.isNull else { return }
+  guard let tokens = json.arrayValue else { throw .notCharacterTokenizer(reason: "its added tokens are no list") }
+  for token in tokens {
+    let name = token["content"]?.stringValue ?? ""
+    func isSet(_ field: String) -> Bool { token[field].map { $0 != .bool(false) } ?? false }
+    guard case .integer(let id) = token["id"] ?? .null, id >= 0, id < tokenizer.vocabularySize,
+      let spelt = ByteLevel.bytes(name), spelt.elementsEqual(tokenizer.bytes(of: Int32(id))),
+      !isSet("lstrip"), !isSet("rstrip"), !isSet("single_word")
+    else {
+      throw .notCharacterTokenizer(reason: "it has added tokens that are none of its vocabulary: \(name.quotedForMessage)")
+    }
+    if let tokens = try? tokenizer.encode(name), tokens != [Int32(id)] {
+      throw .notCharacterTokenizer(reason: "its added token \(name.quotedForMessage) is also text of its vocabulary")
+    }
   }
 }
 
@@ -147,7 +178,10 @@ private func checkPipeline(_ json: JSON) throws(TextError) {
 private func orderedTokens(_ members: [JSON.Member]) throws(TextError) -> [FileToken] {
   var names = [String?](repeating: nil, count: members.count)
   for member in members {
-    guard let id = member.value.intValue, names.indices.contains(id), names[id] == nil else {
+    // A number with a point is none of the formats': 66.0 is refused as others refuse it.
+    guard case .integer(let value) = member.value, let id = Int(exactly: value), names.indices.contains(id),
+      names[id] == nil
+    else {
       throw .notCharacterTokenizer(
         reason: "the id of \(member.key.quotedForMessage) is taken, or not in 0..<\(members.count)")
     }

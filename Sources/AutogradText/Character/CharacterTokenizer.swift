@@ -90,6 +90,24 @@ public struct CharacterTokenizer: Tokenizer {
 
   public var encodesCharactersAlone: Bool { true }
 
+  /// A token for others to fill batches with, since their tools want one: a piece of a character, which no text has;
+  /// or else a control character, the line feed last; or else the last character.
+  ///
+  /// None is added, because a model has no row for it. What it stands for is lost where a tool leaves special tokens
+  /// out of what it shows: with a vocabulary of ASCII those are mostly the line ends.
+  public var specialTokens: [SpecialToken] {
+    let pieces = Int32(characterCount)..<Int32(vocabularySize), controls = scalars.indices.filter { scalars[$0].value < 32 }
+    let candidates = Array(pieces) + controls.filter { scalars[$0] != "\n" }.map { Int32($0) }
+      + controls.filter { scalars[$0] == "\n" }.map { Int32($0) } + [Int32(characterCount - 1)]
+    // Others look for its name in texts: that must not be text of this vocabulary.
+    let id = candidates.first { id in
+      let name = ByteLevel.string(bytes(of: id))
+      guard let tokens = try? encode(name) else { return true }
+      return tokens == [id]
+    }
+    return id.map { [SpecialToken(id: $0, name: ByteLevel.string(bytes(of: $0)), role: .padding)] } ?? []
+  }
+
   /// The bytes of one token: a character, a single byte or the beginning of a character.
   ///
   /// - Precondition: `token` lies in 0..<`vocabularySize`; otherwise stops and prints it.
