@@ -171,7 +171,10 @@ extension Variable {
   public static func - (a: Scalar, b: Variable) -> Variable { b.affine(-1, Double(a), "subtract") }
   public static func * (a: Variable, b: Scalar) -> Variable { a.affine(Double(b), 0, "multiply") }
   public static func * (a: Scalar, b: Variable) -> Variable { b.affine(Double(a), 0, "multiply") }
-  public static func / (a: Variable, b: Scalar) -> Variable { a.affine(1 / Double(b), 0, "divide") }
+  /// Divides each element, correctly rounded: not a product with 1/b.
+  public static func / (a: Variable, b: Scalar) -> Variable {
+    a.apply("divide") { c, x throws(Misuse) in try c.divide(x, try c.constant(Double(b))) }
+  }
   public static func / (a: Scalar, b: Variable) -> Variable {
     b.apply("divide") { c, x throws(Misuse) in try c.divide(try c.constant(Double(a)), x) }
   }

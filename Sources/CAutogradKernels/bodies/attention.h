@@ -188,6 +188,8 @@ static void score_gradients(const ck_attention_backward *g, ck_index head, ck_in
       store_n(ds_row + j, v * (load_n(ds_row + j, n) * factor - delta) * (REAL)f->scale, n);
       store_n(p_row + j, v * factor, n);
     }
+    // A query with a single key takes its value whatever the scores: rounding must not leave a gradient here.
+    if (row == 0) ds_row[0] = 0;
     EACH_VECTOR(j, n, row + 1, keys) {
       store_n(p_row + j, splat(0), n);
       store_n(ds_row + j, splat(0), n);

@@ -67,7 +67,7 @@ static void clip_backward(const void *arguments, ck_index begin, ck_index end, v
   (void)scratch;
   EACH_VECTOR(i, n, begin, end) {
     vec v = load_n((const REAL *)g.x + i, n);
-    vec d = select((v < low) | (v > high), splat(0), load_n((const REAL *)g.dy + i, n));
+    vec d = select((v >= low) & (v <= high), load_n((const REAL *)g.dy + i, n), splat(0));
     store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
   }
 }
