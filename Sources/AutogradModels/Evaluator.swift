@@ -1,3 +1,4 @@
+import AutogradBase
 public import AutogradEngine
 public import AutogradNeuralNetwork
 public import AutogradText
@@ -63,17 +64,17 @@ public struct Evaluator<Scalar: TensorScalar> {
   ) -> (loss: Double, tokenCount: Int)? {
     guard tokens.count >= 2 else { return nil }
     let T = model.configuration.contextLength, last = tokens.count - 1
-    var total = 0.0, counted = 0
+    var sum = CompensatedSum(), counted = 0
     // Mapped at once: growing on the way would leave pages behind.
     tape.reserve(tape.plan { _ in _ = windowLoss(tokens[0...min(T, last)]) })
     for start in stride(from: 0, to: last, by: T) {
       let count = min(T, last - start)
       let loss = tape.step { _ in windowLoss(tokens[start...start + count]) }
-      total += loss * Double(count)
+      sum.add(loss * Double(count))
       counted += count
       if !progress(Double(counted) / Double(last)) { break }
     }
-    return (total / Double(counted), counted)
+    return (sum.total / Double(counted), counted)
   }
 
   /// Inside a step: the mean loss of a window, whose last token is a target only.

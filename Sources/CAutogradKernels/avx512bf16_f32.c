@@ -6,6 +6,7 @@
 #define PAIRS 1
 #include "avx512.h"
 #include "element.h"
+#include "bodies/total.h"
 #include "bodies/softmax_row.h"
 #include "bodies/update.h"
 #include "bodies/gemm.h"

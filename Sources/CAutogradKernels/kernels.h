@@ -2,6 +2,7 @@
 // what element.h wants. Everything here is static; only the table at the end is visible.
 
 #include "element.h"
+#include "bodies/total.h"
 #include "bodies/elementwise.h"
 #include "bodies/strided.h"
 #include "bodies/softmax_row.h"

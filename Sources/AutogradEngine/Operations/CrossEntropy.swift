@@ -1,8 +1,9 @@
+import AutogradBase
 import CAutogradKernels
 
 // Cross-entropy of logits against token targets, averaged over the targets that count:
 //   loss = Σ (log Σ exp(x) − x[target]) / n,   dx = (softmax(x) − onehot) / n.
-// Row losses are kept in double and added in order. Stable for large logits.
+// Row losses are kept in double and added in order, without loss. Stable for large logits.
 //
 // INVARIANT: as in TapeCore+Kernels.swift; targets lie inside the vocabulary, which `checkTokens` makes sure of.
 
@@ -60,9 +61,9 @@ package extension TapeCore {
 
   @unsafe func total(_ losses: UnsafeMutablePointer<Double>, _ rows: Int) -> Double {
     if isPlanning { return .nan }
-    var sum = 0.0
-    for row in 0..<rows { unsafe sum += losses[row] }
-    return sum
+    var sum = CompensatedSum()
+    for row in 0..<rows { unsafe sum.add(losses[row]) }
+    return sum.total
   }
 }
 

@@ -4,7 +4,7 @@ import CAutogradKernels
 // t of the same shape, averaged over all n elements:
 //   squaredError         Σ (x − t)²/n                                    dx = 2(x − t)/n          dt = −dx
 //   binaryCrossEntropy   Σ (max(x, 0) − x·t + log(1 + e^−|x|))/n         dx = (sigmoid(x) − t)/n  dt = −x/n
-// Sums over 1024 elements are added in double, in order. Keep nothing but the operands.
+// Sums are right to their last digit: over 1024 elements in the kernel, those in double and in order. Keep nothing but the operands.
 //
 // INVARIANT: as in TapeCore+Kernels.swift.
 

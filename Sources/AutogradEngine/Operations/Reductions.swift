@@ -3,9 +3,10 @@ import AutogradKernels
 
 // Sums and means over axes.
 //
-// Forward: y[kept] = scale · Σ x[kept, reduced]; the mean is the sum scaled by 1/n.
+// Forward: y[kept] = Σ x[kept, reduced]; the mean is the sum divided by n.
 // Backward: dx = scale · dy, repeated along the reduced axes.
-// Sums run over blocks of 32 terms, which are then added: rounding grows with √(n/32) rather than √n.
+// A sum is right to the rounding of its last digit, however many terms it has: floats are added up in double, doubles with
+// what each addition loses. Its order is fixed by the shape.
 //
 // INVARIANT: as in TapeCore+Kernels.swift.
 
@@ -15,10 +16,10 @@ package extension TapeCore {
     _ x: Slot, over axes: UInt8, keeping: Bool, mean: Bool, _ operation: StaticString
   ) throws(Misuse) -> Slot {
     let shape = nodes[x].shape, kept = shape.reduced(over: axes, keeping: keeping)
-    let scale = mean ? 1 / Double(Reduction(shape, over: axes).terms) : 1
+    let terms = mean ? Double(Reduction(shape, over: axes).terms) : 1
     let y = try result(kept, operation, of: x)
-    unsafe sum(data(x), shape, over: axes, scale: scale, into: data(y), adds: false)
-    unsafe record(.sum, x, output: y, integers: [Int(axes), 0, 0, 0], scalars: [scale, 0])
+    unsafe sum(data(x), shape, over: axes, scale: 1, divisor: terms, into: data(y), adds: false)
+    unsafe record(.sum, x, output: y, integers: [Int(axes), 0, 0, 0], scalars: [1 / terms, 0])
     return y
   }
 
@@ -35,17 +36,17 @@ package extension TapeCore {
       gradient(of: record.output), shape, strides, scale: record.scalars[0], into: target.target, adds: target.adds)
   }
 
-  /// y = scale · Σ x over the axes whose bits are set; y is contiguous over the others.
+  /// y = scale · Σ x / divisor over the axes whose bits are set; y is contiguous over the others.
   @unsafe func sum(
-    _ x: UnsafeMutableRawPointer, _ shape: Shape, over axes: UInt8, scale: Double, into y: UnsafeMutableRawPointer,
-    adds: Bool
+    _ x: UnsafeMutableRawPointer, _ shape: Shape, over axes: UInt8, scale: Double, divisor: Double = 1,
+    into y: UnsafeMutableRawPointer, adds: Bool
   ) {
     let r = Reduction(shape, over: axes)
-    if r.isCopy { return unsafe copy(x, to: y, count: shape.count, scale: scale, accumulate: adds) }
+    if r.isCopy { return unsafe copy(x, to: y, count: shape.count, scale: scale / divisor, accumulate: adds) }
     guard r.outputs > 0 else { return }
     let arguments = unsafe ck_sum(
       kept_rank: Int32(r.kept.shape.rank), reduced_rank: Int32(r.reduced.shape.rank),
-      accumulate: adds ? 1 : 0, scale: scale, inner: r.inner, y: y, x: x,
+      accumulate: adds ? 1 : 0, scale: scale, divisor: divisor, inner: r.inner, y: y, x: x,
       kept_shape: r.kept.shape.lengths.tuple, kept_strides: r.kept.strides.tuple,
       reduced_shape: r.reduced.shape.lengths.tuple, reduced_strides: r.reduced.strides.tuple)
     unsafe run(arguments, r)

@@ -13,12 +13,12 @@ extension TapeCore {
     let terms = Double(Reduction(shape, over: axes).terms)
     let y = try result(shape.reduced(over: axes, keeping: keeping), "variance", of: x)
     let mean = unsafe try allocate(means.count * type.size, means, "variance")
-    unsafe sum(data(x), shape, over: axes, scale: 1 / terms, into: mean, adds: false)
+    unsafe sum(data(x), shape, over: axes, scale: 1, divisor: terms, into: mean, adds: false)
     let mark = arena.mark(), squares = unsafe try allocate(shape.count * type.size, shape, "variance")
     unsafe combine(CK_SUBTRACT, shape, (data(x), shape), (mean, means), into: squares, adds: false)
     unsafe combine(CK_MULTIPLY, shape, (squares, shape), (squares, shape), into: squares, adds: false)
-    let scale = 1 / Swift.max(0, terms - correction)
-    unsafe sum(squares, shape, over: axes, scale: scale, into: data(y), adds: false)
+    let divisor = Swift.max(0, terms - correction), scale = 1 / divisor
+    unsafe sum(squares, shape, over: axes, scale: 1, divisor: divisor, into: data(y), adds: false)
     arena.rewind(to: mark)
     unsafe record(
       .variance, x, output: y, saved: [mean, nil, nil], integers: [Int(axes), 0, 0, 0], scalars: [scale, 0])

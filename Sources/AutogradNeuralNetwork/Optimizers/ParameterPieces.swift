@@ -1,3 +1,4 @@
+import AutogradBase
 import AutogradEngine
 import AutogradFormats
 internal import CAutogradKernels
@@ -101,9 +102,9 @@ import AutogradKernels
     refreshGradients()
     let cut = cutPieces(), sums = unsafe cut.sums
     unsafe run(over: cut.pieces) { unsafe ck_norm(pieces: $0, sums: sums.baseAddress) }
-    var total = 0.0
-    for index in sums.indices { unsafe total += sums[index] }
-    return total.squareRoot()
+    var sum = CompensatedSum()
+    for index in sums.indices { unsafe sum.add(sums[index]) }
+    return sum.total.squareRoot()
   }
 
   /// Updates all parameters by their rules; for some weights that is deferred.

@@ -1,14 +1,15 @@
 // Logarithms of sums of exponentials, over rows. Largest elements are subtracted first; a row of −∞ stays −∞.
 
-// Σ exp(x − shift), lanes in order.
-INLINE REAL exp_total(const REAL *x, ck_index columns, REAL shift) {
-  vec total = {0};
-  EACH_VECTOR(i, n, 0, columns) {
+// Σ exp(x − shift)
+INLINE double exp_total(const REAL *x, ck_index columns, REAL shift) {
+  total t = {0};
+  vec block = {0};
+  EACH_RUN(t, block, columns, {
     vec v = exp_full(load_n(x + i, n) - splat(shift));
     if (n < LANES) v = select(lanes_before(n), v, splat(0));
-    total += v;
-  }
-  return sum_lanes(total);
+    block += v;
+  });
+  return total_of_runs(&t, block, columns);
 }
 
 static void log_softmax(const void *arguments, ck_index begin, ck_index end, void *scratch) {
@@ -17,8 +18,9 @@ static void log_softmax(const void *arguments, ck_index begin, ck_index end, voi
   for (ck_index row = begin; row < end; row++) {
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *x = (const REAL *)g.x + row * g.columns;
-    const REAL shift = max_row(x, g.columns, 1), total = exp_total(x, g.columns, shift);
-    const vec logarithm = splat(total == 0 ? 0 : (REAL)LOG_SCALAR((double)total));
+    const REAL shift = max_row(x, g.columns, 1);
+    const double sum = exp_total(x, g.columns, shift);
+    const vec logarithm = splat(sum == 0 ? 0 : (REAL)LOG_SCALAR(sum));
     EACH_VECTOR(i, n, 0, g.columns) store_n(y + i, load_n(x + i, n) - splat(shift) - logarithm, n);
   }
 }
@@ -29,9 +31,9 @@ static void log_softmax_backward(const void *arguments, ck_index begin, ck_index
   for (ck_index row = begin; row < end; row++) {
     REAL *dx = (REAL *)g.dx + row * g.columns;
     const REAL *dy = (const REAL *)g.dy + row * g.columns, *y = (const REAL *)g.y + row * g.columns;
-    const vec total = splat(sum_run(dy, g.columns, 1));
+    const vec sum = splat(sum_row(dy, g.columns));
     EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = load_n(dy + i, n) - exp_full(load_n(y + i, n)) * total;
+      vec d = load_n(dy + i, n) - exp_full(load_n(y + i, n)) * sum;
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
     }
   }
@@ -43,7 +45,7 @@ static void log_sum_exp(const void *arguments, ck_index begin, ck_index end, voi
   for (ck_index row = begin; row < end; row++) {
     const REAL *x = (const REAL *)g.x + row * g.columns;
     const REAL largest = max_row(x, g.columns, 1), shift = largest > -(REAL)LOWEST ? 0 : largest;
-    ((REAL *)g.y)[row] = shift + (REAL)LOG_SCALAR((double)exp_total(x, g.columns, shift));
+    ((REAL *)g.y)[row] = shift + (REAL)LOG_SCALAR(exp_total(x, g.columns, shift));
   }
 }
 

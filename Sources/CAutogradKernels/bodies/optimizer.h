@@ -5,18 +5,18 @@ static void norm(const void *arguments, ck_index begin, ck_index end, void *scra
   (void)scratch;
   for (ck_index piece = begin; piece < end; piece++) {
     const REAL *x = g.pieces[piece].gradient;
-    double total = 0;
-    // Squares in REAL over runs of 1024, runs in double: no overflow of precision over millions of elements.
-    for (ck_index first = 0; first < g.pieces[piece].count; first += 1024) {
-      const ck_index rest = g.pieces[piece].count - first, past = first + (rest < 1024 ? rest : 1024);
-      vec squares = {0};
-      EACH_VECTOR(i, n, first, past) {
-        vec v = load_n(x + i, n);
-        squares = fma_(v, v, squares);
-      }
-      total += (double)sum_lanes(squares);
+    total t = {0};
+    EACH_VECTOR(i, n, 0, g.pieces[piece].count) {
+      const vec v = load_n(x + i, n);
+#if REAL_BITS == 32
+      // The square of a float is a double without rounding, and does not overflow.
+      const wide exact = __builtin_convertvector(v, wide);
+      t.sum += exact * exact;
+#else
+      add_to(&t, v * v);
+#endif
     }
-    g.sums[piece] = total;
+    g.sums[piece] = total_of(&t);
   }
 }
 

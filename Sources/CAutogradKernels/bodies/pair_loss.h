@@ -27,14 +27,14 @@ static void pair_loss(const void *arguments, ck_index begin, ck_index end, void 
     EACH_VECTOR(i, n, first, past) { \
       vec v = pair_loss_value(OP, load_n(x + i, n), load_n(t + i, n)); \
       if (n < LANES) v = select(lanes_before(n), v, splat(0)); \
-      total += v; \
+      add_to(&sum, v); \
     } \
     break;
   for (ck_index unit = begin; unit < end; unit++) {
     const ck_index first = unit * 1024, past = first + 1024 < g.count ? first + 1024 : g.count;
-    vec total = {0};
+    total sum = {0};
     switch (g.op) { LOOP(CK_SQUARED_ERROR) LOOP(CK_BINARY_CROSS_ENTROPY) }
-    g.partials[unit] = (double)sum_lanes(total);
+    g.partials[unit] = total_of(&sum);
   }
 #undef LOOP
 }

@@ -19,14 +19,23 @@ static void softmax_backward(const void *arguments, ck_index begin, ck_index end
   for (ck_index row = begin; row < end; row++) {
     REAL *dx = (REAL *)g.dx + row * g.columns;
     const REAL *dy = (const REAL *)g.dy + row * g.columns, *y = (const REAL *)g.y + row * g.columns;
-    vec inner = {0};
-    EACH_VECTOR(i, n, 0, g.columns) inner = fma_(load_n(dy + i, n), load_n(y + i, n), inner);
-    const vec dot = splat(sum_lanes(inner));
+    total t = {0};
+    vec block = {0};
+    EACH_RUN(t, block, g.columns, { block = fma_(load_n(dy + i, n), load_n(y + i, n), block); });
+    const vec dot = splat((REAL)total_of_runs(&t, block, g.columns));
     EACH_VECTOR(i, n, 0, g.columns) {
       vec d = load_n(y + i, n) * (load_n(dy + i, n) - dot);
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
     }
   }
+}
+
+// Σ x
+INLINE REAL sum_row(const REAL *x, ck_index columns) {
+  total t = {0};
+  vec block = {0};
+  EACH_RUN(t, block, columns, { block += load_n(x + i, n); });
+  return (REAL)total_of_runs(&t, block, columns);
 }
 
 static void layer_norm(const void *arguments, ck_index begin, ck_index end, void *scratch) {
@@ -36,14 +45,15 @@ static void layer_norm(const void *arguments, ck_index begin, ck_index end, void
   for (ck_index row = begin; row < end; row++) {
     REAL *y = (REAL *)g.y + row * g.columns;
     const REAL *x = (const REAL *)g.x + row * g.columns;
-    const REAL mean = sum_run(x, g.columns, 1) / (REAL)g.columns;
+    const REAL mean = sum_row(x, g.columns) / (REAL)g.columns;
+    total t = {0};
     vec squares = {0};
-    EACH_VECTOR(i, n, 0, g.columns) {
+    EACH_RUN(t, squares, g.columns, {
       vec d = load_n(x + i, n) - splat(mean);
       if (n < LANES) d = select(lanes_before(n), d, splat(0));
       squares = fma_(d, d, squares);
-    }
-    const REAL variance = sum_lanes(squares) / (REAL)g.columns;
+    });
+    const REAL variance = (REAL)total_of_runs(&t, squares, g.columns) / (REAL)g.columns;
     const REAL reciprocal = (REAL)1 / SQRT(variance + (REAL)g.epsilon);
     ((REAL *)g.mean)[row] = mean;
     ((REAL *)g.reciprocal_deviation)[row] = reciprocal;
@@ -147,16 +157,17 @@ static void cross_entropy(const void *arguments, ck_index begin, ck_index end, v
       continue;
     }
     const REAL shift = max_row(x, g.columns, 1);
-    vec total = {0};
-    EACH_VECTOR(i, n, 0, g.columns) {
+    total t = {0};
+    vec block = {0};
+    EACH_RUN(t, block, g.columns, {
       vec v = exp_falling(load_n(x + i, n) - splat(shift));
       if (n < LANES) v = select(lanes_before(n), v, splat(0));
-      total += v;
-    }
-    const REAL denominator = sum_lanes(total);
-    g.losses[row] = LOG_SCALAR((double)denominator) - ((double)x[target] - (double)shift);
+      block += v;
+    });
+    const double denominator = total_of_runs(&t, block, g.columns);
+    g.losses[row] = LOG_SCALAR(denominator) - ((double)x[target] - (double)shift);
     if (!dx) continue;
-    const vec factor = splat((REAL)(g.scale / (double)denominator));
+    const vec factor = splat((REAL)(g.scale / denominator));
     EACH_VECTOR(i, n, 0, g.columns) {
       vec d = exp_falling(load_n(x + i, n) - splat(shift)) * factor;
       store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);

@@ -124,45 +124,26 @@ INLINE ck_index term_offset(ck_index term, int rank, const ck_index *shape, cons
   return rank > 0 ? offset + term * strides[0] : 0;
 }
 
-
-// Adds the terms of one output block: `n` contiguous columns at x, over all reduced axes.
+// Adds up the terms of one output block: `n` contiguous columns at x, over all reduced axes.
 INLINE vec sum_columns(const ck_sum *g, const REAL *x, ck_index terms, ck_index n) {
-  vec total = {0};
-  for (ck_index first = 0; first < terms; first += CK_TERMS) {
-    const ck_index past = first + CK_TERMS < terms ? first + CK_TERMS : terms;
-    vec block = {0};
-    for (ck_index term = first; term < past; term++) {
-      block += load_n(x + term_offset(term, g->reduced_rank, g->reduced_shape, g->reduced_strides), n);
-    }
-    total += block;
+  total t = {0};
+  for (ck_index term = 0; term < terms; term++) {
+    add_to(&t, load_n(x + term_offset(term, g->reduced_rank, g->reduced_shape, g->reduced_strides), n));
   }
-  return total;
+  return totals_of_lanes(&t, g->scale, g->divisor);
 }
 
-// Sums `length` elements: lanes first, in blocks of 32 vectors, then the tree over lanes.
-INLINE REAL sum_run(const REAL *x, ck_index length, ck_index stride) {
-  vec total = {0};
-  for (ck_index first = 0; first < length; first += CK_TERMS * LANES) {
-    const ck_index rest = length - first;
-    const ck_index count = rest < CK_TERMS * LANES ? rest : CK_TERMS * LANES;
-    vec block = {0};
-    EACH_VECTOR(i, n, first, first + count) block += load_strided(x, i, stride, n);
-    total += block;
-  }
-  return sum_lanes(total);
-}
-
-static REAL sum_last_axis(const ck_sum *g, const REAL *x) {
+static double sum_last_axis(const ck_sum *g, const REAL *x) {
   const int last = g->reduced_rank - 1;
+  const ck_index columns = g->reduced_shape[last], stride = g->reduced_strides[last];
   ck_index rows = 1;
   for (int axis = 0; axis < last; axis++) rows *= g->reduced_shape[axis];
-  REAL total = 0, block = 0;
+  total t = {0};
   for (ck_index row = 0; row < rows; row++) {
-    const ck_index offset = row_offset(row, g->reduced_rank, g->reduced_shape, g->reduced_strides);
-    block += sum_run(x + offset, g->reduced_shape[last], g->reduced_strides[last]);
-    if ((row + 1) % CK_TERMS == 0) { total += block; block = 0; }
+    const REAL *from = x + row_offset(row, g->reduced_rank, g->reduced_shape, g->reduced_strides);
+    EACH_VECTOR(i, n, 0, columns) add_to(&t, load_strided(from, i, stride, n));
   }
-  return total + block;
+  return total_of(&t);
 }
 
 static void sum(const void *arguments, ck_index begin, ck_index end, void *scratch) {
@@ -177,13 +158,13 @@ static void sum(const void *arguments, ck_index begin, ck_index end, void *scrat
     const REAL *x = (const REAL *)g->x + row_offset(row, g->kept_rank + 1, g->kept_shape, g->kept_strides);
     REAL *y = (REAL *)g->y + row * g->inner;
     if (g->inner == 1) {
-      const REAL v = (REAL)g->scale * sum_last_axis(g, x);
+      const REAL v = (REAL)(g->scale * sum_last_axis(g, x) / g->divisor);
       y[0] = g->accumulate ? y[0] + v : v;
       continue;
     }
     const ck_index past = first + 64 < g->inner ? first + 64 : g->inner;
     EACH_VECTOR(i, n, first, past) {
-      vec v = (REAL)g->scale * sum_columns(g, x + i, terms, n);
+      const vec v = sum_columns(g, x + i, terms, n);
       store_n(y + i, g->accumulate ? load_n(y + i, n) + v : v, n);
     }
   }

@@ -95,14 +95,14 @@ typedef struct ck_strided_write {
   ck_index shape[CK_MAX_RANK]; ck_index y_strides[CK_MAX_RANK];
 } ck_strided_write;
 
-/// Terms that are added up before they are added to a sum.
+/// Terms that are added up before they are added to a total, where totals are not formed term by term.
 #define CK_TERMS 32
 
-/// y[kept] = scale · Σ x[kept, reduced], added to y where `accumulate`; y is contiguous over the kept axes.
+/// y[kept] = scale · Σ x[kept, reduced] / divisor, added to y where `accumulate`; y is contiguous over the kept axes.
 /// `inner` counts the contiguous kept elements at the end of x (1 where the last axis is reduced).
-/// Unit: a block of 64 of the `inner` elements of one row of the kept axes. Sums run over blocks of CK_TERMS terms.
+/// Unit: a block of 64 of the `inner` elements of one row of the kept axes. The sum is right to its last digit.
 typedef struct ck_sum {
-  int kept_rank; int reduced_rank; int accumulate; double scale; ck_index inner; void *y; const void *x;
+  int kept_rank; int reduced_rank; int accumulate; double scale; double divisor; ck_index inner; void *y; const void *x;
   ck_index kept_shape[CK_MAX_RANK]; ck_index kept_strides[CK_MAX_RANK];
   ck_index reduced_shape[CK_MAX_RANK]; ck_index reduced_strides[CK_MAX_RANK];
 } ck_sum;
@@ -181,7 +181,7 @@ typedef struct ck_gather_backward {
 
 typedef enum ck_pair_loss_op { CK_SQUARED_ERROR, CK_BINARY_CROSS_ENTROPY } ck_pair_loss_op;
 
-/// partials[unit] = Σ loss(x, target) over 1024 elements, in double. Unit: 1024 elements.
+/// partials[unit] = Σ loss(x, target) over 1024 elements, in double, right to its last digit. Unit: 1024 elements.
 typedef struct ck_pair_loss {
   ck_pair_loss_op op; const void *x; const void *targets; double *partials; ck_index count;
 } ck_pair_loss;
@@ -279,7 +279,7 @@ typedef struct ck_piece {
   double weight_decay; double rate_factor;
 } ck_piece;
 
-/// sums[piece] = Σ gradient², in double.
+/// sums[piece] = Σ gradient², in double, right to its last digit.
 typedef struct ck_norm { const ck_piece *pieces; double *sums; } ck_norm;
 
 struct ck_rule;
