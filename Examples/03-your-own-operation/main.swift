@@ -20,14 +20,14 @@ struct Softplus<Scalar: TensorScalar>: CustomOperation {
 
 // Checks run in Double: differences of values need its precision.
 let x = Parameter<Double>([[-30, -2, -0.5], [0, 1, 30]])
-let report = checkGradients(of: [x]) { tape in tape.custom(Softplus(), tape.variable(x)) }
+let report = checkGradients(of: [x]) { tape in tape.variable(x).custom(Softplus()) }
 print(report)
 guard report.passes else { fatalError("the gradient is wrong") }
 
 // It takes its place among the others, here in Float.
 let weight = Parameter<Float>([[1, -1]])
 let value = Tape<Float>().step { tape in
-  let loss = tape.custom(Softplus(), tape.input([[2, 1], [0, 3]]).linear(weight)).sum()
+  let loss = tape.input([[2, 1], [0, 3]]).linear(weight).custom(Softplus()).sum()
   loss.backward()
   return loss.value
 }

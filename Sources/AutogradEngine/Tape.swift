@@ -135,6 +135,13 @@ public final class Tape<Scalar: TensorScalar> {
     }
   }
 
+  /// Copies numbers into the step in a shape that is known at run time only. They get no gradient.
+  ///
+  /// - Precondition: There are as many numbers as the shape has elements.
+  public func input(_ elements: [Scalar], shape: [Int]) -> Variable<Scalar> {
+    input(Tensor(shape: shape, elements))
+  }
+
   /// Copies token ids into the step.
   ///
   /// - Precondition: There are as many ids as the shape has elements.
@@ -154,6 +161,12 @@ public final class Tape<Scalar: TensorScalar> {
       }
       return try core.tokens(nil, Shape(shape))
     }
+  }
+
+  /// The same for ids and a shape in arrays.
+  @_disfavoredOverload
+  public func tokens(_ ids: [Int32], shape: [Int]) -> Tokens {
+    stopping { () throws(Misuse) in try core.tokens(ids.span, Shape(shape)) }
   }
 
   /// Copies token ids into the step as one sequence.

@@ -63,11 +63,11 @@ extension Variable {
     }
   }
 
-  /// The same with a second variable, which must be of the same tape.
+  /// The same with a second operand: a parameter, or a variable, which must be of the same tape.
   func apply(
-    _ other: Variable, _ operation: StaticString, _ body: (TapeCore, Slot, Slot) throws(Misuse) -> Slot
+    _ other: some Operand<Scalar>, _ operation: StaticString, _ body: (TapeCore, Slot, Slot) throws(Misuse) -> Slot
   ) -> Variable {
-    apply(operation) { core, x throws(Misuse) in try body(core, x, try core.slot(other.handle, operation)) }
+    apply(operation) { core, x throws(Misuse) in try body(core, x, try other.place(core, operation)) }
   }
 
   /// Runs `body` with this variable's place, to read something.

@@ -104,10 +104,10 @@ struct CustomOperationTests {
   @Test("the example's gradient is right, and a wrong one is found out")
   func example() {
     let x = Parameter<Double>(randomTensor([3, 4], seed: 1))
-    let right = checkGradients(of: [x]) { tape in tape.custom(Softplus(), tape.variable(x)) }
+    let right = checkGradients(of: [x]) { tape in tape.variable(x).custom(Softplus()) }
     #expect(right.passes, "\(right)")
     let wrong = checkGradients(of: [x]) { tape in
-      tape.custom(Told(gradients: [Tensor(repeating: 1, shape: [3, 4])]), tape.variable(x))
+      tape.variable(x).custom(Told(gradients: [Tensor(repeating: 1, shape: [3, 4])]))
     }
     #expect(!wrong.passes)
   }
@@ -130,12 +130,12 @@ struct CustomOperationTests {
       }
     }
     let operation = Watched(), x = Parameter<Double>([1, 2]), tape = Tape<Double>()
-    let plan = tape.plan { tape in tape.custom(operation, tape.variable(x)).sum().backward() }
+    let plan = tape.plan { tape in tape.variable(x).custom(operation).sum().backward() }
     #expect(operation.count.forward == 0 && operation.count.backward == 0)
-    tape.step { tape in tape.custom(operation, tape.variable(x)).sum().backward() }
+    tape.step { tape in tape.variable(x).custom(operation).sum().backward() }
     #expect(operation.count.forward == 1 && operation.count.backward == 1)
     #expect(tape.statistics.peak == plan.arenaBytes && x.gradient == [1, 1])
-    tape.step { tape in tape.inference { _ = tape.custom(operation, tape.variable(x)) } }
+    tape.step { tape in tape.inference { _ = tape.variable(x).custom(operation) } }
     #expect(operation.count.forward == 2 && operation.count.backward == 1)
   }
 
@@ -144,7 +144,7 @@ struct CustomOperationTests {
     let x = Parameter<Double>([1, 2]), y = Parameter<Double>([3, 4])
     Tape<Double>().step { tape in
       let told = Told(gradients: [nil, [5, 6]]), a = tape.variable(x), b = tape.variable(y)
-      (tape.custom(told, a, b) + tape.custom(told, b, b)).sum().backward()
+      (a.custom(told, b) + b.custom(told, b)).sum().backward()
     }
     #expect(x.gradient == [0, 0] && y.gradient == [10, 12])
   }

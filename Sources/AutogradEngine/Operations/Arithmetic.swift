@@ -142,26 +142,28 @@ package extension TapeCore {
 extension Variable {
   /// Adds element by element.
   ///
+  /// The second operand may be a parameter as it is: `x * scale` in a layer of your own.
+  ///
   /// Shapes: axes aligned at the end, each pair equal or one of them 1 (it repeats).
   ///
   /// - Precondition: The shapes fit; otherwise stops and prints both.
   /// - Complexity: one pass; keeps nothing for backward.
-  public static func + (a: Variable, b: Variable) -> Variable {
+  public static func + (a: Variable, b: some Operand<Scalar>) -> Variable {
     a.apply(b, "add") { c, x, y throws(Misuse) in try c.add(x, y) }
   }
 
   /// Subtracts element by element; shapes as for `+`.
-  public static func - (a: Variable, b: Variable) -> Variable {
+  public static func - (a: Variable, b: some Operand<Scalar>) -> Variable {
     a.apply(b, "subtract") { c, x, y throws(Misuse) in try c.subtract(x, y) }
   }
 
   /// Multiplies element by element (not the matrix product: see `matmul`); shapes as for `+`.
-  public static func * (a: Variable, b: Variable) -> Variable {
+  public static func * (a: Variable, b: some Operand<Scalar>) -> Variable {
     a.apply(b, "multiply") { c, x, y throws(Misuse) in try c.multiply(x, y) }
   }
 
   /// Divides element by element; shapes as for `+`.
-  public static func / (a: Variable, b: Variable) -> Variable {
+  public static func / (a: Variable, b: some Operand<Scalar>) -> Variable {
     a.apply(b, "divide") { c, x, y throws(Misuse) in try c.divide(x, y) }
   }
 
@@ -184,5 +186,22 @@ extension Variable {
 
   private func affine(_ scale: Double, _ shift: Double, _ operation: StaticString) -> Variable {
     apply(operation) { c, x throws(Misuse) in try c.affine(x, scale: scale, shift: shift, operation) }
+  }
+}
+
+// A parameter on the left: it becomes a variable of the step that the right one belongs to.
+extension Parameter {
+  public static func + (a: Parameter, b: Variable<Scalar>) -> Variable<Scalar> { a.variable(beside: b) + b }
+  public static func - (a: Parameter, b: Variable<Scalar>) -> Variable<Scalar> { a.variable(beside: b) - b }
+  public static func * (a: Parameter, b: Variable<Scalar>) -> Variable<Scalar> { a.variable(beside: b) * b }
+  public static func / (a: Parameter, b: Variable<Scalar>) -> Variable<Scalar> { a.variable(beside: b) / b }
+
+  /// Its values as a variable of the step that `other` belongs to: for layers, which know no tape.
+  ///
+  /// ```swift
+  /// x * temperature.variable(beside: x).exp()
+  /// ```
+  public func variable(beside other: Variable<Scalar>) -> Variable<Scalar> {
+    other.apply("variable", isScope: true) { c, _ throws(Misuse) in try c.use(core) }
   }
 }

@@ -11,7 +11,7 @@ extension Variable {
   ///
   /// - Precondition: Equal shapes, without broadcasting; otherwise stops and prints both.
   /// - Complexity: about 40 flops per element, 25 backward; keeps nothing but the operands.
-  public func binaryCrossEntropy(_ targets: Variable) -> Variable {
+  public func binaryCrossEntropy(_ targets: some Operand<Scalar>) -> Variable {
     apply(targets, "binaryCrossEntropy") { c, x, t throws(Misuse) in
       try c.pairLoss(.binaryCrossEntropy, x, t)
     }

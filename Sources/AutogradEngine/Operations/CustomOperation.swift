@@ -22,7 +22,7 @@ import CAutogradKernels
 ///   }
 /// }
 ///
-/// let y = tape.custom(Softplus(), x)
+/// let y = x.custom(Softplus())
 /// ```
 public protocol CustomOperation<Scalar> {
   associatedtype Scalar: TensorScalar
@@ -57,18 +57,16 @@ extension CustomOperation {
   }
 }
 
-extension Tape {
-  /// Applies an operation of your own to variables of this tape; parameters come in by `tape.variable`.
+extension Variable {
+  /// Applies an operation of your own to this variable and to others of its tape, or to parameters as they are.
   ///
   /// - Precondition: The operation keeps to its `outputShape`, and backward gives one gradient per input, of
   ///   that input's shape; otherwise stops and prints both.
-  public func custom(
-    _ operation: some CustomOperation<Scalar>, _ inputs: Variable<Scalar>...
-  ) -> Variable<Scalar> {
-    stopping { () throws(Misuse) in
-      var slots: [Slot] = []
-      for input in inputs { slots.append(try core.slot(input.handle, operation.name)) }
-      return Variable(core.handle(try core.userDefined(operation, slots)))
+  public func custom(_ operation: some CustomOperation<Scalar>, _ others: any Operand<Scalar>...) -> Variable {
+    apply(operation.name) { c, x throws(Misuse) in
+      var slots = [x]
+      for other in others { slots.append(try c.place(other, operation.name)) }
+      return try c.userDefined(operation, slots)
     }
   }
 }

@@ -98,12 +98,12 @@ extension Variable {
   /// - Complexity: 2·rows·N·K flops, twice that backward; keeps x·Wᵀ + b where there is an activation.
   public func linear(
     _ weight: some Operand<Scalar>, bias: (any Operand<Scalar>)? = nil, activation: Activation? = nil,
-    adding residual: Variable? = nil
+    adding residual: (any Operand<Scalar>)? = nil
   ) -> Variable {
     apply("linear") { c, x throws(Misuse) in
       try c.linear(
         x, weight: try weight.place(c, "linear"), bias: try c.place(bias, "linear"), activation: activation,
-        residual: try residual?.place(c, "linear") ?? -1)
+        residual: try c.place(residual, "linear"))
     }
   }
 }

@@ -58,7 +58,7 @@ extension Variable {
   ///
   /// - Precondition: Equal shapes, without broadcasting; otherwise stops and prints both.
   /// - Complexity: 3 flops per element, 3 backward; keeps nothing but the operands.
-  public func squaredError(_ targets: Variable) -> Variable {
+  public func squaredError(_ targets: some Operand<Scalar>) -> Variable {
     apply(targets, "squaredError") { c, x, t throws(Misuse) in try c.pairLoss(.squaredError, x, t) }
   }
 }

@@ -76,6 +76,12 @@ extension Variable {
     apply("permute") { c, x throws(Misuse) in try c.permute(x, Shape(order), "permute") }
   }
 
+  /// The same for a rank known at run time only.
+  @_disfavoredOverload
+  public func permute(_ order: [Int]) -> Variable {
+    apply("permute") { c, x throws(Misuse) in try c.permute(x, Shape(order), "permute") }
+  }
+
   /// Exchanges the last two axes. Copies; products take transposed operands without it (see `matmul`).
   public func transpose() -> Variable {
     apply("transpose") { c, x throws(Misuse) in try c.transpose(x) }

@@ -44,7 +44,7 @@ extension Variable {
   /// time. A negative base has powers with whole exponents only: NaN otherwise.
   ///
   /// - Complexity: about 50 flops per element, twice that backward.
-  public func power(_ exponent: Variable) -> Variable {
+  public func power(_ exponent: some Operand<Scalar>) -> Variable {
     apply(exponent, "power") { c, x, y throws(Misuse) in try c.power(x, y) }
   }
 

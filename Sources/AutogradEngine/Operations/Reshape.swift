@@ -43,4 +43,10 @@ extension Variable {
   public func reshape<let n: Int>(_ shape: InlineArray<n, Int>) -> Variable {
     apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: Shape(shape)) }
   }
+
+  /// The same for a shape whose rank is known at run time only. A literal takes the other form, which allocates nothing.
+  @_disfavoredOverload
+  public func reshape(_ shape: [Int]) -> Variable {
+    apply("reshape") { c, x throws(Misuse) in try c.reshape(x, to: Shape(shape)) }
+  }
 }

@@ -82,14 +82,22 @@ extension Variable {
   /// - Precondition: Every range lies within its axis; otherwise stops and prints axis and shape.
   /// - Complexity: one pass over the result; backward also zeroes the gradient of what was left out.
   public func slice<let n: Int>(_ ranges: InlineArray<n, Range<Int>?>) -> Variable {
+    slice(count: n) { ranges[$0] }
+  }
+
+  /// The same for a number of ranges known at run time only.
+  @_disfavoredOverload
+  public func slice(_ ranges: [Range<Int>?]) -> Variable { slice(count: ranges.count) { ranges[$0] } }
+
+  private func slice(count: Int, _ range: (Int) -> Range<Int>?) -> Variable {
     apply("slice") { c, x throws(Misuse) in
       let shape = c.nodes[x].shape
-      guard n <= shape.rank else {
-        throw Misuse("slice", "\(n) ranges for the \(shape.rank) axes of shape \(shape)")
+      guard count <= shape.rank else {
+        throw Misuse("slice", "\(count) ranges for the \(shape.rank) axes of shape \(shape)")
       }
       var starts = InlineArray<8, Int>(repeating: 0), lengths = shape
-      for axis in 0..<n {
-        guard let range = ranges[axis] else { continue }
+      for axis in 0..<count {
+        guard let range = range(axis) else { continue }
         starts[axis] = range.lowerBound
         lengths[axis] = range.upperBound &- range.lowerBound
       }

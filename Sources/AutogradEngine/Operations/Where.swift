@@ -92,7 +92,7 @@ extension Variable {
   ///
   /// - Precondition: The shapes fit; otherwise stops and prints two of them.
   /// - Complexity: two passes; keeps the mask.
-  public func replacing(with other: Variable, where mask: Variable) -> Variable {
+  public func replacing(with other: some Operand<Scalar>, where mask: Variable) -> Variable {
     apply(other, "replacing") { c, x, y throws(Misuse) in
       try c.select(try c.slot(mask.handle, "replacing"), y, x)
     }
