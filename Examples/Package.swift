@@ -4,7 +4,7 @@ import PackageDescription
 // Short programs, one idea each; `swift run --package-path Examples -c release 02-xor` runs one,
 // Scripts/test_examples all of them. A package of its own, so that nobody who uses the library builds them.
 let names = [
-  "01-first-gradient", "02-xor", "03-your-own-operation", "04-your-own-layer", "05-train-on-your-text",
+  "01-first-gradient", "02-mlp", "03-your-own-operation", "04-your-own-layer", "05-train-on-your-text",
   "06-save-and-load", "07-your-own-transformer",
 ]
 
