@@ -18,12 +18,10 @@ let sizes = try DecoderConfiguration(
   vocabularySize: tokenizer.vocabularySize, contextLength: 64, layerCount: 2, headCount: 4, channelCount: 64)
 let model = Decoder<Float>(sizes, seed: 1)
 
-var training = TrainingConfiguration()
-training.maximumSteps = 300  // the learning rate falls until then
-training.learningRate = 3e-3
-training.evaluationInterval = 100
+// The learning rate falls until the last step.
+let trainer = try Trainer(model: model, data: data, maximumSteps: 300, learningRate: 3e-3)
 var losses: [Double] = []
-for try await event in try Trainer(model: model, data: data, configuration: training).events() {
+for try await event in trainer.events() {
   guard case .evaluation(let metrics) = event else { continue }
   losses.append(metrics.validationLoss)
   print("step", metrics.step, "validation loss", metrics.validationLoss)

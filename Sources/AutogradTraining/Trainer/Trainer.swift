@@ -63,6 +63,20 @@ public final class Trainer {
     self.init(sized: model, data: data, configuration: configuration, backend: backend)
   }
 
+  /// Trains for a number of steps; everything else is as `TrainingConfiguration` has it, and the learning rate falls
+  /// until the last step.
+  ///
+  /// - Throws: `invalidConfiguration` as above.
+  public convenience init(
+    model: any LanguageModel<Float>, data: TrainingData, maximumSteps: Int, learningRate: Double = 1e-3,
+    backend: Backend = Backend()
+  ) throws(TrainingError) {
+    var configuration = TrainingConfiguration()
+    configuration.maximumSteps = maximumSteps
+    configuration.learningRate = learningRate
+    try self.init(model: model, data: data, configuration: configuration, backend: backend)
+  }
+
   /// Whatever fits is known to fit.
   private init(
     sized model: any LanguageModel<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend
