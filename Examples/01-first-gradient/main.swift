@@ -1,7 +1,6 @@
 // What a gradient is, and how to get one: everything is computed inside a step of a tape, and what should
 // come out of it is returned as plain numbers. The lines between the marks are README's, to the letter.
 
-// README: begin
 import Autograd
 
 let tape = Tape<Float>()
@@ -14,7 +13,6 @@ let loss = tape.step { tape in
   return loss.value  // values leave a step, variables cannot
 }
 print(loss, weight.gradient)
-// README: end
 
 // d loss / d weight[i, j] = 2 · x[i] · y[j]
 guard loss == 1685, weight.gradient == [[230, 340], [276, 408]] else {

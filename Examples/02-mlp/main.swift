@@ -1,16 +1,13 @@
 // A network with one hidden layer on made-up data: which points lie inside a circle? The loop is what every training is.
+// README: begin
 import Autograd
 
-// README: begin
-struct MLP: Layer {
+struct MLP: Layer {  // its stored properties are its parts
   let hidden = Linear<Float>(inputs: 2, outputs: 32), output = Linear<Float>(inputs: 32, outputs: 1)
-
   func callAsFunction(_ x: Variable<Float>) -> Variable<Float> { output(hidden(x, activation: .tanh)) }
 }
-
-let model = MLP(), tape = Tape<Float>()
+let model = MLP(), tape = Tape<Float>(), optimizer = Adam(model)
 model.initialize(seed: 1)
-let optimizer = Adam(model)
 
 func trainingStep(_ points: Tensor<Float>, _ labels: Tensor<Float>) -> Float {
   let loss = tape.step { tape in

@@ -9,13 +9,6 @@ struct Block: Layer {
   let attention = CausalSelfAttention<Float>(channels: 32, headCount: 4)
   let feedForward = FeedForward<Float>(channels: 32, width: 128)
 
-  func listParts(_ parts: inout ModuleParts<Float>) {  // optimisers and files go by these names
-    parts.add("norm1", norm1)
-    parts.add("attention", attention)
-    parts.add("norm2", norm2)
-    parts.add("feedForward", feedForward)
-  }
-
   func callAsFunction(_ x: Variable<Float>) -> Variable<Float> {
     let h = attention(norm1(x), adding: x)
     return feedForward(norm2(h), adding: h)
@@ -24,6 +17,7 @@ struct Block: Layer {
 // README: end
 
 struct Transformer: Module {
+  typealias Scalar = Float
   let tokens: Embedding<Float>, positions: Embedding<Float>
   let blocks = [Block(), Block()]
   let norm = LayerNorm<Float>(channels: 32)
@@ -31,13 +25,6 @@ struct Transformer: Module {
   init(vocabularySize: Int, contextLength: Int) {
     tokens = Embedding(rows: vocabularySize, channels: 32)
     positions = Embedding(rows: contextLength, channels: 32)
-  }
-
-  func listParts(_ parts: inout ModuleParts<Float>) {
-    parts.add("tokens", tokens)
-    parts.add("positions", positions)
-    parts.add("blocks", blocks)
-    parts.add("norm", norm)
   }
 
   /// The mean loss of predicting `next`; the head shares its weight with the embedding, and the logits never exist.

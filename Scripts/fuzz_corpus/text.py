@@ -12,7 +12,7 @@ def make(case):
     case(
         "one-byte",
         "a",
-        "the validation part has 1 tokens, but one window of block size 1 takes 1 + 1",
+        "the text has 1 token, and each is predicted from those before it",
         accepted=True,
     )
     case("two-bytes", "ab")

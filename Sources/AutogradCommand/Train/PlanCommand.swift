@@ -11,8 +11,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
     commandName: "plan",
     abstract: "Tells what train would need, without training: give it train's options.",
     discussion: """
-      Sizes come from a dry run, exact to the byte; exit code 4 where the machine has less. Takes
-      train's options but --resume; --out and those about saving only go into what --fit prints.
+      Sizes come from a dry run, exact to the byte; exit code 4 where the machine has less.
       """)
 
   static let examples = [
@@ -30,9 +29,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
   var probe = false
 
   @Option(
-    help: ArgumentHelp(
-      "Find batch, accumulation and recomputation for this much memory: bytes, or 512M, 2G (powers of 1024).",
-      valueName: "size"))
+    help: ArgumentHelp("Print the train command that fits into this much memory: 512M, 2G.", valueName: "size"))
   var fit: MemorySize?
 
   @Flag(help: "Print JSON.")
@@ -40,7 +37,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
-  @OptionGroup(visibility: .hidden) var checkpoints: SettingOptions<SavingPart>
+  @OptionGroup var checkpoints: SettingOptions<SavingPart>
 
   mutating func run() throws { try reportingErrors { try plan() } }
 
