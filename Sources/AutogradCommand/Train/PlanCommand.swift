@@ -9,10 +9,7 @@ import AutogradTraining
 struct PlanCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Tells what train would need, without training: give it train's options.",
-    discussion: """
-      Sizes come from a dry run, exact to the byte; exit code 4 where the machine has less.
-      """)
+    abstract: "Tells what train would need: give it train's options. Exit code 4: the machine has less.")
 
   static let examples = [
     "autograd plan --data book.txt --preset large --probe",
@@ -22,7 +19,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("The text to learn (default: stories).", valueName: "file"))
   var data: String?
 
-  @Option(help: .hidden)
+  @Option(help: ArgumentHelp("Where the model would go.", valueName: "dir"))
   var out: String?
 
   @Flag(help: "Measure two steps, and tell the time of the run.")
