@@ -4,7 +4,7 @@ public import CAutogradKernels
 ///
 /// Arguments hold raw pointers: whoever fills them in answers for sizes and lifetimes.
 ///
-/// INVARIANT: the function that a type names is the one whose body in CKernels/bodies takes its arguments to be of
+/// INVARIANT: the function that a type names is the one whose body in CAutogradKernels/bodies takes its arguments to be of
 /// that type. Tables and functions are constants: a function stays valid for ever.
 public protocol KernelArguments {
   static func function(in table: ck_table) -> ck_function

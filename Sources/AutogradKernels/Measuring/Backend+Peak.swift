@@ -39,7 +39,7 @@ extension Backend {
 
   /// Seconds that a region takes, a tile for each unit.
   ///
-  /// INVARIANT: `function` is one of the constant loops of CKernels' measuring.c, which read neither arguments nor
+  /// INVARIANT: `function` is one of the constant loops of CAutogradKernels/measuring.c, which read neither arguments nor
   /// scratch: the address that stands for arguments is never followed.
   @unsafe private func time(_ function: ck_function, units: Int) -> Double {
     let nothing = unsafe Scratch(base: nil, stride: 0), watch = Stopwatch(threads: pool.threadCount)

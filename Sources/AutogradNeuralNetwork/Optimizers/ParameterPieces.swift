@@ -110,8 +110,8 @@ import AutogradKernels
   /// Updates all parameters by their rules; for some weights that is deferred.
   func step(number: Int, learningRate: Double, gradientScale: Double) {
     let cut = cutPieces()
-    for (place, caller) in callers.enumerated() {
-      let rule = unsafe caller.arguments(step: number, learningRate: learningRate, gradientScale: gradientScale)
+    for place in callers.indices {
+      let rule = unsafe callers[place].arguments(step: number, learningRate: learningRate, gradientScale: gradientScale)
       for index in parameters.indices where parameters[index].rule == place {
         unsafe cut.note(index, isDeferred: deferUpdate(of: index, rule, cut))
       }

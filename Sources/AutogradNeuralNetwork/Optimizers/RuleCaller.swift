@@ -21,32 +21,41 @@ class AnyRuleCaller {
 
 /// A rule as kernels take it: the vector code of one that has some, otherwise a call of its Swift formula.
 final class RuleCaller<Scalar: TensorScalar>: AnyRuleCaller {
-  var rule: any UpdateRule<Scalar> { didSet { RuleCaller.requireSense(rule) } }
+  var rule: any UpdateRule<Scalar> {
+    didSet {
+      kernelRule = rule as? any KernelRule<Scalar>
+      requireSense()
+    }
+  }
+  /// The same, where it has vector code: asked once, because asking allocates.
+  private var kernelRule: (any KernelRule<Scalar>)?
   let stateNames: [String]
   let mayBeDeferred: Bool
   private let backend: Backend
 
   init(_ rule: any UpdateRule<Scalar>, backend: Backend) {
     self.rule = rule
+    kernelRule = rule as? any KernelRule<Scalar>
     self.backend = backend
     stateNames = rule.stateNames
     mayBeDeferred = rule.mayBeDeferred
-    RuleCaller.requireSense(rule)
+    super.init()
+    requireSense()
     guard stateNames.count <= Int(CK_MAX_STATES) else {
       fatalError("\(type(of: rule)): a rule keeps at most \(CK_MAX_STATES) states per element, got \(stateNames)")
     }
   }
 
-  private static func requireSense(_ rule: any UpdateRule<Scalar>) {
-    if let problem = (rule as? any KernelRule<Scalar>)?.problem { fatalError("optimizer: \(problem)") }
+  private func requireSense() {
+    if let problem = kernelRule?.problem { fatalError("optimizer: \(problem)") }
   }
 
   /// The rule of a step, without pieces. INVARIANT: it is used only while this object lives.
   @unsafe func arguments(step: Int, learningRate: Double, gradientScale: Double) -> ck_rule {
-    if let rule = rule as? any KernelRule<Scalar> {
-      return unsafe rule.arguments(
+    if let kernelRule {
+      return unsafe kernelRule.arguments(
         step: step, learningRate: learningRate, gradientScale: gradientScale,
-        backend.update(rule.kernel, Scalar.elementType))
+        backend.update(kernelRule.kernel, Scalar.elementType))
     }
     var arguments = unsafe ck_rule()
     unsafe arguments.update = AnyRuleCaller.function
