@@ -213,8 +213,8 @@ struct PackagingTests {
       for name in ["gemm", "ag_matmul", "main"] {
         #expect(frames.contains { $0.contains(name) }, "no \(name) in \(frames)")
       }
-      // The archive has no lines of its own.
-      if linkage == .shared { #expect(frames.first?.contains(/\sat .*:\d+/) == true, "\(frames)") }
+      // The archive has no lines of its own. Of the innermost frame, where a function begins, compilers need not know one.
+      if linkage == .shared { #expect(frames.contains { $0.contains(/\sat .*gemm\.h:\d+/) }, "\(frames)") }
     }
   }
 }

@@ -1,6 +1,7 @@
 /* Text, data sets, sampling, models and checkpoints in files. The argument is a folder to write in. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -269,6 +270,9 @@ static char piped[1 << 16];
 static size_t piped_length;
 
 static void *reads(void *file) {
+  /* Before anybody has opened the other end, a read would be at the end at once. */
+  struct pollfd end = {.fd = fileno(file), .events = POLLIN};
+  while (poll(&end, 1, -1) < 0) {}
   piped_length = read_all(file, piped, sizeof piped);
   return NULL;
 }
