@@ -27,7 +27,7 @@ def make(case):
     refused("cut-character", "ab\U0001f600".encode()[:-1], 2)
     refused("utf-16", "ab".encode("utf-16"), 0)
     unknown("zero-byte", "a\0", "U+0000", 1)
-    unknown("byte-order-mark", "\ufeffabc", "U+FEFF", 0)
+    case("byte-order-mark", "\ufeffabc")
     unknown("line-ends", "ab\r\n", "U+000D", 2)
     unknown("composed", "ab\u00e9", "'\u00e9' (U+00E9)", 2)
     unknown("decomposed", "abe\u0301", "'e' (U+0065)", 2)
