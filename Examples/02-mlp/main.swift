@@ -6,30 +6,25 @@ struct MLP: Layer {  // its stored properties are its parts
   let hidden = Linear<Float>(inputs: 2, outputs: 32), output = Linear<Float>(inputs: 32, outputs: 1)
   func callAsFunction(_ x: Variable<Float>) -> Variable<Float> { output(hidden(x, activation: .tanh)) }
 }
+var random = RandomStream(seed: 1, purpose: .sampling)
+let points = (0..<400).map { _ in [Float(2 * random.uniform() - 1), Float(2 * random.uniform() - 1)] }
+let isInside: [[Float]] = points.map { [$0[0] * $0[0] + $0[1] * $0[1] < 0.5 ? 1 : 0] }
+
 let model = MLP(), tape = Tape<Float>(), optimizer = Adam(model)
 model.initialize(seed: 1)
-
-func trainingStep(_ points: Tensor<Float>, _ labels: Tensor<Float>) -> Float {
+for step in 1...500 {
   let loss = tape.step { tape in
-    let loss = model(tape.input(points)).binaryCrossEntropy(tape.input(labels))
+    let loss = model(tape.input(Tensor(points))).binaryCrossEntropy(tape.input(Tensor(isInside)))
     loss.backward()
     return loss.value  // values leave a step, variables cannot
   }
   optimizer.step(learningRate: 0.02, clippingNorm: 1)
-  return loss
+  if step % 100 == 0 { print("step", step, "loss", loss) }
 }
 // README: end
 
-var random = RandomStream(seed: 1, purpose: .sampling)
-let points = (0..<400).map { _ in [Float(2 * random.uniform() - 1), Float(2 * random.uniform() - 1)] }
-let labels: [[Float]] = points.map { [$0[0] * $0[0] + $0[1] * $0[1] < 0.5 ? 1 : 0] }
-for step in 1...500 {
-  let loss = trainingStep(Tensor(points), Tensor(labels))
-  if step % 100 == 0 { print("step", step, "loss", loss) }
-}
-
 // Inference records nothing, so it needs less memory.
 let answers = tape.step { tape in tape.inference { model(tape.input(Tensor(points))).array } }
-let right = zip(answers, labels).filter { ($0 > 0) == ($1[0] == 1) }.count
+let right = zip(answers, isInside).filter { ($0 > 0) == ($1[0] == 1) }.count
 print("\(right) of \(points.count) points are told right")
 guard right > 390 else { fatalError("it has not learnt the circle") }

@@ -12,7 +12,7 @@ struct Scaled<Scalar: TensorScalar>: Layer {
 /// √(1 + (x − t)²) − 1 on average: a square near zero, a straight line far out, where outliers pull less.
 func pseudoHuber<Scalar>(_ x: Variable<Scalar>, _ t: Variable<Scalar>) -> Variable<Scalar> {
   let difference = x - t
-  return (difference * difference + 1).squareRoot().mean() - 1
+  return (difference * difference + 1).sqrt().mean() - 1
 }
 
 // Layer and loss are right when their gradients are. Checks run in Double, whose precision differences need.
