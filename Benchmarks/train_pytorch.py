@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains a character-level GPT in PyTorch: the other side of a comparison.
+"""Trains a character-level model in PyTorch: the other side of a comparison.
 
 The recipe is nanoGPT's for a CPU, written anew; the defaults are its numbers.
 Options are named as in `autograd train`, so that one list of options drives
@@ -32,72 +32,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-
-
-class Block(nn.Module):
-    """A pre-norm transformer block: [B, T, C] -> [B, T, C]."""
-
-    def __init__(self, width, heads, bias):
-        super().__init__()
-        self.heads = heads
-        self.ln_1 = nn.LayerNorm(width, bias=bias)
-        self.c_attn = nn.Linear(width, 3 * width, bias=bias)
-        self.attn_c_proj = nn.Linear(width, width, bias=bias)
-        self.ln_2 = nn.LayerNorm(width, bias=bias)
-        self.c_fc = nn.Linear(width, 4 * width, bias=bias)
-        self.mlp_c_proj = nn.Linear(4 * width, width, bias=bias)
-
-    def attention(self, x):
-        """Attends causally."""
-        b, t, c = x.shape
-        q, k, v = (
-            part.view(b, t, self.heads, c // self.heads).transpose(1, 2)
-            for part in self.c_attn(x).split(c, dim=-1)
-        )
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.attn_c_proj(y.transpose(1, 2).reshape(b, t, c))
-
-    def forward(self, x):
-        """Adds attention, then the feed-forward layer."""
-        x = x + self.attention(self.ln_1(x))
-        wide = F.gelu(self.c_fc(self.ln_2(x)), approximate="tanh")
-        return x + self.mlp_c_proj(wide)
-
-
-class GPT(nn.Module):
-    """GPT-2's architecture with the head tied to the token embedding."""
-
-    def __init__(self, vocabulary, options):
-        super().__init__()
-        width = options.n_embd
-        self.wte = nn.Embedding(vocabulary, width)
-        self.wpe = nn.Embedding(options.block_size, width)
-        self.h = nn.ModuleList(
-            Block(width, options.n_head, options.bias)
-            for _ in range(options.n_layer)
-        )
-        self.ln_f = nn.LayerNorm(width, bias=options.bias)
-        self.initialise(options.n_layer)
-
-    def initialise(self, layers):
-        """Draws GPT-2's weights; projections into the residual are smaller."""
-        for name, parameter in self.named_parameters():
-            if parameter.dim() >= 2:
-                residual = name.endswith("c_proj.weight")
-                scale = 1 / math.sqrt(2 * layers) if residual else 1
-                nn.init.normal_(parameter, std=0.02 * scale)
-            elif name.endswith("bias"):
-                nn.init.zeros_(parameter)
-
-    def forward(self, tokens, targets):
-        """Returns the mean loss for tokens and targets [B, T]."""
-        x = self.wte(tokens) + self.wpe.weight[: tokens.shape[1]]
-        for block in self.h:
-            x = block(x)
-        logits = F.linear(self.ln_f(x), self.wte.weight)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+from pytorch_models import MODELS
 
 
 class Windows:
@@ -276,6 +212,10 @@ def parse_options():
     }.items():
         add(f"--{name}", type=float, default=value, metavar="X",
             help=name.replace("-", " "))
+    add("--family", choices=MODELS, default="gpt2", help="of the model")
+    for name in "n-kv-head", "n-inner":
+        add(f"--{name}", type=int, metavar="N",
+            help=f"{name.replace('-', ' ')} (llama); the family's own")
     add("-t", "--threads", type=int, metavar="N",
         default=torch.get_num_threads(), help="threads of PyTorch")
     add("--bias", action=argparse.BooleanOptionalAction, default=False,
@@ -305,7 +245,7 @@ def main():
         *parts, vocabulary = read_tokens(options.data, options.block_size)
     training = Windows(parts[0], options, options.seed)
     evaluation = [Windows(part, options, options.seed + 1) for part in parts]
-    model = GPT(vocabulary, options)
+    model = MODELS[options.family](vocabulary, options)
 
     def report(line):
         if not options.json:

@@ -1,15 +1,12 @@
 // A network with one hidden layer on made-up data: which points lie inside a circle? The loop is what every training is.
 // README: begin
 import Autograd
-
 struct MLP: Layer {  // its stored properties are its parts
   let hidden = Linear<Float>(inputs: 2, outputs: 32), output = Linear<Float>(inputs: 32, outputs: 1)
   func callAsFunction(_ x: Variable<Float>) -> Variable<Float> { output(hidden(x, activation: .tanh)) }
 }
-var random = RandomStream(seed: 1, purpose: .sampling)
-let points = (0..<400).map { _ in [Float(2 * random.uniform() - 1), Float(2 * random.uniform() - 1)] }
+let points = (0..<400).map { [Float($0 % 20) / 10 - 0.95, Float($0 / 20) / 10 - 0.95] }
 let isInside: [[Float]] = points.map { [$0[0] * $0[0] + $0[1] * $0[1] < 0.5 ? 1 : 0] }
-
 let model = MLP(), tape = Tape<Float>(), optimizer = Adam(model)
 model.initialize(seed: 1)
 for step in 1...500 {

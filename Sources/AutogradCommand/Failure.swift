@@ -46,9 +46,33 @@ func reportingErrors(_ body: () throws -> Void) throws {
     try body()
   } catch {
     guard let code = exitCode(of: error) else { throw error }
-    let sentence = (error as? InputError)?.sentence ?? "\(error)"
-    Console.writeError("error: \(sentence)")
+    Console.writeError("error: \(sentence(of: error))")
     throw ExitCode(code.rawValue)
+  }
+}
+
+/// What an error says and, where options of the command are the way out, their names: the modules below know none.
+private func sentence(of error: any Error) -> String {
+  switch error {
+  case let error as InputError: error.sentence
+  case TrainingError.tooLarge(let shortage): shortage.sentence(naming: shortage.options)
+  case TrainingError.checkpoint(let error): sentence(of: error)
+  case TrainingError.nonFinite: "\(error) (--learning-rate, --grad-clip)"
+  case TrainingError.outOfMemory: "\(error) (--batch-size, --block-size)"
+  case CheckpointError.noRun(let path): "\(error): repeat the command that began it, with --out \(path) --resume"
+  case CheckpointError.occupied: "\(error) (--resume, --out)"
+  case CheckpointError.strayCheckpoint, CheckpointError.foreignLock, CheckpointError.locked: "\(error) (--out)"
+  default: "\(error)"
+  }
+}
+
+extension MemoryShortage {
+  /// What would fit, as options.
+  fileprivate var options: [String] {
+    [
+      recomputingFits ? "--recompute as it is" : nil, largestBatch.map { "--batch-size \($0)" },
+      largestContext.map { "--block-size \($0)" },
+    ].compactMap(\.self)
   }
 }
 

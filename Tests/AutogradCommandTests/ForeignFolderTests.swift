@@ -71,7 +71,7 @@ import Testing
       #expect(outcome.status == 3)
       #expect(
         outcome.errors
-          == "error: \(path)/lock is no lock of a run, and would be emptied; move it away, or choose another --out\n")
+          == "error: \(path)/lock is no lock of a run, and would be emptied; move it away, or choose another folder (--out)\n")
       #expect(try snapshot(path) == before)
     }
   }

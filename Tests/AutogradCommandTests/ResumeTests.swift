@@ -121,7 +121,7 @@ import Testing
       #expect(refused.status == 3)
       #expect(
         refused.errors.hasPrefix(
-          "error: \(path)/run holds an unfinished run, saved at step 10; go on with it with --resume"))
+          "error: \(path)/run holds an unfinished run, saved at step 10; resume it, choose another folder"))
       #expect(try train(path, "--resume").status == 0)
       #expect(try train(path, "--max-iters", "10").status == 0)
       #expect(try files(path + "/run/checkpoints") == ["step-00000010"])
@@ -145,7 +145,7 @@ import Testing
       #expect(
         second.errors
           == "error: \(path)/run is in use by process \(first.processIdentifier); wait for it, stop it, "
-          + "or choose another --out\n")
+          + "or choose another folder (--out)\n")
       // Nobody reads its progress any more: that must not stop it from saving.
       try pipe.fileHandleForReading.close()
       first.terminate()

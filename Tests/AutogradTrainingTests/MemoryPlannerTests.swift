@@ -65,7 +65,7 @@ import Testing
     let text = "\(shortage)"
     #expect(text.hasPrefix("not enough memory: training needs "))
     #expect(text.contains("but the machine's available memory of "))
-    #expect(text.hasSuffix("fit: --recompute as it is, or --batch-size \(batch), or --block-size \(context)"))
+    #expect(text.hasSuffix("fit: recomputing the blocks, or a batch size of \(batch), or a block size of \(context)"))
     try asked.requireMemory([limit(1 << 40)])
   }
 

@@ -33,18 +33,17 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
         + "Restore one from a backup, or move the folder away to start afresh"
     case .none(let path): "\(path) holds no checkpoint; name a folder step-… or a run that has one"
     case .noRun(let path):
-      "\(path) holds no run that could go on; name a run's folder or a checkpoint step-…, or repeat the command that "
-        + "began the run, with --out \(path) --resume"
+      "\(path) holds no run that could go on; name a run's folder or a checkpoint step-…, or begin the run there"
     case .strayCheckpoint(let path):
-      "\(path) lies in no run's folder checkpoints; name the folder in which the run is to go on with --out"
+      "\(path) lies in no run's folder checkpoints; name the folder in which the run is to go on"
     case .foreignLock(let path):
-      "\(path) is no lock of a run, and would be emptied; move it away, or choose another --out"
+      "\(path) is no lock of a run, and would be emptied; move it away, or choose another folder"
     case .occupied(let path, let step):
-      "\(path) holds an unfinished run, saved at step \(step); go on with it with --resume, name another folder with "
-        + "--out, or remove \(path)/checkpoints"
+      "\(path) holds an unfinished run, saved at step \(step); resume it, choose another folder, or remove "
+        + "\(path)/checkpoints"
     case .locked(let path, let holder):
       "\(path) is in use by "
-        + (holder.map { "process \($0)" } ?? "another process") + "; wait for it, stop it, or choose another --out"
+        + (holder.map { "process \($0)" } ?? "another process") + "; wait for it, stop it, or choose another folder"
     case .unfit(let problem): problem
     }
   }

@@ -78,11 +78,16 @@ public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertibl
   public let recomputingFits: Bool
 
   public var description: String {
-    let need = plan.need(of: limit)
     var ways: [String] = []
-    if recomputingFits { ways.append("--recompute as it is") }
-    if let largestBatch { ways.append("--batch-size \(largestBatch)") }
-    if let largestContext { ways.append("--block-size \(largestContext)") }
+    if recomputingFits { ways.append("recomputing the blocks") }
+    if let largestBatch { ways.append("a batch size of \(largestBatch)") }
+    if let largestContext { ways.append("a block size of \(largestContext)") }
+    return sentence(naming: ways)
+  }
+
+  /// - Parameter ways: What would fit, as whoever reads it would ask for it.
+  package func sentence(naming ways: [String]) -> String {
+    let need = plan.need(of: limit)
     let advice = ways.isEmpty ? "make the model smaller" : "what would fit: " + ways.joined(separator: ", or ")
     let isAddresses = limit.kind == .addressSpace || limit.kind == .data
     let more = need.megabytes + (isAddresses ? " of addresses" : "")

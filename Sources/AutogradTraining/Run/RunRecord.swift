@@ -56,12 +56,12 @@ public struct RunRecord: Sendable {
     if let source = settings.initFrom {
       throw .unfit(
         "the weights in \(source.escapedForDisplay) are not those that the run began with (\(found.short), not "
-          + "\(fingerprint.short)); start a new run, without --resume")
+          + "\(fingerprint.short)); start a new run instead of resuming this one")
     }
     if let difference { return difference }
     throw .unfit(
       "new weights are not those that the run began with (\(found.short), not \(fingerprint.short)): another version "
-        + "began it; start a new run, without --resume")
+        + "began it; start a new run instead of resuming this one")
   }
 
   /// What the user should know where other instructions go on: nil where they are the same.

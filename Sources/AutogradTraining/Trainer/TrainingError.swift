@@ -20,13 +20,13 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     case .nonFinite(let bad):
       "training diverged in step \(bad.step): loss \(bad.loss), gradient norm \(bad.gradientNorm)"
         + (bad.cause.map { "; \($0)" } ?? "")
-        + "; the weights are those of the step before. Lower --learning-rate or clip harder with --grad-clip"
+        + "; the weights are those of the step before. Lower the learning rate or clip gradients harder"
     case .checkpoint(let error): "\(error)"
     case .cancelled(let steps): "training was cancelled after \(steps) steps"
     case .tooLarge(let shortage): shortage.description
     case .outOfMemory(let bytes):
       "the run needs \(bytes.megabytes) more than it has, and the system refused some of it; "
-        + "make --batch-size or --block-size smaller"
+        + "make the batch size or the block size smaller"
     }
   }
 }
