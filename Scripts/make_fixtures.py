@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Makes the PyTorch reference numbers that the tests compare with.
 
-Writes three files into Tests/Fixtures:
+Writes four files into Tests/Fixtures:
 
 gpt-tiny.safetensors    weights, logits, loss and every gradient of a small
                         GPT, and 20 AdamW steps on one batch
 operations.safetensors  inputs, output, cotangent u and the gradients of
                         <u, output> of single operations
+decoder-operations.safetensors
+                        the same of what today's decoders are made of
 training.safetensors    50 steps each of an MLP, of an encoder layer with
                         padding, and of the small GPT with four optimisers
 
@@ -28,7 +30,7 @@ import safetensors
 import torch
 from safetensors.torch import save
 
-from fixtures import gpt_tiny, operations, training
+from fixtures import decoder_operations, gpt_tiny, operations, training
 from fixtures.reference import SEED
 
 FOLDER = Path(__file__).resolve().parents[1] / "Tests" / "Fixtures"
@@ -78,6 +80,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     write("gpt-tiny.safetensors", gpt_tiny.tensors())
     write("operations.safetensors", operations.tensors())
+    write("decoder-operations.safetensors", decoder_operations.tensors())
     write("training.safetensors", training.tensors())
 
 

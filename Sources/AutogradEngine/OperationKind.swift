@@ -2,13 +2,13 @@
 /// tests' registry (Tests/AutogradEngineTests/OperationRegistry.swift), which the compiler asks for.
 package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case add, subtract, multiply, divide, affine
-  case matmul, linear
+  case matmul, linear, gatedLinear
   case reshape, permute
   case slice, concatenate, gather
-  case relu, geluTanh, geluErf, exp, log, tanh, sigmoid, silu, squareRoot, absolute
+  case relu, geluTanh, geluErf, exp, log, tanh, sigmoid, silu, squareRoot, absolute, reluSquared
   case power, clip, select
   case extremum, variance, logSoftmax, logSumExp
-  case sum, softmax, layerNorm, embedding, attention, dropout
+  case sum, softmax, layerNorm, rmsNorm, embedding, attention, dropout
   case crossEntropy, linearCrossEntropy, squaredError, binaryCrossEntropy
   case userDefined
   /// A part of the network that backward runs again.
@@ -33,6 +33,7 @@ package extension TapeCore {
     case .affine: try affineBackward(record)
     case .matmul: try matmulBackward(record)
     case .linear: try linearBackward(record)
+    case .gatedLinear: try gatedLinearBackward(record)
     case .reshape: try passGradient(from: record.output, to: record.inputs[0], "reshape")
     case .permute: try permuteBackward(record)
     case .slice: try sliceBackward(record)
@@ -48,11 +49,13 @@ package extension TapeCore {
     case .userDefined: try userDefinedBackward(record)
     case .recompute: try recomputeBackward(record)
     case .squaredError, .binaryCrossEntropy: try pairLossBackward(record)
-    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute:
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute,
+      .reluSquared:
       try unaryBackward(record)
     case .sum: try sumBackward(record)
     case .softmax: try softmaxBackward(record)
     case .layerNorm: try layerNormBackward(record)
+    case .rmsNorm: try rmsNormBackward(record)
     case .embedding: try embeddingBackward(record)
     case .attention: try attentionBackward(record)
     case .dropout: try dropoutBackward(record)

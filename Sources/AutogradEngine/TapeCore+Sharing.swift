@@ -87,16 +87,17 @@ extension TapeCore {
 
   /// The inputs whose values the backward of a record reads, as bits. What the kernels load and do not use counts not.
   func valuesRead(by record: Record) -> UInt8 {
-    let first: UInt8 = 1, second: UInt8 = 2
+    let first: UInt8 = 1, second: UInt8 = 2, third: UInt8 = 4
     switch record.kind {
-    case .multiply, .matmul, .linear:
+    case .multiply, .matmul, .linear, .gatedLinear:
       return (requiresGradient(record.inputs[1]) ? first : 0) | (requiresGradient(record.inputs[0]) ? second : 0)
     case .divide: return second
     case .power, .squaredError, .binaryCrossEntropy: return first | second
-    case .relu, .geluTanh, .geluErf, .log, .sigmoid, .silu, .absolute, .clip, .variance, .logSumExp, .crossEntropy,
-      .attention, .select:
+    case .relu, .geluTanh, .geluErf, .log, .sigmoid, .silu, .absolute, .reluSquared, .clip, .variance,
+      .logSumExp, .attention, .select:
       return first
-    case .layerNorm: return first | (requiresGradient(record.inputs[0]) ? second : 0)
+    case .crossEntropy: return first | third
+    case .layerNorm, .rmsNorm: return first | (requiresGradient(record.inputs[0]) ? second : 0)
     case .add, .subtract, .affine, .reshape, .permute, .slice, .concatenate, .gather, .exp, .tanh, .squareRoot,
       .extremum, .logSoftmax, .sum, .softmax, .embedding, .dropout:
       return 0

@@ -183,9 +183,10 @@ extension ck_operand {
 extension ck_epilogue {
   /// The epilogue of the elements from (row, column) on.
   fileprivate func from(row: Int, column: Int, cStride: Int, elementBytes: Int) -> ck_epilogue {
-    let bytes = (row * cStride + column) * elementBytes
+    let elements = row * cStride + column, bytes = elements * elementBytes
     return unsafe ck_epilogue(
       bias: bias.map { unsafe $0 + column * elementBytes }, preactivation: preactivation.map { unsafe $0 + bytes },
-      activation: activation, residual: residual.map { unsafe $0 + bytes })
+      activation: activation, residual: residual.map { unsafe $0 + bytes },
+      gated: gated.map { unsafe $0 + elements / 2 * elementBytes })
   }
 }

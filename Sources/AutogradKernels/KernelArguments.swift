@@ -53,6 +53,18 @@ extension ck_layer_norm: @unsafe KernelArguments {
 extension ck_layer_norm_backward: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.layer_norm_backward }
 }
+extension ck_rms_norm: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.rms_norm }
+}
+extension ck_rms_norm_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.rms_norm_backward }
+}
+extension ck_gate: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.gate }
+}
+extension ck_gate_backward: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.gate_backward }
+}
 extension ck_embedding: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.embedding }
 }

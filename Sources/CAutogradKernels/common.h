@@ -19,6 +19,10 @@
 // bit d of l is clear and takes the partner's otherwise; `high` mirrors it.
 #define LOW1(l, d, N) ((l) & (d) ? (N) + (l) - (d) : (l))
 #define HIGH1(l, d, N) ((l) & (d) ? (N) + (l) : (l) + (d))
+// The even lanes of two vectors side by side, and the odd ones (d 0 or 1).
+#define EVERY_SECOND(l, d, N) (2 * (l) + (d))
+// Lanes of two vectors in turns: of their lower halves (d 0), or of their upper ones (d 1).
+#define IN_TURNS(l, d, N) ((l) / 2 + (d) * (N) / 2 + ((l) & 1) * (N))
 #define LIST2(F, d) F(0, d, 2), F(1, d, 2)
 #define LIST4(F, d) F(0, d, 4), F(1, d, 4), F(2, d, 4), F(3, d, 4)
 #define LIST8(F, d) \

@@ -122,6 +122,10 @@ INLINE vec power_(vec a, vec b) {
 // ---------------------------------------------------------------------------------------------------------
 // Activations: value, and derivative at x. Exp, tanh and sqrt take theirs from the value y.
 
+// The functions that follow a product: what `Activation` is in Swift.
+#define LAYER_ACTIVATIONS(CASE) \
+  CASE(CK_RELU) CASE(CK_GELU_TANH) CASE(CK_GELU_ERF) CASE(CK_TANH) CASE(CK_SIGMOID) CASE(CK_SILU) CASE(CK_RELU_SQUARED)
+
 #define GELU_A 0.79788456080286535588  // √(2/π)
 #define GELU_B 0.044715
 
@@ -140,6 +144,7 @@ INLINE vec activation(int op, vec x) {
   case CK_SILU: { vec small; return x * sigmoid_(x, &small); }
   case CK_SQRT: return square_root(x);
   case CK_ABS: return absolute(x);
+  case CK_RELU_SQUARED: { const vec y = select(x < splat(0), splat(0), x); return y * y; }
   default: return x;
   }
 }
@@ -172,6 +177,7 @@ INLINE vec derivative(int op, vec x, vec y) {
   }
   case CK_SQRT: return (REAL)0.5 / y;
   case CK_ABS: return select(x < splat(0), splat(-1), select(x > splat(0), splat(1), x * 0));
+  case CK_RELU_SQUARED: return select(x <= splat(0), splat(0), x + x);
   default: return splat(1);
   }
 }

@@ -12,6 +12,7 @@
 #include "bodies/log_softmax.h"
 #include "bodies/gather.h"
 #include "bodies/pair_loss.h"
+#include "bodies/gate.h"
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
 #include "bodies/optimizer.h"
@@ -32,6 +33,7 @@ const ck_table TABLE = {
   .log_sum_exp = log_sum_exp, .log_sum_exp_backward = log_sum_exp_backward,
   .gather = gather, .gather_backward = gather_backward,
   .pair_loss = pair_loss, .pair_loss_backward = pair_loss_backward,
+  .rms_norm = rms_norm, .rms_norm_backward = rms_norm_backward, .gate = gate, .gate_backward = gate_backward,
   .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
   .norm = norm, .update = update,
   .updates = {[CK_UPDATE_ADAM] = adam_update, [CK_UPDATE_DESCENT] = descent_update,

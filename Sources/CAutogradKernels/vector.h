@@ -74,6 +74,18 @@ INLINE ivec lanes_before(ck_index n) {
   return lane < (INTEGER)n;
 }
 
+// Takes pairs apart: the first numbers of those in `low` and `high`, which follow each other, and the second ones.
+INLINE void take_apart(vec low, vec high, vec *first, vec *second) {
+  *first = __builtin_shufflevector(low, high, LANE_LIST(EVERY_SECOND, 0));
+  *second = __builtin_shufflevector(low, high, LANE_LIST(EVERY_SECOND, 1));
+}
+
+// The other way round.
+INLINE void put_together(vec first, vec second, vec *low, vec *high) {
+  *low = __builtin_shufflevector(first, second, LANE_LIST(IN_TURNS, 0));
+  *high = __builtin_shufflevector(first, second, LANE_LIST(IN_TURNS, 1));
+}
+
 // Sums lanes in a fixed tree: halves onto halves.
 INLINE REAL sum_lanes(vec v) {
   REAL t[VECTOR_BYTES / sizeof(REAL)];

@@ -9,13 +9,14 @@ enum OperationCall: Sendable {
   case matmul(transposingLeft: Bool = false, transposingRight: Bool = false)
   /// Operands: x, weight, then bias and residual where asked for.
   case linear(bias: Bool = false, Activation? = nil, residual: Bool = false)
+  case gatedLinear(bias: Bool = false, gate: Activation)
   case reshape(Shape), permute(Shape), transpose
   /// Ranges of up to three axes.
   case slice([Range<Int>?])
   /// All operands are parts.
   case concatenate(axis: Int), stack(axis: Int)
   case gather(axis: Int)
-  case relu, gelu(exact: Bool), exp, log, tanh, sigmoid, silu, sqrt, abs
+  case relu, gelu(exact: Bool), exp, log, tanh, sigmoid, silu, sqrt, abs, reluSquared
   case power, powerOf(Double)
   case clip(Double, Double)
   /// Operands: one whose sign is the mask (negative: the second), then both choices.
@@ -31,12 +32,20 @@ enum OperationCall: Sendable {
   case sum([Int] = [], keeping: Bool = false), mean([Int] = [], keeping: Bool = false)
   case softmax
   case layerNorm(scale: Bool, shift: Bool)
+  case rmsNorm(scale: Bool)
   /// The table is the operand.
   case embedding
   case attention(heads: Int, dropout: Double = 0)
   case dropout(rate: Double)
-  case crossEntropy(ignoring: Int32? = nil)
-  case linearCrossEntropy(ignoring: Int32? = nil)
+  case crossEntropy(ignoring: Int32? = nil, weights: [Double]? = nil)
+  case linearCrossEntropy(ignoring: Int32? = nil, LossTerms = LossTerms())
+}
+
+/// What a loss has beside its mean.
+struct LossTerms: Sendable {
+  var weights: [Double]?
+  var softCap: Double?
+  var zLoss = 0.0
 }
 
 /// Up to 24 variables, without an array's allocation.
@@ -106,6 +115,9 @@ extension OperationCall {
     case .stack(let axis):
       return x.join("stack") { c, list, count throws(Misuse) in try c.stack(list, count: count, axis: axis) }
     case .gather(let axis): return x[0].gather(tokens!, axis: axis)
+    case .gatedLinear(let bias, let gate): return x[0].gatedLinear(x[1], bias: bias ? x[2] : nil, gate: gate)
+    case .reluSquared: return x[0].reluSquared()
+    case .rmsNorm(let scale): return x[0].rmsNorm(scale: scale ? x[1] : nil)
     case .sigmoid: return x[0].sigmoid()
     case .silu: return x[0].silu()
     case .sqrt: return x[0].sqrt()
@@ -145,8 +157,25 @@ extension OperationCall {
     case .embedding: return tokens!.embedding(x[0])
     case .attention(let heads, let dropout): return x[0].causalAttention(headCount: heads, dropout: dropout)
     case .dropout(let rate): return x[0].dropout(rate: rate)
-    case .crossEntropy(let ignored): return x[0].crossEntropy(tokens!, ignoring: ignored)
-    case .linearCrossEntropy(let ignored): return x[0].linearCrossEntropy(x[1], tokens!, ignoring: ignored)
+    case .crossEntropy(let ignored, let weights):
+      return x[0].crossEntropy(tokens!, ignoring: ignored, weights: constant(weights, tokens!, x[0]))
+    case .linearCrossEntropy(let ignored, let terms):
+      return x[0].linearCrossEntropy(
+        x[1], tokens!, ignoring: ignored, weights: constant(terms.weights, tokens!, x[0]), softCap: terms.softCap,
+        zLoss: terms.zLoss)
+    }
+  }
+
+  /// Numbers of the shape of `tokens`, in the step of `x`.
+  private func constant<S: TensorScalar>(
+    _ numbers: [Double]?, _ tokens: Tokens, _ x: Variable<S>
+  ) -> Variable<S>? {
+    guard let numbers else { return nil }
+    return x.apply("input") { core, _ throws(Misuse) in
+      let shape = core.nodes[try core.slot(tokens.handle, "input")].shape
+      let slot = try core.temporary(shape, "input", requiresGradient: false)
+      for index in 0..<numbers.count { unsafe core.setElement(core.data(slot), index, to: numbers[index]) }
+      return slot
     }
   }
 }

@@ -39,7 +39,13 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   var elementCount: Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
 
   /// A kink lies where the operands' distribution cannot keep away from it.
-  var hasKink: Bool { if case .linear(_, .relu?, _) = call { true } else { false } }
+  var hasKink: Bool {
+    switch call {
+    case .linear(_, .relu?, _), .linear(_, .reluSquared?, _): true
+    case .gatedLinear(_, .relu), .gatedLinear(_, .reluSquared): true
+    default: false
+    }
+  }
 
   /// The same numbers in every run, others for every operand.
   func inputs<S: TensorScalar>(_ type: S.Type = S.self) -> [Tensor<S>] {

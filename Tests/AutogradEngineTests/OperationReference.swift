@@ -29,6 +29,9 @@ extension OperationCall {
     case .concatenate(let axis): Reference.concatenate(x, axis)
     case .stack(let axis): Reference.stack(x, axis)
     case .gather(let axis): Reference.gather(x[0], tokens, tokenShape, axis)
+    case .gatedLinear(let bias, let gate): Reference.gatedLinear(x[0], x[1], bias: bias ? x[2] : nil, gate)
+    case .reluSquared: map(x[0], Reference.reluSquared)
+    case .rmsNorm(let scale): Reference.rmsNorm(x[0], scale: scale ? x[1] : nil)
     case .sigmoid: map(x[0], Reference.sigmoid)
     case .silu: map(x[0]) { $0 * Reference.sigmoid($0) }
     case .sqrt: map(x[0]) { $0.squareRoot() }
@@ -65,10 +68,11 @@ extension OperationCall {
     case .embedding: Reference.embedding(x[0], tokens, tokenShape)
     case .attention(let heads, let dropout): dropout > 0 ? nil : Reference.attention(x[0], heads)
     case .dropout: nil
-    case .crossEntropy(let ignored): Reference.crossEntropy(x[0], tokens, ignored)
-    case .linearCrossEntropy(let ignored):
+    case .crossEntropy(let ignored, let weights):
+      Reference.crossEntropy(x[0], tokens, ignored, LossTerms(weights: weights))
+    case .linearCrossEntropy(let ignored, let terms):
       Reference.crossEntropy(
-        Reference.linear(x[0], x[1], bias: nil, activation: nil, residual: nil), tokens, ignored)
+        Reference.linear(x[0], x[1], bias: nil, activation: nil, residual: nil), tokens, ignored, terms)
     }
   }
 

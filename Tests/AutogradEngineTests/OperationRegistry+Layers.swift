@@ -213,6 +213,9 @@ extension OperationRecord {
     let call: @Sendable (TapeCore, [Slot]) throws(Misuse) -> Slot = { c, x throws(Misuse) in
       try c.crossEntropy(x[0], x[1], ignoring: nil)
     }
+    let weighted: @Sendable (TapeCore, [Slot]) throws(Misuse) -> Slot = { c, x throws(Misuse) in
+      try c.crossEntropy(x[0], x[2], ignoring: nil, weights: x[1])
+    }
     return OperationRecord(
       cases: [
         OperationCase(.crossEntropy, .crossEntropy(), [6, 11], tokens: [10, 0, 4, 4, 7, 1]),
@@ -223,6 +226,13 @@ extension OperationRecord {
         OperationCase(.crossEntropy, .crossEntropy(), [19], tokens: [3], tokenShape: []),
         OperationCase(.crossEntropy, .crossEntropy(), [1, 1], tokens: [0]),
         OperationCase(.crossEntropy, .crossEntropy(), [3, 67], tokens: [66, 64, 0]),
+        OperationCase(
+          .crossEntropy, .crossEntropy(ignoring: -1, weights: [0.5, 2, 0, 1, 1.5, 0.25]), [6, 11],
+          tokens: [10, -1, 4, 4, 7, 1]),
+        OperationCase(
+          .crossEntropy, .crossEntropy(weights: [3, 0, 0, 1, 0.125, 2]), [2, 3, 5], tokens: [4, 0, 1, 2, 4, 3],
+          tokenShape: [2, 3]),
+        OperationCase(.crossEntropy, .crossEntropy(weights: [0, 0]), [2, 5], tokens: [4, 0]),
       ],
       largeCases: [
         OperationCase(
@@ -236,7 +246,27 @@ extension OperationRecord {
         MisuseCase(
           [2, 5], tokens: [0, 1, 2], says: "crossEntropy: logits [2, 5] want targets [2]; got [3]", call),
         MisuseCase([], tokens: [0], tokenShape: [], says: "crossEntropy: logits []", call),
+        MisuseCase(
+          [2, 5], [3], tokens: [0, 1], says: "crossEntropy: targets [2] want weights of the same shape; got [3]",
+          weighted),
+        MisuseCase(
+          [2, 5], [2], tokens: [0, 1], says: "crossEntropy: the weights depend on a trainable parameter", weighted),
       ])
+  }
+
+  private static var linearCrossEntropyTerms: [OperationCase] {
+    func terms(ignoring ignored: Int32? = nil, _ terms: LossTerms, _ tokens: [Int32]) -> OperationCase {
+      OperationCase(
+        .linearCrossEntropy, .linearCrossEntropy(ignoring: ignored, terms), [tokens.count, 5], [11, 5], tokens: tokens)
+    }
+    return [
+      terms(LossTerms(weights: [0.5, 2, 0, 1, 1.5, 0.25]), [10, 0, 4, 4, 7, 1]),
+      terms(ignoring: -1, LossTerms(weights: [0.5, 2, 0, 1, 1.5, 0.25]), [10, -1, 4, 4, 7, 1]),
+      terms(LossTerms(softCap: 1.5), [10, 0, 4, 4, 7, 1]),
+      terms(LossTerms(zLoss: 0.1), [10, 0, 4, 4, 7, 1]),
+      terms(ignoring: -1, LossTerms(weights: [0.5, 2, 0, 1, 1.5, 0.25], softCap: 2, zLoss: 0.05), [10, -1, 4, 4, 7, 1]),
+      terms(LossTerms(weights: [0, 0, 0]), [10, 0, 4]),
+    ]
   }
 
   static var linearCrossEntropy: OperationRecord {
@@ -256,10 +286,15 @@ extension OperationRecord {
         OperationCase(kind, .linearCrossEntropy(), [3, 0], [4, 0], tokens: [0, 1, 2]),
         OperationCase(
           kind, .linearCrossEntropy(), [300, 2], [3, 2], tokens: (0..<300).map { Int32($0 % 3) }),
-      ],
+      ] + linearCrossEntropyTerms,
       largeCases: [
         OperationCase(
-          kind, .linearCrossEntropy(), [530, 33], [131, 33], tokens: (0..<530).map { Int32($0 * 17 % 131) })
+          kind, .linearCrossEntropy(), [530, 33], [131, 33], tokens: (0..<530).map { Int32($0 * 17 % 131) }),
+        OperationCase(
+          kind,
+          .linearCrossEntropy(
+            ignoring: 3, LossTerms(weights: (0..<530).map { Double($0 % 4) / 2 }, softCap: 5, zLoss: 1e-3)),
+          [530, 33], [131, 33], tokens: (0..<530).map { Int32($0 * 17 % 131) }),
       ],
       roundings: 64,
       misuses: [

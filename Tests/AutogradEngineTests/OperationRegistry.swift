@@ -54,6 +54,7 @@ extension OperationRecord {
     case .affine: affine
     case .matmul: matmul
     case .linear: linear
+    case .gatedLinear: gatedLinear
     case .reshape: reshape
     case .permute: permute
     case .slice: slice
@@ -63,6 +64,7 @@ extension OperationRecord {
     case .silu: unary(.silu, .silu)
     case .squareRoot: unary(.squareRoot, .sqrt, .uniform(0.3, 3))
     case .absolute: unary(.absolute, .abs, .awayFromZero)
+    case .reluSquared: unary(.reluSquared, .reluSquared, .awayFromZero)
     case .power: power
     case .clip: clip
     case .select: select
@@ -85,6 +87,7 @@ extension OperationRecord {
     case .sum: sum
     case .softmax: softmax
     case .layerNorm: layerNorm
+    case .rmsNorm: rmsNorm
     case .embedding: embedding
     case .attention: attention
     case .dropout: dropout

@@ -48,16 +48,40 @@ struct PyTorchTests {
       ]
     }
 
-  @Test("every case of the file is known here")
+  private static let weights = [0.5, 2, 0, 1, 1.5, 0.25]
+
+  /// Those of Scripts/fixtures/decoder_operations.py.
+  static let decoderCases: [(String, OperationKind, OperationCall)] = [
+    ("rms_norm", .rmsNorm, .rmsNorm(scale: true)), ("rms_norm_plain", .rmsNorm, .rmsNorm(scale: false)),
+    ("relu_squared", .reluSquared, .reluSquared),
+    ("linear_relu_squared", .linear, .linear(bias: true, .reluSquared)),
+    ("gated_silu", .gatedLinear, .gatedLinear(gate: .silu)),
+    ("gated_silu_bias", .gatedLinear, .gatedLinear(bias: true, gate: .silu)),
+    ("gated_gelu_tanh", .gatedLinear, .gatedLinear(gate: .geluTanh)),
+    ("gated_gelu_erf", .gatedLinear, .gatedLinear(gate: .geluErf)),
+    ("gated_sigmoid", .gatedLinear, .gatedLinear(gate: .sigmoid)),
+    ("gated_tanh", .gatedLinear, .gatedLinear(gate: .tanh)), ("gated_relu", .gatedLinear, .gatedLinear(gate: .relu)),
+    ("gated_relu_squared", .gatedLinear, .gatedLinear(gate: .reluSquared)),
+    ("cross_entropy_weights", .crossEntropy, .crossEntropy(ignoring: -1, weights: weights)),
+    (
+      "linear_cross_entropy_terms", .linearCrossEntropy,
+      .linearCrossEntropy(ignoring: -1, LossTerms(weights: weights, softCap: 3, zLoss: 0.01))
+    ),
+  ]
+
+  @Test("every case of the files is known here")
   func complete() throws {
-    let inFile = Set(try fixture("operations").names.map { String($0.split(separator: "/")[0]) })
-    #expect(inFile == Set(Self.cases.map(\.0)))
+    for (file, cases) in [("operations", Self.cases), ("decoder-operations", Self.decoderCases)] {
+      let inFile = Set(try fixture(file).names.map { String($0.split(separator: "/")[0]) })
+      #expect(inFile == Set(cases.map(\.0)))
+    }
   }
 
-  @Test("values and gradients agree", arguments: cases.map(\.0))
+  @Test("values and gradients agree", arguments: (cases + decoderCases).map(\.0))
   func agree(name: String) throws {
-    let (_, kind, call) = try #require(Self.cases.first { $0.0 == name })
-    let file = try fixture("operations")
+    let isDecoders = Self.decoderCases.contains { $0.0 == name }
+    let (_, kind, call) = try #require((Self.cases + Self.decoderCases).first { $0.0 == name })
+    let file = try fixture(isDecoders ? "decoder-operations" : "operations")
     var inputs: [Tensor<Double>] = [], gradients: [Tensor<Double>] = []
     var tokens: (ids: [Int32], shape: [Int])?
     for index in 0..<4 where file.names.contains("\(name)/input\(index)") {

@@ -22,6 +22,7 @@ enum Reference {
   static func log(_ x: Double) -> Double { Glibc.log(x) }
   static func tanh(_ x: Double) -> Double { Glibc.tanh(x) }
   static func relu(_ x: Double) -> Double { x.isNaN ? x : max(x, 0) }
+  static func reluSquared(_ x: Double) -> Double { relu(x) * relu(x) }
   static func geluTanh(_ x: Double) -> Double {
     0.5 * x * (1 + Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
   }
@@ -36,6 +37,7 @@ enum Reference {
     case .tanh: tanh(x)
     case .sigmoid: sigmoid(x)
     case .silu: x * sigmoid(x)
+    case .reluSquared: reluSquared(x)
     }
   }
 
@@ -115,6 +117,15 @@ enum Reference {
     return Tensor(shape: x.shape.array.dropLast() + [N], elements)
   }
 
+  static func gatedLinear(
+    _ x: Tensor<Double>, _ weight: Tensor<Double>, bias: Tensor<Double>?, _ gate: Activation
+  ) -> Tensor<Double> {
+    let z = linear(x, weight, bias: bias, activation: nil, residual: nil), width = z.shape.last / 2
+    return Tensor(
+      shape: x.shape.array.dropLast() + [width],
+      (0..<z.count / 2).map { activation(gate, z.elements[2 * $0]) * z.elements[2 * $0 + 1] })
+  }
+
   // MARK: Rows
 
   static func rows(_ x: Tensor<Double>, _ function: ([Double]) -> [Double]) -> Tensor<Double> {
@@ -144,6 +155,13 @@ enum Reference {
     }
   }
 
+  static func rmsNorm(_ x: Tensor<Double>, scale: Tensor<Double>?) -> Tensor<Double> {
+    rows(x) { row in
+      let root = (row.reduce(0) { $0 + $1 * $1 } / Double(row.count) + 1e-6).squareRoot()
+      return row.indices.map { row[$0] / root * (scale?.elements[$0] ?? 1) }
+    }
+  }
+
   static func embedding(_ table: Tensor<Double>, _ tokens: [Int32], _ shape: [Int]) -> Tensor<Double> {
     let C = table.shape[1]
     return Tensor(shape: shape + [C], tokens.flatMap { table.elements[Int($0) * C..<(Int($0) + 1) * C] })
@@ -169,15 +187,21 @@ enum Reference {
     return y
   }
 
-  static func crossEntropy(_ logits: Tensor<Double>, _ targets: [Int32], _ ignored: Int32?) -> Tensor<Double>
-  {
+  static func crossEntropy(
+    _ logits: Tensor<Double>, _ targets: [Int32], _ ignored: Int32?, _ terms: LossTerms = LossTerms()
+  ) -> Tensor<Double> {
     let V = logits.shape.last
-    var losses: [Double] = []
+    var sum = 0.0, divisor = 0.0
     for (row, target) in targets.enumerated() where target != ignored {
-      let x = Array(logits.elements[row * V..<(row + 1) * V])
+      let weight = terms.weights?[row] ?? 1
+      divisor += weight
+      if weight == 0 { continue }
+      let logits = logits.elements[row * V..<(row + 1) * V]
+      let x = logits.map { x in terms.softCap.map { $0 * Glibc.tanh(x / $0) } ?? x }
       let largest = x.reduce(-Double.infinity) { $1.isNaN ? $0 : max($0, $1) }
-      losses.append(Glibc.log(x.reduce(0) { $0 + Glibc.exp($1 - largest) }) + largest - x[Int(target)])
+      let normaliser = Glibc.log(x.reduce(0) { $0 + Glibc.exp($1 - largest) }) + largest
+      sum += weight * (normaliser - x[Int(target)] + terms.zLoss * normaliser * normaliser)
     }
-    return Tensor(losses.reduce(0, +) / Double(losses.count))
+    return Tensor(terms.weights != nil && divisor == 0 ? 0 : sum / divisor)
   }
 }

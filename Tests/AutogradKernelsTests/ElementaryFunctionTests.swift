@@ -70,6 +70,7 @@ import Testing
       }
       let functions = [
         CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS,
+        CK_RELU_SQUARED,
       ]
       for op in functions {
         expect(op, .nan, .nan)
@@ -108,6 +109,10 @@ import Testing
       expect(CK_ABS, -0.0, 0)
       expect(CK_RELU, -3, 0)
       expect(CK_RELU, -infinity, 0)
+      expect(CK_RELU_SQUARED, -infinity, 0)
+      expect(CK_RELU_SQUARED, -3, 0)
+      expect(CK_RELU_SQUARED, 3, 9)
+      expect(CK_RELU_SQUARED, infinity, infinity)
     }
 
     private static func geluErf(_ x: Float80) -> Float80 { 0.5 * x * (1 + erfl(x / Float80(2).squareRoot())) }

@@ -144,7 +144,8 @@ struct ProductTests {
     let finished = bias.withUnsafeBytes { bias in
       residual.withUnsafeBytes { residual in
         let epilogue = ck_epilogue(
-          bias: bias.baseAddress, preactivation: nil, activation: -1, residual: residual.baseAddress)
+          bias: bias.baseAddress, preactivation: nil, activation: -1, residual: residual.baseAddress,
+          gated: nil)
         return product.run(backend, epilogue: epilogue)
       }
     }
@@ -179,7 +180,8 @@ struct ProductTests {
                 backend,
                 epilogue: ck_epilogue(
                   bias: parts.bias ? bias.baseAddress : nil, preactivation: kept.baseAddress,
-                  activation: Int32(activation), residual: parts.residual ? residual.baseAddress : nil))
+                  activation: Int32(activation), residual: parts.residual ? residual.baseAddress : nil,
+                  gated: nil))
             }
           }
         }

@@ -118,7 +118,9 @@ extension OperationKind {
   /// As the public operation is called, where that differs from the case.
   var name: String {
     switch self {
-    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute: "\(unary.name)"
+    case .relu, .geluTanh, .geluErf, .exp, .log, .tanh, .sigmoid, .silu, .squareRoot, .absolute,
+      .reluSquared:
+      "\(unary.name)"
     case .attention: "causalAttention"
     case .power: "power"
     case .select: "replacing"

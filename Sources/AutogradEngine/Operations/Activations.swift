@@ -20,6 +20,8 @@ public enum Activation: Sendable, CaseIterable {
   case sigmoid
   /// x·sigmoid(x), also called swish.
   case silu
+  /// max(x, 0)²; NaN stays NaN.
+  case reluSquared
 
   var kind: OperationKind {
     switch self {
@@ -29,11 +31,15 @@ public enum Activation: Sendable, CaseIterable {
     case .tanh: .tanh
     case .sigmoid: .sigmoid
     case .silu: .silu
+    case .reluSquared: .reluSquared
     }
   }
 }
 
 extension OperationKind {
+  /// The code of a function that follows a product.
+  var code: Int32 { Int32(bitPattern: unary.op.rawValue) }
+
   /// The kernels' code of a unary function, and about how many times an addition it costs.
   var unary: (op: ck_unary_op, cost: Int, name: StaticString) {
     switch self {
@@ -47,6 +53,7 @@ extension OperationKind {
     case .silu: (CK_SILU, 7, "silu")
     case .squareRoot: (CK_SQRT, 2, "sqrt")
     case .absolute: (CK_ABS, 1, "abs")
+    case .reluSquared: (CK_RELU_SQUARED, 1, "reluSquared")
     default: fatalError("\(self) is not a function of one element")
     }
   }
@@ -108,6 +115,11 @@ extension Variable {
   ///
   /// - Complexity: one pass each way, about 7 additions for an element.
   public func silu() -> Variable { unary(.silu) }
+
+  /// max(x, 0)², element by element. NaN stays NaN.
+  ///
+  /// - Complexity: one pass each way.
+  public func reluSquared() -> Variable { unary(.reluSquared) }
 
   /// The square root, element by element: NaN below 0. The derivative at 0 is infinite.
   ///

@@ -63,7 +63,8 @@ package extension TapeCore {
     unsafe addUp(shiftSums, sums, into: dShift)
   }
 
-  @unsafe private func addUp(_ partial: UnsafeMutableRawPointer?, _ shape: Shape, into whole: Contribution?) {
+  /// Adds up the sums of blocks of rows, and gives their memory back.
+  @unsafe internal func addUp(_ partial: UnsafeMutableRawPointer?, _ shape: Shape, into whole: Contribution?) {
     guard let partial = unsafe partial, let whole else { return }
     unsafe sum(partial, shape, over: 1, scale: 1, into: whole.target, adds: whole.adds)
     unsafe free(partial, shape)

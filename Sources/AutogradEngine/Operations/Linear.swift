@@ -12,17 +12,18 @@ package extension TapeCore {
   func linear(
     _ x: Slot, weight: Slot, bias: Slot, activation: Activation?, residual: Slot
   ) throws(Misuse) -> Slot {
-    let shape = try linearShape(x, weight, bias, residual)
+    let shape = try linearShape(x, weight, bias, residual, "linear")
     let rows = shape.rows, N = shape.last, K = nodes[x].shape.last
     let y = try result(shape, "linear", of: x, weight, bias, residual)
     var preactivation: UnsafeMutableRawPointer? = nil
     if activation != nil, isRecording, requiresGradient(y) {
       unsafe preactivation = try allocate(shape.count * type.size, shape, "linear")
     }
-    let code = activation.map { Int32(bitPattern: $0.kind.unary.op.rawValue) } ?? Int32(CK_ACTIVATION_NONE)
+    let code = activation.map { $0.kind.code } ?? Int32(CK_ACTIVATION_NONE)
     let plain = bias < 0 && activation == nil && residual < 0
     let epilogue = unsafe ck_epilogue(
-      bias: optionalData(bias), preactivation: preactivation, activation: code, residual: optionalData(residual))
+      bias: optionalData(bias), preactivation: preactivation, activation: code, residual: optionalData(residual),
+      gated: nil)
     unsafe multiply(
       m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1), byWeight: weight, into: data(y),
       yStride: N, epilogue: plain ? nil : epilogue)
@@ -32,45 +33,54 @@ package extension TapeCore {
     return y
   }
 
-  private func linearShape(_ x: Slot, _ weight: Slot, _ bias: Slot, _ residual: Slot) throws(Misuse) -> Shape {
+  /// The shape of x·Wᵀ; throws where the operands do not fit.
+  internal func linearShape(
+    _ x: Slot, _ weight: Slot, _ bias: Slot, _ residual: Slot, _ operation: StaticString
+  ) throws(Misuse) -> Shape {
     let input = nodes[x].shape, w = nodes[weight].shape
     guard w.rank == 2, input.rank >= 1, w[1] == input.last else {
       throw Misuse(
-        "linear", "x has shape \(input), so weight must be [outputs, \(input.last)]; got \(w)",
+        operation, "x has shape \(input), so weight must be [outputs, \(input.last)]; got \(w)",
         hint: "weights are stored [output, input]")
     }
     var shape = input
     shape[-1] = w[0]
     if bias >= 0, !(nodes[bias].shape.rank == 1 && nodes[bias].shape.last == w[0]) {
-      throw Misuse("linear", "weight is \(w), so bias must be [\(w[0])]; got \(nodes[bias].shape)")
+      throw Misuse(operation, "weight is \(w), so bias must be [\(w[0])]; got \(nodes[bias].shape)")
     }
     if residual >= 0, nodes[residual].shape != shape {
-      throw Misuse("linear", "the product has shape \(shape), so must the residual; got \(nodes[residual].shape)")
+      throw Misuse(operation, "the product has shape \(shape), so must the residual; got \(nodes[residual].shape)")
     }
-    return try shape.validated("linear")
+    return try shape.validated(operation)
   }
 
   func linearBackward(_ record: Record) throws(Misuse) {
-    let x = record.inputs[0], weight = record.inputs[1], bias = record.inputs[2], residual = record.inputs[3]
-    let shape = nodes[record.output].shape
-    let rows = shape.rows, N = shape.last, K = nodes[x].shape.last
     let (dz, isCopy) = unsafe try preactivationGradient(record)
+    unsafe try passProductGradient(dz, record, "linear")
+    if isCopy { unsafe free(dz, nodes[record.output].shape) }
+    try passGradient(from: record.output, to: record.inputs[3], "linear")
+  }
+
+  /// Passes the gradient of z = x·Wᵀ + b on to x, W and b, a record's first three inputs.
+  @unsafe internal func passProductGradient(
+    _ dz: UnsafeMutableRawPointer, _ record: Record, _ operation: StaticString
+  ) throws(Misuse) {
+    let x = record.inputs[0], weight = record.inputs[1], bias = record.inputs[2]
+    let rows = nodes[x].shape.rows, N = nodes[weight].shape[0], K = nodes[x].shape.last
     let dzView = unsafe MatrixView(dz, rowStride: N, columnStride: 1)
-    if let db = unsafe try contribution(to: bias, "linear") {
+    if let db = unsafe try contribution(to: bias, operation) {
       unsafe sum(dz, Shape([rows, N] as InlineArray<2, Int>), over: 1, scale: 1, into: db.target, adds: db.adds)
     }
-    if let dW = unsafe try contribution(to: weight, "linear") {
+    if let dW = unsafe try contribution(to: weight, operation) {
       unsafe multiply(
         m: N, n: K, k: rows, dzView.transposed, MatrixView(data(x), rowStride: K, columnStride: 1),
         into: dW.target, cStride: K, accumulate: dW.adds, sumsOverRows: true)
     }
-    if let dx = unsafe try contribution(to: x, "linear") {
+    if let dx = unsafe try contribution(to: x, operation) {
       unsafe multiply(
         m: rows, n: K, k: N, dzView, MatrixView(data(weight), rowStride: K, columnStride: 1), into: dx.target,
         cStride: K, accumulate: dx.adds)
     }
-    if isCopy { unsafe free(dz, shape) }
-    try passGradient(from: record.output, to: residual, "linear")
   }
 
   /// dz = dy ∘ activation′(z), in the place of dy unless the residual still needs that.

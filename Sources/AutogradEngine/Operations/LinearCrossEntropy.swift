@@ -1,7 +1,10 @@
 import CAutogradKernels
 import AutogradKernels
 
-// Classifier and cross-entropy in one: logits = x·Wᵀ, W [V, C], then the loss of CrossEntropy.swift.
+// Classifier and cross-entropy in one: logits u = x·Wᵀ, W [V, C], then the loss of CrossEntropy.swift, with a cap and a
+// term more:
+//   z = c · tanh(u / c), a soft cap;   loss = Σ w · (l − z[target] + λ · l²) / n with l = log Σ exp(z), the z-loss;
+//   dz = w · (softmax(z) · (1 + 2λl) − onehot) / n,   du = dz · (1 − (z / c)²).
 //
 // The rows are taken in chunks. While recording, each chunk's logits are turned into their gradient at once, and
 // from it come dx and the chunk's contribution to dW: the [rows, V] logits never exist.
@@ -26,12 +29,60 @@ package extension TapeCore {
   private static func chunkRows(_ vocabulary: Int) -> Int { max(1, (1 << 18) / max(1, vocabulary) / 256) * 256 }
 
   func linearCrossEntropy(
-    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, expectedSeed: Double? = 1
+    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, weights: Slot = -1, softCap: Double? = nil,
+    zLoss: Double = 0, expectedSeed: Double? = 1
   ) throws(Misuse) -> Slot {
     let operation: StaticString = "linearCrossEntropy"
     if let expectedSeed, !expectedSeed.isFinite || expectedSeed == 0 {
       throw Misuse(operation, "an expected seed of \(expectedSeed)", hint: "leave it out, or give what backward gets")
     }
+    guard zLoss.isFinite, zLoss >= 0 else {
+      throw Misuse(
+        operation, "a z-loss of \(zLoss)", hint: "give a finite factor that is not negative; 0 leaves it out")
+    }
+    try checkLogits(x, weight, targets, softCap, operation)
+    guard !isRecording || surroundings == nil || expectedSeed == nil else {
+      throw Misuse(
+        operation,
+        "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
+        hint: "leave the loss outside of the part")
+    }
+    try checkTokens(targets, below: nodes[weight].shape[0], ignoring: ignoring, operation)
+    let divisor = try lossDivisor(targets, ignoring, weights: weights, operation)
+    let y = try result(Shape(), operation, of: x, weight)
+    let shape = nodes[x].shape, rows = shape.rows, mark = arena.mark()
+    let losses = unsafe try rowLosses(rows, operation)
+    var chunks = unsafe Chunks(
+      x: x, weight: weight, targets: targets, weights: weights, ignoring: Int(ignoring ?? .min), softCap: softCap ?? 0,
+      zLoss: zLoss, losses: losses, scale: nil)
+    let integers = chunks.integers(isWhole: expectedSeed == nil)
+    if isRecording, requiresGradient(y), let expectedSeed {
+      // dx waits here for backward; it becomes the gradient of x, or is added to it.
+      var dx: Contribution? = nil
+      if requiresGradient(x) { dx = unsafe Contribution(target: try allocateGradient(shape, operation), adds: false) }
+      // The logits' product comes before anything is written to dW.
+      let dW = unsafe try contribution(to: weight, operation, appliesUpdate: false)
+      if dW != nil { openLosses += 1 }
+      chunks.scale = expectedSeed / divisor
+      unsafe try run(chunks, dx: dx, dW: dW, operation)
+      unsafe setElement(data(y), to: total(losses, rows) / divisor)
+      unsafe record(
+        .linearCrossEntropy, x, weight, targets, weights, output: y,
+        saved: [dx?.target, UnsafeMutableRawPointer(losses), nil], integers: integers, scalars: [expectedSeed, divisor])
+    } else {
+      unsafe try run(chunks, dx: nil, dW: nil, operation)
+      unsafe setElement(data(y), to: total(losses, rows) / divisor)
+      unsafe record(
+        .linearCrossEntropy, x, weight, targets, weights, output: y,
+        saved: [nil, UnsafeMutableRawPointer(losses), nil], integers: integers, scalars: [0, divisor])
+      if !isRecording { arena.rewind(to: mark) }
+    }
+    return y
+  }
+
+  private func checkLogits(
+    _ x: Slot, _ weight: Slot, _ targets: Slot, _ softCap: Double?, _ operation: StaticString
+  ) throws(Misuse) {
     let shape = nodes[x].shape, w = nodes[weight].shape
     guard w.rank == 2, shape.rank >= 1, w[1] == shape.last else {
       throw Misuse(
@@ -41,43 +92,29 @@ package extension TapeCore {
     guard nodes[targets].shape == shape.droppingLast() else {
       throw Misuse(operation, "x \(shape) wants targets \(shape.droppingLast()); got \(nodes[targets].shape)")
     }
-    guard !isRecording || surroundings == nil || expectedSeed == nil else {
-      throw Misuse(
-        operation,
-        "it stands inside a part that is recomputed, and computes gradients in forward: they would count twice",
-        hint: "leave the loss outside of the part")
+    if let softCap, !softCap.isFinite || softCap <= 0 {
+      throw Misuse(operation, "a soft cap of \(softCap)", hint: "give a finite number above 0, or leave it out")
     }
-    try checkTokens(targets, below: w[0], ignoring: ignoring, operation)
-    let y = try result(Shape(), operation, of: x, weight)
-    let rows = shape.rows, mark = arena.mark()
+  }
+
+  /// The loss of each target, without gradients.
+  func linearCrossEntropyLosses(
+    _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, softCap: Double?
+  ) throws(Misuse) -> Slot {
+    let operation: StaticString = "linearCrossEntropyLosses"
+    try checkLogits(x, weight, targets, softCap, operation)
+    try checkTokens(targets, below: nodes[weight].shape[0], ignoring: ignoring, operation)
+    let y = try temporary(nodes[targets].shape, operation, requiresGradient: false)
+    let rows = nodes[x].shape.rows, mark = arena.mark()
     let losses = unsafe try rowLosses(rows, operation)
-    let counted = countedTargets(targets, ignoring)
-    let integers: InlineArray<4, Int> = [Int(ignoring ?? .min), counted, expectedSeed == nil ? 1 : 0, 0]
-    if isRecording, requiresGradient(y), let expectedSeed {
-      // dx waits here for backward; it becomes the gradient of x, or is added to it.
-      var dx: Contribution? = nil
-      if requiresGradient(x) { dx = unsafe Contribution(target: try allocateGradient(shape, operation), adds: false) }
-      // The logits' product comes before anything is written to dW.
-      let dW = unsafe try contribution(to: weight, operation, appliesUpdate: false)
-      if dW != nil { openLosses += 1 }
-      let chunks = unsafe Chunks(
-        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses,
-        scale: expectedSeed / Double(counted))
-      unsafe try run(chunks, dx: dx, dW: dW, operation)
-      unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
-      unsafe record(
-        .linearCrossEntropy, x, weight, targets, output: y, saved: [dx?.target, UnsafeMutableRawPointer(losses), nil],
-        integers: integers, scalars: [expectedSeed, 0])
-    } else {
-      let chunks = unsafe Chunks(
-        x: x, weight: weight, targets: targets, ignoring: integers[0], losses: losses, scale: nil)
-      unsafe try run(chunks, dx: nil, dW: nil, operation)
-      unsafe setElement(data(y), to: total(losses, rows) / Double(counted))
-      unsafe record(
-        .linearCrossEntropy, x, weight, targets, output: y, saved: [nil, UnsafeMutableRawPointer(losses), nil],
-        integers: integers)
-      if !isRecording { arena.rewind(to: mark) }
+    let chunks = unsafe Chunks(
+      x: x, weight: weight, targets: targets, weights: -1, ignoring: Int(ignoring ?? .min), softCap: softCap ?? 0,
+      zLoss: 0, losses: losses, scale: nil)
+    unsafe try run(chunks, dx: nil, dW: nil, operation)
+    if !isPlanning {
+      for row in 0..<rows { unsafe setElement(data(y), row, to: losses[row]) }
     }
+    if !isRecording { arena.rewind(to: mark) }
     return y
   }
 
@@ -89,14 +126,13 @@ package extension TapeCore {
     if let dW = unsafe try contribution(to: weight, operation), let losses = unsafe record.saved[1] {
       openLosses -= 1
       let chunks = unsafe Chunks(
-        x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
-        losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - expected) / Double(record.integers[1]))
+        of: record, losses: losses.assumingMemoryBound(to: Double.self), scale: (seed - expected) / record.scalars[1])
       if seed == expected {
         // A plan cannot know the seed: it counts the memory of the other way, so this way takes it too.
         let logits = logitsShape(chunks)
         unsafe free(try allocateGradient(logits, operation), logits)
       } else {
-        try checkUnchanged(record, inputs: 3)
+        try checkUnchanged(record, inputs: Chunks.inputsRead)
         unsafe try run(chunks, dx: nil, dW: dW, operation)
       }
     }
@@ -118,7 +154,7 @@ package extension TapeCore {
     let operation: StaticString = "linearCrossEntropy"
     let x = record.inputs[0], weight = record.inputs[1], count = nodes[x].shape.count
     guard let losses = unsafe record.saved[1] else { return }
-    try checkUnchanged(record, inputs: 3)
+    try checkUnchanged(record, inputs: Chunks.inputsRead)
     var dx = unsafe try contribution(to: x, operation)
     let dW = unsafe try contribution(to: weight, operation)
     // Where x is the weight, chunks of rows of dx and sums over all rows meet: both add then.
@@ -127,18 +163,43 @@ package extension TapeCore {
       unsafe dx = Contribution(target: first.target, adds: true)
     }
     let chunks = unsafe Chunks(
-      x: x, weight: weight, targets: record.inputs[2], ignoring: record.integers[0],
-      losses: losses.assumingMemoryBound(to: Double.self),
-      scale: element(gradient(of: record.output)) / Double(record.integers[1]))
+      of: record, losses: losses.assumingMemoryBound(to: Double.self),
+      scale: element(gradient(of: record.output)) / record.scalars[1])
     unsafe try run(chunks, dx: dx, dW: dW, operation)
   }
 
   /// What every chunk needs; `scale` turns softmax − onehot into a gradient, nil computes losses only.
   @safe private struct Chunks {
-    let x, weight, targets: Slot
+    let x, weight, targets, weights: Slot
     let ignoring: Int
+    /// 0 where there is none, both.
+    let softCap, zLoss: Double
     let losses: UnsafeMutablePointer<Double>
-    let scale: Double?
+    var scale: Double?
+
+    /// A record's inputs that its backward may read: all but the targets, as bits.
+    static var inputsRead: UInt8 { 0b1011 }
+
+    init(
+      x: Slot, weight: Slot, targets: Slot, weights: Slot, ignoring: Int, softCap: Double, zLoss: Double,
+      losses: UnsafeMutablePointer<Double>, scale: Double?
+    ) {
+      (self.x, self.weight, self.targets, self.weights) = (x, weight, targets, weights)
+      (self.ignoring, self.softCap, self.zLoss, self.scale) = (ignoring, softCap, zLoss, scale)
+      unsafe self.losses = unsafe losses
+    }
+
+    init(of record: Record, losses: UnsafeMutablePointer<Double>, scale: Double?) {
+      unsafe self.init(
+        x: record.inputs[0], weight: record.inputs[1], targets: record.inputs[2], weights: record.inputs[3],
+        ignoring: record.integers[0], softCap: Double(bitPattern: UInt64(bitPattern: Int64(record.integers[1]))),
+        zLoss: Double(bitPattern: UInt64(bitPattern: Int64(record.integers[3]))), losses: losses, scale: scale)
+    }
+
+    /// What a record keeps of it. `isWhole`: backward computes everything.
+    func integers(isWhole: Bool) -> InlineArray<4, Int> {
+      [ignoring, Int(bitPattern: UInt(softCap.bitPattern)), isWhole ? 1 : 0, Int(bitPattern: UInt(zLoss.bitPattern))]
+    }
   }
 
   /// Rows of logits, each on cache lines of its own.
@@ -171,8 +232,10 @@ package extension TapeCore {
       let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
       let arguments = unsafe ck_cross_entropy(
         x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
-        targets: tokenData(chunks.targets) + first, columns: V, x_stride: spacing, ignore: Int32(chunks.ignoring),
-        accumulate: 0, scale: chunks.scale ?? 0)
+        targets: tokenData(chunks.targets) + first,
+        weights: optionalData(chunks.weights).map { unsafe $0 + first * type.size }, columns: V, x_stride: spacing,
+        ignore: Int32(chunks.ignoring), accumulate: 0, scale: chunks.scale ?? 0, soft_cap: chunks.softCap,
+        z_loss: chunks.zLoss)
       unsafe runRows(arguments, count: count, columns: V)
       let gradient = unsafe MatrixView(logits, rowStride: spacing, columnStride: 1)
       if let dx = dx {
@@ -197,19 +260,52 @@ extension Variable {
   /// backward and this one has not stops at its end. Use `linear` and `crossEntropy` where the logits themselves
   /// are wanted.
   ///
-  /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [].
+  /// Targets equal to `ignoring` count neither in the sum nor in the mean; if all are ignored the loss is NaN. With
+  /// `weights` it is the mean by them, of the z-loss too: a weight of 0 masks a target, and if all are 0 the loss is 0,
+  /// with gradients of zeros.
   ///
-  /// - Parameter expectedSeed: The seed that `backward` will get. Another one is right too, but slow.
-  /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
+  /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...], `weights` [...] → [].
+  /// Formula: z = c · tanh(x·Wᵀ / c) with the soft cap c; loss = Σ w · (l − z[target] + λ · l²) / Σ w with the z-loss λ
+  /// and l = log Σ exp(z).
+  ///
+  /// - Parameters:
+  ///   - weights: What each target counts. They get no gradient.
+  ///   - softCap: The bound that logits approach; nil leaves them as they are.
+  ///   - zLoss: How much the square of the softmax's normaliser counts; it keeps logits from growing.
+  ///   - expectedSeed: The seed that `backward` will get. Another one is right too, but slow.
+  /// - Precondition: Every target lies in 0..<V or equals `ignoring`; every weight is finite and not negative;
+  ///   otherwise stops and names it.
   /// - Complexity: 6·rows·V·C flops while recording, 2·rows·V·C otherwise; memory for 256 rows of logits,
   ///   or 2¹⁸ logits where those are more rows.
+  /// - SeeAlso: De Brébisson and Vincent, "The Z-loss", 2016, and Chowdhery et al., "PaLM", 2022, for the z-loss; Gemma
+  ///   Team, "Gemma 2", 2024, for the soft cap.
   public func linearCrossEntropy(
-    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
+    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, weights: (any Operand<Scalar>)? = nil,
+    softCap: Double? = nil, zLoss: Double = 0, expectedSeed: Scalar = 1
   ) -> Variable {
     apply("linearCrossEntropy") { c, x throws(Misuse) in
       try c.linearCrossEntropy(
         x, weight: try weight.place(c, "linearCrossEntropy"), try c.slot(targets.handle, "linearCrossEntropy"),
-        ignoring: ignoring, expectedSeed: Double(expectedSeed))
+        ignoring: ignoring, weights: try c.place(weights, "linearCrossEntropy"), softCap: softCap, zLoss: zLoss,
+        expectedSeed: Double(expectedSeed))
+    }
+  }
+
+  /// The negative log-likelihood of each target under softmax of x·Wᵀ, in nats: `linearCrossEntropy` is its mean.
+  ///
+  /// For looking, not for learning: it has no gradient, and nothing is recorded. 0 where the target equals `ignoring`.
+  ///
+  /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [...].
+  ///
+  /// - Precondition: Every target lies in 0..<V or equals `ignoring`; otherwise stops and names it.
+  /// - Complexity: 2·rows·V·C flops; memory for 256 rows of logits, or 2¹⁸ logits where those are more rows.
+  public func linearCrossEntropyLosses(
+    _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, softCap: Double? = nil
+  ) -> Variable {
+    apply("linearCrossEntropyLosses") { c, x throws(Misuse) in
+      try c.linearCrossEntropyLosses(
+        x, weight: try weight.place(c, "linearCrossEntropyLosses"),
+        try c.slot(targets.handle, "linearCrossEntropyLosses"), ignoring: ignoring, softCap: softCap)
     }
   }
 }

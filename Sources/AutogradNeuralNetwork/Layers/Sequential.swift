@@ -44,6 +44,7 @@ public struct Activate<Scalar: TensorScalar>: Layer {
     case .tanh: x.tanh()
     case .sigmoid: x.sigmoid()
     case .silu: x.silu()
+    case .reluSquared: x.reluSquared()
     }
   }
 }

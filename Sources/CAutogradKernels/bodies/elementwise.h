@@ -2,7 +2,7 @@
 
 #define UNARY_OPS(CASE) \
   CASE(CK_RELU) CASE(CK_GELU_TANH) CASE(CK_GELU_ERF) CASE(CK_EXP) CASE(CK_LOG) CASE(CK_TANH) CASE(CK_SIGMOID) \
-  CASE(CK_SILU) CASE(CK_SQRT) CASE(CK_ABS)
+  CASE(CK_SILU) CASE(CK_SQRT) CASE(CK_ABS) CASE(CK_RELU_SQUARED)
 
 static void unary(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_unary g = *(const ck_unary *)arguments;

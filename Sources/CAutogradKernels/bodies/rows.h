@@ -113,6 +113,68 @@ static void layer_norm_backward(const void *arguments, ck_index begin, ck_index 
   }
 }
 
+// Σ x²
+INLINE REAL sum_of_squares(const REAL *x, ck_index columns) {
+  total t = {0};
+  vec block = {0};
+  EACH_RUN(t, block, columns, {
+    const vec v = load_n(x + i, n);
+    block = fma_(v, v, block);
+  });
+  return (REAL)total_of_runs(&t, block, columns);
+}
+
+static void rms_norm(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_rms_norm g = *(const ck_rms_norm *)arguments;
+  const REAL *scale = g.scale;
+  (void)scratch;
+  for (ck_index row = begin; row < end; row++) {
+    REAL *y = (REAL *)g.y + row * g.columns;
+    const REAL *x = (const REAL *)g.x + row * g.columns;
+    const REAL mean = sum_of_squares(x, g.columns) / (REAL)g.columns;
+    const REAL reciprocal = (REAL)1 / SQRT(mean + (REAL)g.epsilon);
+    ((REAL *)g.reciprocal)[row] = reciprocal;
+    EACH_VECTOR(i, n, 0, g.columns) {
+      vec v = load_n(x + i, n) * splat(reciprocal);
+      if (scale) v *= load_n(scale + i, n);
+      store_n(y + i, v, n);
+    }
+  }
+}
+
+static void rms_norm_backward_row(const ck_rms_norm_backward *g, ck_index row, REAL *scale_sums, const int first) {
+  const REAL *scale = g->scale;
+  const REAL *dy = (const REAL *)g->dy + row * g->columns, *x = (const REAL *)g->x + row * g->columns;
+  const vec reciprocal = splat(((const REAL *)g->reciprocal)[row]);
+  vec sum_dx = {0};
+  EACH_VECTOR(i, n, 0, g->columns) {
+    vec d = load_n(dy + i, n);
+    const vec normalised = load_n(x + i, n) * reciprocal;
+    if (scale_sums) add_to_sums(scale_sums, i, n, normalised, d, first);
+    if (scale) d *= load_n(scale + i, n);
+    sum_dx = fma_(d, normalised, sum_dx);
+  }
+  if (!g->dx) return;
+  REAL *dx = (REAL *)g->dx + row * g->columns;
+  const vec mean_dx = splat(sum_lanes(sum_dx) / (REAL)g->columns);
+  EACH_VECTOR(i, n, 0, g->columns) {
+    vec d = load_n(dy + i, n);
+    if (scale) d *= load_n(scale + i, n);
+    const vec v = reciprocal * (d - load_n(x + i, n) * reciprocal * mean_dx);
+    store_n(dx + i, g->accumulate ? load_n(dx + i, n) + v : v, n);
+  }
+}
+
+static void rms_norm_backward(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_rms_norm_backward g = *(const ck_rms_norm_backward *)arguments;
+  (void)scratch;
+  for (ck_index unit = begin; unit < end; unit++) {
+    REAL *scale_sums = g.scale_sums ? (REAL *)g.scale_sums + unit * g.columns : NULL;
+    const ck_index first = unit * CK_TERMS, past = first + CK_TERMS < g.rows ? first + CK_TERMS : g.rows;
+    for (ck_index row = first; row < past; row++) rms_norm_backward_row(&g, row, scale_sums, row == first);
+  }
+}
+
 // The end of 64-column block `unit`.
 INLINE ck_index block_end(ck_index unit, ck_index columns) {
   return unit * 64 + 64 < columns ? unit * 64 + 64 : columns;
@@ -143,19 +205,48 @@ static void embedding_backward(const void *arguments, ck_index begin, ck_index e
   }
 }
 
+// x = cap · tanh(x / cap)
+INLINE void cap_row(REAL *x, ck_index columns, double cap) {
+  const vec factor = splat((REAL)cap), inverse = splat((REAL)(1 / cap));
+  EACH_VECTOR(i, n, 0, columns) store_n(x + i, factor * tanh_(load_n(x + i, n) * inverse), n);
+}
+
+// The gradient of row `row` times `scale`: Σ exp(x − shift) = `denominator`, and softmax counts (1 + `excess`) times.
+// `capped`: x = cap · tanh(u / cap), and the gradient is that of u: 1 − (x / cap)² times that of x.
+INLINE void cross_entropy_gradient(const ck_cross_entropy *g, ck_index row, const int capped, REAL shift,
+                                   double denominator, double scale, double excess) {
+  const REAL *x = (const REAL *)g->x + row * g->x_stride;
+  REAL *dx = (REAL *)g->gradient + row * g->x_stride;
+  const ck_index target = g->targets[row];
+  const vec factor = splat((REAL)((excess == 0 ? scale : scale * (1 + excess)) / denominator));
+  const vec inverse = splat(capped ? (REAL)(1 / g->soft_cap) : 0);
+  REAL one = (REAL)scale;
+  if (capped) one *= 1 - x[target] * inverse[0] * (x[target] * inverse[0]);
+  EACH_VECTOR(i, n, 0, g->columns) {
+    const vec v = load_n(x + i, n);
+    vec d = exp_falling(v - splat(shift)) * factor;
+    if (capped) d *= 1 - v * inverse * (v * inverse);
+    store_n(dx + i, g->accumulate ? load_n(dx + i, n) + d : d, n);
+  }
+  dx[target] -= one;
+}
+
 // The gradient needs exp(x − max) twice; it is computed again rather than kept.
 static void cross_entropy(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_cross_entropy g = *(const ck_cross_entropy *)arguments;
   (void)scratch;
   for (ck_index row = begin; row < end; row++) {
-    const REAL *x = (const REAL *)g.x + row * g.x_stride;
-    REAL *dx = g.gradient ? (REAL *)g.gradient + row * g.x_stride : NULL;
+    REAL *x = (REAL *)g.x + row * g.x_stride;
     const int32_t target = g.targets[row];
-    if (target == g.ignore) {
+    const double weight = g.weights ? (double)((const REAL *)g.weights)[row] : 1;
+    if (target == g.ignore || weight == 0) {
       g.losses[row] = 0;
-      if (dx && !g.accumulate) memset(dx, 0, (size_t)g.columns * sizeof(REAL));
+      if (g.gradient && !g.accumulate) {
+        memset((REAL *)g.gradient + row * g.x_stride, 0, (size_t)g.columns * sizeof(REAL));
+      }
       continue;
     }
+    if (g.soft_cap != 0) cap_row(x, g.columns, g.soft_cap);
     const REAL shift = max_row(x, g.columns, 1);
     total t = {0};
     vec block = {0};
@@ -164,14 +255,16 @@ static void cross_entropy(const void *arguments, ck_index begin, ck_index end, v
       if (n < LANES) v = select(lanes_before(n), v, splat(0));
       block += v;
     });
-    const double denominator = total_of_runs(&t, block, g.columns);
-    g.losses[row] = LOG_SCALAR(denominator) - ((double)x[target] - (double)shift);
-    if (!dx) continue;
-    const vec factor = splat((REAL)(g.scale / denominator));
-    EACH_VECTOR(i, n, 0, g.columns) {
-      vec d = exp_falling(load_n(x + i, n) - splat(shift)) * factor;
-      store_n(dx + i, g.accumulate ? load_n(dx + i, n) + d : d, n);
+    const double denominator = total_of_runs(&t, block, g.columns), logarithm = LOG_SCALAR(denominator);
+    double loss = logarithm - ((double)x[target] - (double)shift), excess = 0;
+    if (g.z_loss != 0) {
+      const double normaliser = logarithm + (double)shift;
+      loss += g.z_loss * normaliser * normaliser;
+      excess = 2 * g.z_loss * normaliser;
     }
-    dx[target] -= (REAL)g.scale;
+    g.losses[row] = weight * loss;
+    if (!g.gradient) continue;
+    if (g.soft_cap != 0) cross_entropy_gradient(&g, row, 1, shift, denominator, g.scale * weight, excess);
+    else cross_entropy_gradient(&g, row, 0, shift, denominator, g.scale * weight, excess);
   }
 }

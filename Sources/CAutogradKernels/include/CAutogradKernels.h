@@ -32,6 +32,7 @@ typedef void (*ck_function)(const void *arguments, ck_index begin, ck_index end,
 
 typedef enum ck_unary_op {
   CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_EXP, CK_LOG, CK_TANH, CK_SIGMOID, CK_SILU, CK_SQRT, CK_ABS,
+  CK_RELU_SQUARED,
 } ck_unary_op;
 
 /// y = op(x)
@@ -158,6 +159,18 @@ typedef struct ck_layer_norm_backward {
   const void *reciprocal_deviation; ck_index rows; ck_index columns; int accumulate;
 } ck_layer_norm_backward;
 
+/// y = scale · x · r with r = 1/√(mean of x² + epsilon), which is kept for every row. `scale` may be NULL (1).
+typedef struct ck_rms_norm {
+  void *y; const void *x; const void *scale; void *reciprocal; ck_index columns; double epsilon;
+} ck_rms_norm;
+
+/// dx from dy; and for each unit b, scale_sums[b] = Σ dy · x · r over its rows. Either may be NULL. Unit: a block of
+/// CK_TERMS rows, the last one maybe fewer.
+typedef struct ck_rms_norm_backward {
+  void *dx; void *scale_sums; const void *dy; const void *x; const void *scale; const void *reciprocal;
+  ck_index rows; ck_index columns; int accumulate;
+} ck_rms_norm_backward;
+
 /// y[row] = table[tokens[row]], after `update` if there is one, which the table itself waits for: see ck_gemm.
 typedef struct ck_embedding {
   void *y; const void *table; const int32_t *tokens; ck_index columns; const struct ck_rule *update;
@@ -192,11 +205,14 @@ typedef struct ck_pair_loss_backward {
   int accumulate_x; int accumulate_targets;
 } ck_pair_loss_backward;
 
-/// losses[row] = log Σ exp(x) − x[target], in double; 0 where the target is `ignore`.
-/// With `gradient`: also dx = scale · (softmax(x) − onehot), which may lie in the place of x.
+/// losses[row] = w · (l − x[target] + z_loss · l²) with l = log Σ exp(x), in double, and w = weights[row], or 1 where
+/// `weights` is NULL; 0 where the target is `ignore` or w is 0, whatever x holds.
+/// With `gradient`: also dx = scale · w · (softmax(x) · (1 + 2 · z_loss · l) − onehot), which may lie in the place of
+/// x. Where `soft_cap` is not 0, x is written: soft_cap · tanh(x / soft_cap) takes its place before all that, and dx is
+/// the gradient of what was there.
 typedef struct ck_cross_entropy {
-  const void *x; void *gradient; double *losses; const int32_t *targets; ck_index columns; ck_index x_stride;
-  int32_t ignore; int accumulate; double scale;
+  void *x; void *gradient; double *losses; const int32_t *targets; const void *weights; ck_index columns;
+  ck_index x_stride; int32_t ignore; int accumulate; double scale, soft_cap, z_loss;
 } ck_cross_entropy;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -209,9 +225,19 @@ enum { CK_ACTIVATION_NONE = -1 };
 
 /// Applied to a finished element: v = c + bias[n]; preactivation = v; v = activation(v) + residual; c = v. `activation` is
 /// that of a layer, or CK_ACTIVATION_NONE.
+///
+/// Where `gated` is not NULL, columns are pairs of a gate and what it is multiplied by: v = c + bias[n]; c = v; and
+/// gated[m, i] = activation(v[m, 2i]) · v[m, 2i + 1], whose rows are half as far apart as those of C. Then n and the
+/// distance of the rows are even, and there is neither preactivation nor residual.
 typedef struct ck_epilogue {
-  const void *bias; void *preactivation; int activation; const void *residual;
+  const void *bias; void *preactivation; int activation; const void *residual; void *gated;
 } ck_epilogue;
+
+/// y[i] = op(z[2i]) · z[2i + 1]. Unit: one element of y; the caller cuts at multiples of 64.
+typedef struct ck_gate { ck_unary_op op; void *y; const void *z; } ck_gate;
+
+/// dz[2i] = op'(z[2i]) · z[2i + 1] · dy[i], dz[2i + 1] = op(z[2i]) · dy[i]; dz may lie in the place of z.
+typedef struct ck_gate_backward { ck_unary_op op; void *dz; const void *dy; const void *z; } ck_gate_backward;
 
 /// Rows of A or columns of B: `count` of them, `stride` apart, whose elements along k lie `k_stride` apart.
 typedef struct ck_operand { const void *start; ck_index stride; ck_index k_stride; ck_index count; } ck_operand;
@@ -322,6 +348,7 @@ typedef struct ck_table {
   ck_function clip, clip_backward, strided_write, extremum, extremum_backward;
   ck_function log_softmax, log_softmax_backward, log_sum_exp, log_sum_exp_backward;
   ck_function gather, gather_backward, pair_loss, pair_loss_backward;
+  ck_function rms_norm, rms_norm_backward, gate, gate_backward;
   ck_function gemm_pack, gemm, attention, attention_backward, norm, update;
   ck_update updates[CK_UPDATE_KINDS];
 } ck_table;
