@@ -42,6 +42,24 @@ import Testing
     }
   }
 
+  @Test("a text longer than the context is continued from as many of its last tokens as the context holds")
+  func window() {
+    let tape = Tape<Float>(), generator = Generator(model: model, sampler: Sampler())
+    for length in [69, 70, 71, 90] {
+      let long = (other + text).suffix(length)
+      #expect(generator.nextLogits(Array(long)) == Array(logits(tape, [Array(long.suffix(70))]).suffix(50)), "\(length)")
+    }
+  }
+
+  @Test("an evaluation that is told to stop has measured the windows until then")
+  func stopped() throws {
+    let tokens = text + other, evaluator = Evaluator(model: model)
+    let first = try #require(evaluator.loss(of: Array(tokens.prefix(71))))
+    let stopped = try #require(evaluator.loss(of: tokens) { _ in false })
+    #expect(stopped == first && stopped.tokenCount == 70)
+    #expect(try #require(evaluator.loss(of: tokens)).tokenCount == 139)
+  }
+
   @Test("changing a token leaves the logits before it as they are")
   func causal() {
     let tape = Tape<Float>(), whole = logits(tape, [text])

@@ -1,3 +1,4 @@
+import AutogradBase
 import AutogradModels
 import Testing
 
@@ -65,6 +66,23 @@ import Testing
   func plain() {
     expectSame(counted(sampler(), logits), Self.probabilities)
     expectSame(reference(sampler(), logits), Self.probabilities)
+  }
+
+  @Test("each position and each stream has a random number of its own, whatever was drawn before")
+  func positions() {
+    let order = [3, 1, 4, 0, 2], sampler = sampler { $0.seed = 5 }
+    for position in [0, 1, 2, 40] {
+      for stream in [0, 3] as [UInt32] {
+        var random = RandomStream(seed: 5, purpose: .sampling, step: UInt64(position), ordinal: stream)
+        var rest = random.uniform()
+        let wanted = order.first { token in
+          rest -= Self.probabilities[token]
+          return rest < 0
+        }
+        let text = [Int32](repeating: 0, count: position)
+        #expect(sampler.draw(logits, after: text, stream: stream) == Int32(wanted ?? 2), "\(position), \(stream)")
+      }
+    }
   }
 
   @Test("top-k leaves the k likeliest", arguments: [(1, [3]), (2, [1, 3]), (3, [1, 3, 4]), (9, [0, 1, 2, 3, 4])])

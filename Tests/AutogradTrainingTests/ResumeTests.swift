@@ -248,6 +248,21 @@ private struct FailingSampler: BatchSampler {
     #expect(try run.checkpointer.store.best()?.step == best)
   }
 
+  @Test("of checkpoints that are equally good the oldest is the best")
+  func equallyGood() throws {
+    let configuration = configuration {
+      $0.saveInterval = 2
+      $0.keptCheckpoints = 3
+      $0.learningRate = 0
+      $0.minimumLearningRate = 0
+      $0.weightDecay = 0
+    }
+    let run = try run(disk(), configuration)
+    #expect(try go(run))
+    #expect(try run.checkpointer.store.entries().map(\.step) == [2, 4, 6])
+    #expect(try run.checkpointer.store.best()?.step == 2)
+  }
+
   @Test("a disk that fails gives warnings, the run goes on; only the last save is an error")
   func failingDisk() throws {
     let configuration = configuration { $0.saveInterval = 2 }, whole = try run(disk(), configuration)
