@@ -39,10 +39,13 @@ package extension TapeCore {
     unsafe backend.run(arguments, type, count: count, grain: grain, scratch: scratch * type.size)
   }
 
-  /// Runs a kernel whose units multiply matrices, at the tape's precision.
-  @unsafe func runProducts<Arguments: KernelArguments>(_ arguments: Arguments, count: Int, scratch: Int) {
+  /// Runs a kernel whose units multiply matrices, at the tape's precision, `together` units at a time.
+  @unsafe func runProducts<Arguments: KernelArguments>(
+    _ arguments: Arguments, count: Int, together: Int = 1, scratch: Int
+  ) {
     unsafe backend.run(
-      arguments, type, count: count, grain: 1, scratch: scratch * type.size, precision: matmulPrecision)
+      arguments, type, count: count, grain: together, multiple: together, scratch: scratch * type.size,
+      precision: matmulPrecision)
   }
 
   @unsafe func multiply(

@@ -94,8 +94,10 @@ extension TapeCore {
     case .divide: return second
     case .power, .squaredError, .binaryCrossEntropy: return first | second
     case .relu, .geluTanh, .geluErf, .log, .sigmoid, .silu, .absolute, .reluSquared, .clip, .variance,
-      .logSumExp, .attention, .select:
+      .logSumExp, .select:
       return first
+    // Queries, keys and values, and the weights of their norm.
+    case .attention: return first | second | third
     case .crossEntropy: return first | third
     case .layerNorm, .rmsNorm: return first | (requiresGradient(record.inputs[0]) ? second : 0)
     case .add, .subtract, .affine, .reshape, .permute, .slice, .concatenate, .gather, .exp, .tanh, .squareRoot,

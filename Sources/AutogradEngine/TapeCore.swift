@@ -22,6 +22,8 @@ package final class TapeCore {
   var userDefinedBackwards: [any UserDefinedBackward] = []
   /// The parts that this step recomputes: see `Recomputation`.
   var recomputations: [any RecomputedPart] = []
+  /// How the attentions of this step are formed, each form once.
+  var attentionForms: [AttentionForm] = []
   /// What surrounds the part of a recomputation that is running; nil outside of them.
   var surroundings: RecomputationSurroundings?
   /// Uses of parameters, which the tape retains until its reset.
@@ -126,6 +128,7 @@ package final class TapeCore {
     inputLists.removeLast(downTo: 0)
     userDefinedBackwards.removeAll(keepingCapacity: true)
     recomputations.removeAll(keepingCapacity: true)
+    attentionForms.removeAll(keepingCapacity: true)
     surroundings = nil
     freeBlocks.removeLast(downTo: 0)
     firstFreeBlock = 0

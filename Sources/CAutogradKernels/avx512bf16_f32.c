@@ -11,6 +11,7 @@
 #include "bodies/update.h"
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
+#include "bodies/attention_backward.h"
 
 extern const ck_pair_table ck_pair_table_avx512;
 const ck_pair_table ck_pair_table_avx512 = {

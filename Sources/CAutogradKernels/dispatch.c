@@ -41,26 +41,31 @@ const ck_pair_table *ck_widest_pair_table(void) {
   return 0;
 }
 
-// What attention lays out in its scratch memory stands in bodies/attention.h (`attention`, `attention_backward`): an array
-// that is added there is added here.
+// What attention lays out in its scratch memory stands in bodies/attention.h (`forward_room`) and
+// bodies/attention_backward.h (`backward_room`): an array that is added there is added here.
 
 static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
 
 // A row's dropout factors, drawn 64 at a time, and room to align.
 static ck_index factors(ck_index width) { return width + 64 + 64; }
 
-ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D, int pairs) {
-  const ck_index width = padded(table, T), depth = padded(table, D);
-  const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (D + 1) / 2 : D;
+static int prepares(const ck_attention *g) { return g->normalizes || g->cosines; }
+
+ck_index ck_attention_scratch(const ck_table *table, const ck_attention *g, int pairs) {
+  const ck_index width = padded(table, g->T), depth = padded(table, g->D);
+  const ck_index T_steps = pairs ? (g->T + 1) / 2 : g->T, D_steps = pairs ? (g->D + 1) / 2 : g->D;
   const ck_index left = pairs ? table->mr * D_steps : 0;
-  return width * D_steps + T_steps * depth + table->mr * width + left + factors(width);
+  const ck_index prepared = prepares(g) ? (table->mr > table->nr ? table->mr : table->nr) * depth : 0;
+  return width * D_steps + T_steps * depth + table->mr * width + left + prepared + factors(width);
 }
 
-ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D, int pairs) {
-  const ck_index rows = 4 * table->mr, width = padded(table, T), depth = padded(table, D);
-  const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (D + 1) / 2 : D;
+ck_index ck_attention_backward_scratch(const ck_table *table, const ck_attention *g, int pairs) {
+  const ck_index rows = 4 * table->mr, width = padded(table, g->T), depth = padded(table, g->D), T = g->T;
+  const ck_index T_steps = pairs ? (T + 1) / 2 : T, D_steps = pairs ? (g->D + 1) / 2 : g->D;
   const ck_index row_steps = pairs ? rows / 2 : rows;
   const ck_index left = pairs ? rows * D_steps : 0, along = pairs ? table->mr * width : 0;
+  // Prepared rows, a tile of their gradients, and sums for both weights of the norm.
+  const ck_index prepared = prepares(g) ? (rows + table->mr + 2 * 3) * depth : 0;
   return 2 * width * D_steps + T_steps * depth + 2 * T * depth + 2 * row_steps * depth + 2 * rows * width + left + along
-    + factors(width);
+    + prepared + factors(width);
 }

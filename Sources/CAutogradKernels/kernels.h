@@ -15,6 +15,7 @@
 #include "bodies/gate.h"
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
+#include "bodies/attention_backward.h"
 #include "bodies/optimizer.h"
 #include "bodies/adam.h"
 #include "bodies/gradient_descent.h"

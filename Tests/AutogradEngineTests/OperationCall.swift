@@ -36,6 +36,7 @@ enum OperationCall: Sendable {
   /// The table is the operand.
   case embedding
   case attention(heads: Int, dropout: Double = 0)
+  case attentionOf(AttentionChoices)
   case dropout(rate: Double)
   case crossEntropy(ignoring: Int32? = nil, weights: [Double]? = nil)
   case linearCrossEntropy(ignoring: Int32? = nil, LossTerms = LossTerms())
@@ -156,6 +157,7 @@ extension OperationCall {
       return x[0].layerNorm(scale: scale ? x[1] : nil, shift: shift ? x[scale ? 2 : 1] : nil)
     case .embedding: return tokens!.embedding(x[0])
     case .attention(let heads, let dropout): return x[0].causalAttention(headCount: heads, dropout: dropout)
+    case .attentionOf(let choices): return choices.apply(x, tokens)
     case .dropout(let rate): return x[0].dropout(rate: rate)
     case .crossEntropy(let ignored, let weights):
       return x[0].crossEntropy(tokens!, ignoring: ignored, weights: constant(weights, tokens!, x[0]))

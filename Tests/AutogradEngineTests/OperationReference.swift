@@ -67,6 +67,9 @@ extension OperationCall {
       Reference.layerNorm(x[0], scale: scale ? x[1] : nil, shift: shift ? x[scale ? 2 : 1] : nil)
     case .embedding: Reference.embedding(x[0], tokens, tokenShape)
     case .attention(let heads, let dropout): dropout > 0 ? nil : Reference.attention(x[0], heads)
+    case .attentionOf(let choices):
+      choices.dropout > 0
+        ? nil : Reference.attention(x, choices, positions: tokens.isEmpty ? nil : tokens)
     case .dropout: nil
     case .crossEntropy(let ignored, let weights):
       Reference.crossEntropy(x[0], tokens, ignored, LossTerms(weights: weights))

@@ -167,34 +167,6 @@ extension OperationRecord {
       ])
   }
 
-  static var attention: OperationRecord {
-    func attention(_ shape: [Int], _ heads: Int, dropout: Double = 0) -> OperationCase {
-      OperationCase(.attention, .attention(heads: heads, dropout: dropout), shape)
-    }
-    func refuses(_ shape: [Int], _ heads: Int, dropout: Double = 0, _ sentence: String) -> MisuseCase {
-      MisuseCase(shape, says: sentence) { c, x throws(Misuse) in
-        try c.attention(x[0], headCount: heads, dropout: dropout)
-      }
-    }
-    return OperationRecord(
-      cases: [
-        attention([2, 9, 24], 2), attention([1, 1, 3], 1), attention([1, 5, 9], 3), attention([2, 4, 12], 1),
-        attention([1, 19, 15], 5), attention([1, 70, 6], 2), attention([1, 3, 99], 1),
-        attention([0, 4, 12], 2),
-        attention([2, 0, 12], 2), attention([2, 3, 0], 2), attention([1, 6, 12], 2, dropout: 0.4),
-        attention([2, 18, 6], 1, dropout: 0.2),
-      ],
-      largeCases: [attention([3, 90, 3 * 34], 2), attention([2, 40, 3 * 20], 4, dropout: 0.3)],
-      roundings: 64,
-      misuses: [
-        refuses([2, 9, 25], 2, "a multiple of 2 heads; got [2, 9, 25]"),
-        refuses([9, 24], 2, "got [9, 24]"), refuses([2, 9, 24], 0, "a multiple of 0 heads"),
-        refuses([2, 9, 24], -2, "a multiple of -2 heads"), refuses([2, 9, 24], .max, "heads"),
-        refuses([2, 9, 0], .max, "more elements than any memory holds"),
-        refuses([2, 9, 24], 2, dropout: 1, "causalAttention: a dropout rate of 1.0"),
-      ])
-  }
-
   static var dropout: OperationRecord {
     func refuses(_ rate: Double) -> MisuseCase {
       MisuseCase([3], says: "dropout: a dropout rate of \(rate)") { c, x throws(Misuse) in

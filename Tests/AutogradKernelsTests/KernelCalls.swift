@@ -71,12 +71,17 @@ extension Backend {
       maximum.withUnsafeMutableBytes { maximum in
         reciprocal.withUnsafeMutableBytes { reciprocal in
           qkv.withUnsafeBytes { qkv in
+            let C = H * D, q = qkv.baseAddress!, size = S.elementType.size
             let arguments = ck_attention(
-              qkv: qkv.baseAddress, y: y.baseAddress, maximum: maximum.baseAddress,
-              reciprocal_sum: reciprocal.baseAddress, T: T, H: H, D: D, scale: 1 / Double(D).squareRoot(),
-              dropout_rate: 0, key: 0, counter1: 0, counter2: 0, counter3: 0)
+              q: q, k: q + C * size, v: q + 2 * C * size, y: y.baseAddress, maximum: maximum.baseAddress,
+              reciprocal_sum: reciprocal.baseAddress, q_stride: 3 * C, k_stride: 3 * C, v_stride: 3 * C, T: T, H: H,
+              KV: H, D: D, window: T, scale: 1 / Double(D).squareRoot(), positions: nil, normalizes: 0, norm_epsilon: 0,
+              q_weight: nil, k_weight: nil, cosines: nil, sines: nil, rotary_size: 0, interleaves: 0, dropout_rate: 0,
+              key: 0, counter1: 0, counter2: 0, counter3: 0)
             let pairs: Int32 = usesPairs(S.elementType, precision) ? 1 : 0
-            let scratch = withUnsafePointer(to: table(S.elementType)) { ck_attention_scratch($0, T, D, pairs) }
+            let scratch = withUnsafePointer(to: table(S.elementType)) { table in
+              withUnsafePointer(to: arguments) { ck_attention_scratch(table, $0, pairs) }
+            }
             run(
               arguments, S.elementType, count: B * H, grain: 1, scratch: scratch * S.elementType.size,
               precision: precision)

@@ -23,6 +23,9 @@ INLINE vec multiply_add(vec a, vec b, vec c) { return (vec)_mm512_dpbf16_ps((__m
 // The first number of each pair, with zeros beside it.
 INLINE vec first_of_step(vec pairs) { return (vec)((ivec)pairs & 0xFFFF); }
 
+// The second one, likewise.
+INLINE vec second_of_step(vec pairs) { return (vec)((ivec)pairs & (INTEGER)0xFFFF0000); }
+
 // Rounds 32 neighbours along k, the first 16 in `low`, to 16 pairs.
 INLINE vec pairs_along(vec low, vec high) { return (vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
 
@@ -38,6 +41,8 @@ INLINE vec splat_step(const REAL *element) { return splat(*element); }
 INLINE vec multiply_add(vec a, vec b, vec c) { return fma_(a, b, c); }
 
 INLINE vec first_of_step(vec elements) { return elements; }
+
+INLINE vec second_of_step(vec elements) { return elements; }
 
 // The nearest bfloat16, ties to even; subnormal numbers become zeros, as the instructions for pairs have it.
 INLINE vec rounded_to_bfloat16(vec x) {

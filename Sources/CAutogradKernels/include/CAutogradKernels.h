@@ -279,19 +279,37 @@ typedef struct ck_gemm {
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
-// Causal multi-head attention over qkv [B, T, 3C]: the columns are q, k, v, each C = H·D wide.
-// Unit: one (batch, head). Rows are independent of later rows: scores of masked keys are computed with their
-// panel, but never read.
+// Causal attention of H query heads, of D columns each, to KV ≤ H heads of keys and values: query head h reads key head
+// h / (H / KV). A query sees the `window` last keys up to its own, of its own document.
+//
+// Rows are independent of later rows, of other documents and of keys before their window: scores of masked keys are
+// computed with their panel, but never read.
 
-/// y [B, T, C]; `maximum` and `reciprocal_sum` [B, H, T] are kept for backward.
+/// y [B, T, H·D]; `maximum` and `reciprocal_sum` [B, H, T] are kept for backward. Unit: one (batch, query head).
+///
+/// Rows of q, k and v lie `q_stride`, `k_stride` and `v_stride` apart, sequences T rows; a head's columns are neighbours.
+/// H is a multiple of KV; 1 ≤ window ≤ T.
+///
+/// `positions` [B, T], which may be NULL: each token's place in its document, of which 0 begins one; without them a row
+/// of the batch is one document. A row's first token begins one whatever it says.
+///
+/// Where `normalizes`, each head of q and k is first divided by √(mean of squares + norm_epsilon) and multiplied by
+/// `q_weight` and `k_weight` [D], which may be NULL. Where there are `cosines` and `sines` [positions, rotary_size / 2],
+/// the first `rotary_size` ≤ D columns of each are then turned: pair j, of columns (2j, 2j + 1) where `interleaves`, else
+/// (j, j + rotary_size / 2), by the angle of the token's position.
 typedef struct ck_attention {
-  const void *qkv; void *y; void *maximum; void *reciprocal_sum;
-  ck_index T, H, D; double scale; double dropout_rate; uint64_t key; uint32_t counter1, counter2, counter3;
+  const void *q, *k, *v; void *y; void *maximum; void *reciprocal_sum;
+  ck_index q_stride, k_stride, v_stride, T, H, KV, D, window; double scale;
+  const int32_t *positions;
+  int normalizes; double norm_epsilon; const void *q_weight, *k_weight;
+  const void *cosines, *sines; ck_index rotary_size; int interleaves;
+  double dropout_rate; uint64_t key; uint32_t counter1, counter2, counter3;
 } ck_attention;
 
-/// dqkv [B, T, 3C] from dy [B, T, C].
+/// dq, dk and dv, at the strides of q, k and v, from dy [B, T, H·D]. `q_weight_sums` and `k_weight_sums` [B·KV, D], which
+/// may be NULL, get each unit's part of the weights' gradients. Unit: one (batch, key head), with all of its query heads.
 typedef struct ck_attention_backward {
-  ck_attention forward; const void *dy; void *dqkv; int accumulate;
+  ck_attention forward; const void *dy; void *dq, *dk, *dv; void *q_weight_sums, *k_weight_sums; int accumulate;
 } ck_attention_backward;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -365,9 +383,9 @@ static inline ck_update ck_update_of(const ck_table *table, ck_update_kind kind)
 const ck_table *ck_table_for(ck_instruction_set set, int element_size);
 
 /// Elements of scratch per thread that attention needs, forward and backward, with the functions of `ck_table` or, where
-/// `pairs`, of `ck_pair_table`.
-ck_index ck_attention_scratch(const ck_table *table, ck_index T, ck_index D, int pairs);
-ck_index ck_attention_backward_scratch(const ck_table *table, ck_index T, ck_index D, int pairs);
+/// `pairs`, of `ck_pair_table`. Only sizes and choices are looked at.
+ck_index ck_attention_scratch(const ck_table *table, const ck_attention *arguments, int pairs);
+ck_index ck_attention_backward_scratch(const ck_table *table, const ck_attention *arguments, int pairs);
 
 /// What multiplies in bfloat16: operands rounded, two neighbours along k multiplied and added to a float at a time.
 /// `gemm_pack` packs (k + 1) / 2 floats where the other packs k; `rounds` is ignored.
