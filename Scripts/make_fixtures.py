@@ -36,11 +36,11 @@ from fixtures.reference import SEED
 FOLDER = Path(__file__).resolve().parents[1] / "Tests" / "Fixtures"
 
 
-def versions():
+def versions(generator):
     """Returns the metadata: what made the file."""
     return {
         "format": "pt",
-        "generator": "Scripts/make_fixtures.py",
+        "generator": f"Scripts/{generator}",
         "numpy": numpy.__version__,
         "safetensors": safetensors.__version__,
         "seed": str(SEED),
@@ -61,13 +61,13 @@ def sorted_metadata(file):
     return len(text).to_bytes(8, "little") + text + file[end:]
 
 
-def write(name, tensors):
+def write(name, tensors, generator="make_fixtures.py"):
     """Writes one fixture file and prints its size."""
     plain = {
         key: tensor.detach().clone(memory_format=torch.contiguous_format)
         for key, tensor in tensors.items()
     }
-    data = sorted_metadata(save(plain, metadata=versions()))
+    data = sorted_metadata(save(plain, metadata=versions(generator)))
     path = FOLDER / name
     path.write_bytes(data)
     print(f"{os.path.relpath(path)}: {len(plain)} tensors, {len(data)} bytes")

@@ -34,7 +34,7 @@ extension OperationRecord {
       form(1, 5, AttentionChoices(5, 1, D: 8)), form(3, 17, AttentionChoices(2, 1, D: 24)),
       form(1, 7, AttentionChoices(2, 2, D: 6, rotates: 1)),
       form(2, 9, AttentionChoices(4, 2, D: 8, rotates: 0.5, .interleaved)),
-      form(1, 16, AttentionChoices(2, 1, D: 66, rotates: 0.5, .half, .backward)),
+      form(1, 16, AttentionChoices(2, 1, D: 68, rotates: 0.5, .half, .backward)),
       form(1, 9, AttentionChoices(2, 1, D: 4, norm: .plain)), form(2, 6, AttentionChoices(2, 2, D: 5, norm: .scaled)),
       form(1, 9, AttentionChoices(2, 1, D: 4, window: 1)), form(1, 40, AttentionChoices(2, 1, D: 3, window: 5)),
       form(2, 70, AttentionChoices(1, 1, D: 2, window: 33)),

@@ -26,6 +26,33 @@ struct LayerMisuseTests {
       })
   }
 
+  @Test("causal attention whose heads do not divide among those of keys and values")
+  func keyValueHeads() async throws {
+    try expectSentence(
+      "CausalSelfAttention: 4 heads do not divide among 3 heads of keys and values",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = CausalSelfAttention<Float>(channels: 8, headCount: 4, keyValueHeadCount: 3)
+      })
+  }
+
+  @Test("causal attention whose heads have no columns")
+  func headSize() async throws {
+    try expectSentence(
+      "CausalSelfAttention: 4 heads of 0 columns",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = CausalSelfAttention<Float>(channels: 8, headCount: 4, headSize: 0)
+      })
+  }
+
+  @Test("a rotary table that turns an odd number of columns")
+  func rotatedColumns() async throws {
+    try expectSentence(
+      "RotaryTable: a share of 0.5 of heads of 6 columns turns 3 of them at 9 positions; it wants pairs of columns",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = RotaryTable<Float>(contextLength: 9, headSize: 6, share: 0.5)
+      })
+  }
+
   @Test("attention whose channels do not divide into its heads")
   func heads() async throws {
     try expectSentence(
