@@ -79,6 +79,29 @@ import Testing
     for recording in [true, false] { #expect(peak(recording: recording) < (m * width + 256 * 2 * width) * 4 + 8192) }
   }
 
+  @Test("a row does not depend on the rows around it, on any number of threads")
+  func oneRow() {
+    let x: Tensor<Float> = randomTensor([90, 33], seed: 1)
+    let weight = Parameter<Float>(randomTensor([2 * 41, 33], seed: 2))
+    func run(_ rows: Range<Int>, _ threads: Int, _ precision: MatmulPrecision) -> [Float] {
+      let tape = Tape<Float>(backend: Backend(pool: ThreadPool(threads: threads)))
+      tape.matmulPrecision = precision
+      return tape.step { tape in
+        let part = Tensor(shape: [rows.count, 33], Array(x.elements[rows.lowerBound * 33..<rows.upperBound * 33]))
+        return tape.input(part).rmsNorm().gatedLinear(weight, gate: .silu).array
+      }
+    }
+    for precision in [MatmulPrecision.float32, .bfloat16] {
+      let all = run(0..<90, 1, precision)
+      for rows in [0..<1, 13..<14, 70..<90, 3..<88] {
+        for threads in [1, 2, 3, 8] {
+          let expected = Array(all[rows.lowerBound * 41..<rows.upperBound * 41])
+          expectSameBits(run(rows, threads, precision), expected, "\(rows) on \(threads) threads, \(precision)")
+        }
+      }
+    }
+  }
+
   @Test("forgotten results, and norms, keep the gradients' bits in less memory", arguments: Activation.allCases)
   func forgetting(gate: Activation) {
     let scale = Parameter<Float>(randomTensor([8], seed: 1)), input = Parameter<Float>(randomTensor([40, 8], seed: 2))

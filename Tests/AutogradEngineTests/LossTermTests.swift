@@ -160,6 +160,43 @@ import Testing
     }
   }
 
+  @Test("the loss of a target does not depend on the others")
+  func oneTarget() {
+    let x: Tensor<Float> = randomTensor([300, 5], seed: 1), w = Parameter<Float>(randomTensor([1100, 5], seed: 2))
+    func losses(_ rows: Range<Int>) -> [Float] {
+      Tape<Float>().step { tape in
+        let part = Tensor(shape: [rows.count, 5], Array(x.elements[rows.lowerBound * 5..<rows.upperBound * 5]))
+        let targets = tape.tokens(rows.map { Int32($0 * 3) })
+        return tape.inference { tape.input(part).linearCrossEntropyLosses(w, targets, softCap: 3).array }
+      }
+    }
+    let all = losses(0..<300)
+    for rows in [0..<1, 100..<101, 250..<300, 0..<299] { expectSameBits(losses(rows), Array(all[rows])) }
+  }
+
+  @Test("weights that change before backward reads them again stop it with a sentence")
+  func changedWeights() {
+    let weights = Parameter<Double>([1, 3]), w = Parameter<Double>([[1, 2], [3, 4]])
+    weights.isTrainable = false
+    func sentence(_ body: (Tape<Double>, Tokens) -> Variable<Double>) -> String {
+      Tape<Double>().step { tape in
+        let loss = body(tape, tape.tokens([0, 1]))
+        weights.set([2, 2])
+        do throws(Misuse) {
+          try tape.core.backward(from: try tape.core.slot(loss.handle, "test"), seed: 1)
+          return ""
+        } catch {
+          return error.description
+        }
+      }
+    }
+    #expect(sentence { $1.embedding(w).crossEntropy($1, weights: weights) }.contains("changed after crossEntropy had"))
+    #expect(
+      sentence { $0.input([[1, 2], [3, 4]]).linearCrossEntropy(w, $1, weights: weights) * 2 }
+        .contains("changed after linearCrossEntropy had"))
+    #expect(sentence { $0.input([[1, 2], [3, 4]]).linearCrossEntropy(w, $1, weights: weights) } == "")
+  }
+
   @Test("refuse what is no weight, no cap and no factor")
   func misuse() {
     func sentence(
