@@ -9,6 +9,8 @@
 #
 #   make fuzz SECONDS=600       fuzzes every reader of files, so long each; fails on a finding (Scripts/fuzz)
 #   make sanitize               the tests under address, thread and undefined sanitizers (Scripts/sanitize)
+#   make check-kernels          every kernel against a plain loop, for each instruction set of this CPU; needs clang only
+#   make check-arm              the same, built for Arm and run in an emulator (Scripts/check_arm)
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -19,7 +21,7 @@ VERSION := $(shell sed -n 's/^\#define AUTOGRAD_V2_VERSION "\(.*\)"/\1/p' Source
 HEADERS := arena autograd_v2 autograd_v2_base dataset model_io_v2 sampling text_utils transformer_v2
 TARGET := $(DESTDIR)$(PREFIX)
 
-.PHONY: lib install install-files check-c fuzz sanitize clean
+.PHONY: lib install install-files check-c check-kernels check-arm fuzz sanitize clean
 
 lib:
 	Scripts/c_library/build.sh $(SCRATCH) $(OUT)
@@ -39,6 +41,12 @@ install-files:
 
 check-c:
 	swift test -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH) --filter AutogradV2Tests
+
+check-kernels:
+	@$(MAKE) -s -C Tests/c check OUT=$(abspath $(SCRATCH))/check-kernels/native ARGUMENTS="$(ARGUMENTS)"
+
+check-arm:
+	@Scripts/check_arm $(abspath $(SCRATCH))/check-kernels/arm $(ARGUMENTS)
 
 fuzz:
 	Scripts/fuzz $(SECONDS)

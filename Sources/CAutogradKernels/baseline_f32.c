@@ -1,11 +1,7 @@
-// 128-bit vectors: SSE2, and NEON on Arm, float.
+// What every CPU has, float.
 #include "common.h"
 
 #define TABLE ck_table_f32_baseline
 #define REAL_BITS 32
-#define VECTOR_BYTES 16
-#define MR 4
-#define MORE_CASES(CASE)
-#define HAS_FMA 0
-#define HAS_MASKS 0
+#include "baseline.h"
 #include "kernels.h"

@@ -153,6 +153,9 @@ INLINE vec derivative(int op, vec x, vec y) {
   switch (op) {
   case CK_RELU: return select(x <= splat(0), splat(0), select(x != x, x, splat(1)));
   case CK_GELU_TANH: {
+    // Beyond it tanh is ±1; the cube of a large x would be infinite, and infinity times zero is none.
+    const vec limit = splat(32);
+    x = select(x > limit, limit, select(x < -limit, -limit, x));
     vec inner = (REAL)GELU_A * x * fma_(x * x, splat((REAL)GELU_B), splat(1));
     vec slope = (REAL)GELU_A * fma_(x * x, splat((REAL)(3 * GELU_B)), splat(1));
     vec t = tanh_(inner);

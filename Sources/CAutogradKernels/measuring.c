@@ -11,8 +11,13 @@
 #define PEAK_ROUNDS 2048
 
 #define VECTOR_BYTES 16
+#if defined(__aarch64__)
+#define HAS_FMA 1
+#define ACCUMULATORS 24
+#else
 #define HAS_FMA 0
 #define ACCUMULATORS 12
+#endif
 #define NAME(x) baseline_##x
 #include "bodies/measuring.h"
 

@@ -144,6 +144,13 @@ void csystem_poison(const void *start, size_t bytes) { (void)start; (void)bytes;
 void csystem_unpoison(const void *start, size_t bytes) { (void)start; (void)bytes; }
 #endif
 
+#if defined(__aarch64__)
+// Rounding mode, flushing to zero, default NaN and traps; the flags stand in another register.
+#define FLOAT_MODES 0x03C89F00u
+
+static void write_float_state(uint64_t state) { __asm__ volatile("msr fpcr, %0" : : "r"(state)); }
+#endif
+
 uint32_t csystem_enter_float_state(void) {
 #if defined(__x86_64__)
   // Every exception masked, nearest, no flush to zero; the low six bits are flags, not modes. Writing is slow,
@@ -151,6 +158,11 @@ uint32_t csystem_enter_float_state(void) {
   uint32_t before = _mm_getcsr();
   if ((before & 0xFFC0) != 0x1F80) _mm_setcsr(0x1F80);
   return before;
+#elif defined(__aarch64__)
+  uint64_t before;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+  if (before & FLOAT_MODES) write_float_state(before & ~(uint64_t)FLOAT_MODES);
+  return (uint32_t)before;
 #else
   return 0;
 #endif
@@ -159,6 +171,8 @@ uint32_t csystem_enter_float_state(void) {
 void csystem_restore_float_state(uint32_t state) {
 #if defined(__x86_64__)
   if ((state & 0xFFC0) != 0x1F80) _mm_setcsr(state);
+#elif defined(__aarch64__)
+  if (state & FLOAT_MODES) write_float_state(state);
 #else
   (void)state;
 #endif

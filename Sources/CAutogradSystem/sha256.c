@@ -78,12 +78,53 @@ static void blocks_with_instructions(uint32_t state[8], const uint8_t *data, siz
   _mm_storeu_si128((__m128i *)state, _mm_blend_epi16(feba, dchg, 0xf0));
   _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#if defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+bool csystem_sha256_has_instructions(void) {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP) & HWCAP_SHA2;
+#else
+  return true;  // Every Apple processor has them.
+#endif
+}
+
+/// The instructions keep a, b, c, d in one register and e, f, g, h in another, and take four rounds at a time.
+__attribute__((target("sha2")))
+static void blocks_with_instructions(uint32_t state[8], const uint8_t *data, size_t count) {
+  uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
+  for (; count > 0; count--, data += 64) {
+    uint32x4_t W[4], abcdBefore = abcd, efghBefore = efgh;
+#pragma clang loop unroll(full)
+    for (int group = 0; group < 16; group++) {
+      uint32x4_t words;
+      if (group < 4) {
+        words = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(data + 16 * group)));
+      } else {
+        words = vsha256su0q_u32(W[group & 3], W[(group + 1) & 3]);
+        words = vsha256su1q_u32(words, W[(group + 2) & 3], W[(group + 3) & 3]);
+      }
+      W[group & 3] = words;
+      words = vaddq_u32(words, vld1q_u32(K + 4 * group));
+      const uint32x4_t abcdOld = abcd;
+      abcd = vsha256hq_u32(abcd, efgh, words);
+      efgh = vsha256h2q_u32(efgh, abcdOld, words);
+    }
+    abcd = vaddq_u32(abcd, abcdBefore), efgh = vaddq_u32(efgh, efghBefore);
+  }
+  vst1q_u32(state, abcd);
+  vst1q_u32(state + 4, efgh);
+}
 #else
 bool csystem_sha256_has_instructions(void) { return false; }
 #endif
 
 void csystem_sha256_blocks(uint32_t *_Nonnull state, const uint8_t *_Nonnull data, size_t count) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
   if (csystem_sha256_has_instructions()) return blocks_with_instructions(state, data, count);
 #endif
   csystem_sha256_blocks_portable(state, data, count);

@@ -396,12 +396,14 @@ INLINE ck_gemm half_product(const ck_gemm *g, const int second) {
 
 static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) {
   const ck_index width = g->owns_columns ? MR : NR, panels = (g->common.count + width - 1) / width;
-  const int aligned = ((uintptr_t)g->c | (uintptr_t)(g->c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
-  const int passing = g->passes_caches && aligned;
   const ck_index part = (unit / g->tiles_per_part + g->rotation) % g->parts, past = part_begin(g, part + 1);
   const ck_index first = part_begin(g, part) + unit % g->tiles_per_part * g->own_per_tile;
   const ck_index count = at_most(past - first, g->own_per_tile);
   if (count <= 0) return;
+  // Further columns lie whole vectors further on.
+  const uintptr_t start = (uintptr_t)((const REAL *)g->c + (g->owns_columns ? first : 0));
+  const int aligned = (start | (uintptr_t)(g->c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
+  const int passing = g->passes_caches && aligned;
   const source next = {(const REAL *)g->own.start + (first + count) * g->own.stride,
                        at_most(past - first - count, g->own_per_tile), g->own.stride, g->own.k_stride, g->k,
                        g->update};

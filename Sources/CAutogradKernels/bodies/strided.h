@@ -141,7 +141,11 @@ static double sum_last_axis(const ck_sum *g, const REAL *x) {
   total t = {0};
   for (ck_index row = 0; row < rows; row++) {
     const REAL *from = x + row_offset(row, g->reduced_rank, g->reduced_shape, g->reduced_strides);
-    EACH_VECTOR(i, n, 0, columns) add_to(&t, load_strided(from, i, stride, n));
+    EACH_VECTOR(i, n, 0, columns) {
+      const vec v = load_strided(from, i, stride, n);
+      // A repeated element fills all lanes.
+      add_to(&t, stride == 0 && n < LANES ? select(lanes_before(n), v, splat(0)) : v);
+    }
   }
   return total_of(&t);
 }
