@@ -1,5 +1,5 @@
-// 128-bit vectors, what every CPU of an architecture has: SSE2, and on Arm NEON, whose multiply-adds are fused. Sets what
-// element.h wants of an instruction set. Of 32 registers NEON's tile takes 24 for sums, of 16 SSE2's 8.
+// 128-bit vectors, what every CPU of an architecture has: SSE2, and on Arm NEON, whose multiply-adds are fused. Sets
+// what element.h wants of an instruction set. Of 32 registers NEON's tile takes 24 for sums, of 16 SSE2's 8.
 
 #define VECTOR_BYTES 16
 #if defined(__aarch64__)

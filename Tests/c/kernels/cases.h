@@ -12,6 +12,7 @@
   CASE(log_sum_exp) CASE(log_sum_exp_backward) CASE(layer_norm) CASE(layer_norm_backward) \
   CASE(embedding) CASE(embedding_backward) CASE(gather) CASE(gather_backward) \
   CASE(cross_entropy) CASE(pair_loss) CASE(pair_loss_backward) \
+  CASE(rms_norm) CASE(rms_norm_backward) CASE(gate) CASE(gate_backward) \
   CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(norm) CASE(update)
 
 // CASE(name in ck_pair_table): the same checks, with `pairs`.

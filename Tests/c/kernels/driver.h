@@ -133,8 +133,9 @@ uint32_t philox_word(uint64_t key, uint64_t i, uint32_t c1, uint32_t c2, uint32_
 /// y = op(x) of ck_unary_op, or of CK_ACTIVATION_NONE, and op′(x).
 real activation(int op, real x);
 real activation_slope(int op, real x);
-/// How far off an activation of x may be.
+/// How far off an activation of x may be, and its slope.
 real activation_tolerance(const check *c, int op, real x);
+real slope_tolerance(const check *c, int op, real x);
 const char *name_of_activation(int op);
 
 #endif

@@ -1,5 +1,5 @@
-// Packing and matrix products: in the element type to the bit, one chain of multiply-adds an element; in pairs of bfloat16
-// to the rounding of the sums.
+// Packing and matrix products: in the element type to the bit, one chain of multiply-adds an element; in pairs of
+// bfloat16 to the rounding of the sums.
 #include "cases.h"
 
 #include <math.h>
@@ -62,7 +62,8 @@ void check_gemm_pack(check *c, ck_function kernel) {
         const bool exists = item < count && 2 * step + half < k;
         const real want = exists ? factor(c, &m, item, 2 * step + half, true) : 0;
         c->comparisons++;
-        if (!((isnan(want) && isnan(got)) || (real)got == want)) fail(c, "[%td] half %d is %g, not %Lg", j, half, (double)got, want);
+        if (!((isnan(want) && isnan(got)) || (real)got == want)) fail(c, "[%td] half %d is %g, not %Lg", j, half,
+            (double)got, want);
       }
     }
   }
@@ -91,7 +92,7 @@ static void take_gradient(const ck_rule *rule, const ck_piece *piece, ck_index f
 typedef struct product {
   ck_gemm g;
   matrix a, b;
-  array *c, *bias, *preactivation, *residual, *gradient, *packed;
+  array *c, *bias, *preactivation, *residual, *gated, *gradient, *packed;
   ck_index m, n, k;
   size_t scratch;
 } product;
@@ -108,12 +109,12 @@ static ck_index longest_part(const ck_gemm *g) {
   return longest;
 }
 
-static void cut(check *c, product *p, bool halves, bool packs_common) {
+static void cut(check *c, product *p, bool halves, bool packs_common, bool gates) {
   ck_gemm *g = &p->g;
   const ck_index own_panel = g->owns_columns ? c->table->nr : c->table->mr;
   const ck_index common_panel = g->owns_columns ? c->table->mr : c->table->nr;
   g->parts = halves ? 2 * pick(c, 1, 2) : pick(c, 1, 3);
-  g->part_multiple = chance(c, 0.5) ? 1 : 16;
+  g->part_multiple = !gates && chance(c, 0.5) ? 1 : 16;
   g->own_per_tile = own_panel * pick(c, 1, 3);
   g->tiles_per_part = (longest_part(g) + g->own_per_tile - 1) / g->own_per_tile + pick(c, 0, 1);
   if (g->tiles_per_part == 0) g->tiles_per_part = 1;
@@ -122,22 +123,33 @@ static void cut(check *c, product *p, bool halves, bool packs_common) {
   p->scratch = (size_t)(64 + copy + ceiling(g->own_per_tile * steps * c->size, 64));
 }
 
-static void add_epilogue(check *c, product *p, ck_index c_count) {
-  static const int activations[] = {
-    CK_ACTIVATION_NONE, CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_TANH, CK_SIGMOID, CK_SILU,
-  };
+static const int activations[] = {
+  CK_ACTIVATION_NONE, CK_RELU, CK_GELU_TANH, CK_GELU_ERF, CK_TANH, CK_SIGMOID, CK_SILU, CK_RELU_SQUARED,
+};
+
+static void add_epilogue(check *c, product *p, ck_index c_count, bool gates) {
   p->bias = chance(c, 0.7) ? numbers(c, INPUT, p->n, -1, 1) : NULL;
-  p->preactivation = chance(c, 0.5) ? numbers(c, OUTPUT, c_count, -1, 1) : NULL;
-  p->residual = chance(c, 0.5) ? numbers(c, INPUT, c_count, -1, 1) : NULL;
+  p->preactivation = !gates && chance(c, 0.5) ? numbers(c, OUTPUT, c_count, -1, 1) : NULL;
+  p->residual = !gates && chance(c, 0.5) ? numbers(c, INPUT, c_count, -1, 1) : NULL;
+  p->gated = gates ? numbers(c, OUTPUT, c_count / 2, -1, 1) : NULL;
   p->g.has_epilogue = 1;
   p->g.epilogue = (ck_epilogue){
-    start(p->bias), start(p->preactivation), activations[pick(c, 0, 6)], start(p->residual),
+    start(p->bias), start(p->preactivation), activations[pick(c, gates, 7)], start(p->residual), start(p->gated),
   };
+}
+
+// A pair of C's elements and what is made of it: element j / 2 of the row.
+static void expect_gated(check *c, const product *p, ck_index i, ck_index j) {
+  const ck_index place = i * p->g.c_stride + j;
+  const int op = p->g.epilogue.activation;
+  const real x = at(p->c, place), factor = at(p->c, place + 1), v = activation(op, x) * factor;
+  expect_within(c, p->gated, place / 2, v, activation_tolerance(c, op, x) * fabsl(factor) + 0.501L * ulp(c, v));
 }
 
 // Element (i, j) of the sum over [first, past) of k that begins at `sum`: a chain of multiply-adds in the type. `size`
 // becomes the sum of the terms' sizes.
-static real chain(const check *c, const product *p, ck_index i, ck_index j, ck_index first, ck_index past, real sum, real *size) {
+static real chain(const check *c, const product *p, ck_index i, ck_index j, ck_index first, ck_index past, real sum,
+    real *size) {
   for (ck_index k = first; k < past; k++) {
     const real x = factor(c, &p->a, i, k, p->g.rounds), y = factor(c, &p->b, j, k, p->g.rounds);
     sum = c->pairs ? sum + x * y : multiply_add(c, x, y, sum);
@@ -149,7 +161,8 @@ static real chain(const check *c, const product *p, ck_index i, ck_index j, ck_i
 static void expect_element(check *c, const product *p, ck_index i, ck_index j) {
   const ck_index place = i * p->g.c_stride + j, half = p->g.first_half;
   const bool is_whole = !half && p->g.onto != CK_ADDS;
-  real size = 0, v = chain(c, p, i, j, 0, half ? half : p->k, p->g.onto == CK_CONTINUES ? before(p->c, place) : 0, &size);
+  real size = 0, v = chain(c, p, i, j, 0, half ? half : p->k, p->g.onto == CK_CONTINUES ? before(p->c, place) : 0,
+      &size);
   if (half) v = sum_of(c, v, chain(c, p, i, j, half, p->k, 0, &size));
   else if (!is_whole) v = sum_of(c, before(p->c, place), v);
   // Sums of pairs are rounded after each product.
@@ -160,12 +173,19 @@ static void expect_element(check *c, const product *p, ck_index i, ck_index j) {
     return;
   }
   if (p->bias) v = sum_of(c, v, at(p->bias, j));
+  if (p->gated) {
+    if (c->pairs) expect_within(c, p->c, place, v, off + ulp(c, v));
+    else expect_same(c, p->c, place, v);
+    if (j % 2 == 0) expect_gated(c, p, i, j);
+    return;
+  }
   if (p->preactivation && c->pairs) expect_within(c, p->preactivation, place, v, off + ulp(c, v));
   else if (p->preactivation) expect_same(c, p->preactivation, place, v);
   if (p->preactivation) v = at(p->preactivation, place);
   const int op = p->g.epilogue.activation;
   const real y = activation(op, v), was = p->residual ? at(p->residual, place) : 0;
-  const real error = activation_tolerance(c, op, v) + (p->preactivation ? 0 : 1.2L * (off + ulp(c, v) * c->pairs));
+  const real steep = 1.2L * fmaxl(1, fabsl(activation_slope(op, v)));
+  const real error = activation_tolerance(c, op, v) + (p->preactivation ? 0 : steep * (off + ulp(c, v) * c->pairs));
   expect_within(c, p->c, place, y + was, error + (p->residual ? 0.501L * ulp(c, y + was) : 0));
 }
 
@@ -176,6 +196,7 @@ static void expect_product(check *c, const product *p) {
       if (j < p->n) expect_element(c, p, i, j);
       else expect_unchanged(c, p->c, place);
       if (j >= p->n && p->preactivation) expect_unchanged(c, p->preactivation, place);
+      if (j >= p->n && p->gated && j % 2 == 0) expect_unchanged(c, p->gated, place / 2);
     }
   }
 }
@@ -202,23 +223,25 @@ static void check_product(check *c, ck_function kernel, ck_index m, ck_index n, 
   g->owns_columns = updates || chance(c, 0.5);
   g->onto = updates ? CK_WRITES : (ck_onto)pick(c, 0, 2);
   g->rounds = c->size == 4 && !c->pairs && chance(c, 0.2);
-  const bool has_epilogue = chance(c, 0.4);
+  const bool has_epilogue = chance(c, 0.5), gates = has_epilogue && chance(c, 0.3);
+  // A gate's columns are pairs.
+  if (gates) n += n % 2, p.n = n;
   g->passes_caches = !has_epilogue && g->onto == CK_WRITES && chance(c, 0.4);
   g->k = k;
-  g->c_stride = chance(c, 0.5) ? ceiling(n, 16) : n + pick(c, 0, 5);
-  begin_case(c, "%td × %td × %td, owns %s, packed %d, onto %d, epilogue %d, update %d, rounds %d, passes %d, stride %td", m, n, k,
-             g->owns_columns ? "columns" : "rows", packs_common, g->onto, has_epilogue, updates, g->rounds,
-             g->passes_caches, g->c_stride);
+  g->c_stride = chance(c, 0.5) ? ceiling(n, 16) : n + (gates ? 2 * pick(c, 0, 2) : pick(c, 0, 5));
+  begin_case(c, "%td × %td × %td, owns %s, packed %d, onto %d, epilogue %d, gates %d, update %d, rounds %d, passes %d, "
+             "stride %td", m, n, k, g->owns_columns ? "columns" : "rows", packs_common, g->onto, has_epilogue, gates,
+             updates, g->rounds, g->passes_caches, g->c_stride);
   p.c = numbers(c, OUTPUT, (m - 1) * g->c_stride + n, -1, 1);
   p.a = some_matrix(c, INPUT, m, k, chance(c, 0.5));
   p.b = some_matrix(c, updates ? OUTPUT : INPUT, n, k, updates || chance(c, 0.5));
   if (chance(c, 0.1) && !updates) add_specials(c, p.a.elements, 0.02);
   if (chance(c, 0.1) && !updates) add_specials(c, p.b.elements, 0.02);
-  if (has_epilogue) add_epilogue(c, &p, p.c->count);
+  if (has_epilogue) add_epilogue(c, &p, p.c->count, gates);
   g->c = p.c->start;
   g->own = operand_of(g->owns_columns ? &p.b : &p.a);
   g->common = operand_of(g->owns_columns ? &p.a : &p.b);
-  cut(c, &p, false, packs_common);
+  cut(c, &p, false, packs_common, gates);
   ck_piece piece = {0};
   const ck_rule rule = {.pieces = &piece, .update = take_gradient, .context = &c->size, .step = 1};
   if (updates) {
@@ -227,7 +250,8 @@ static void check_product(check *c, ck_function kernel, ck_index m, ck_index n, 
     g->update = &rule;
   }
   if (packs_common) {
-    const ck_index width = g->owns_columns ? c->table->mr : c->table->nr, panels = (g->common.count + width - 1) / width;
+    const ck_index width = g->owns_columns ? c->table->mr : c->table->nr, panels = (g->common.count
+        + width - 1) / width;
     p.packed = numbers(c, INPUT, panels * width * steps_of(c, k), -1, 1);
     (*packing_of(c))(&(ck_gemm_pack){g->common, p.packed->start, k, !g->owns_columns, g->rounds}, 0, panels, NULL);
     g->packed_common = p.packed->start;
@@ -253,7 +277,7 @@ static void check_halves(check *c, ck_function kernel, ck_index m, ck_index n, c
   g->c = p.c->start;
   g->own = operand_of(g->owns_columns ? &p.b : &p.a);
   g->common = operand_of(g->owns_columns ? &p.a : &p.b);
-  cut(c, &p, true, false);
+  cut(c, &p, true, false, false);
   run_kernel(c, kernel, g, g->parts * g->tiles_per_part, 1, p.scratch, true);
   g->onto = CK_ADDS;
   g->rotation = g->parts / 2;
@@ -264,7 +288,8 @@ static void check_halves(check *c, ck_function kernel, ck_index m, ck_index n, c
 
 void check_gemm(check *c, ck_function kernel) {
   const ck_index mr = c->table->mr, nr = c->table->nr;
-  const ck_index rows[] = {1, mr - 1, mr, mr + 1, 2 * mr + 1}, columns[] = {1, nr / 2, nr / 2 + 1, nr - 1, nr, nr + 1, 3 * nr - 2};
+  const ck_index rows[] = {1, mr - 1, mr, mr + 1, 2 * mr + 1}, columns[] = {1, nr / 2, nr / 2 + 1, nr - 1, nr, nr + 1,
+      3 * nr - 2};
   for (ck_index i = 0; i < 5; i++) {
     for (ck_index j = 0; j < 7; j++) check_product(c, kernel, rows[i], columns[j], pick(c, 0, 1) * 2 + 3 * i + 5 * j);
   }

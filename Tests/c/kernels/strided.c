@@ -17,7 +17,8 @@ static axes some_axes(check *c, int rank, ck_index last) {
   return a;
 }
 
-// Strides of an array that has these axes in any order, some repeated where `repeats`; returns how many elements it has.
+// Strides of an array that has these axes in any order, some repeated where `repeats`; returns how many elements it
+// has.
 static ck_index some_strides(check *c, const axes *a, bool repeats, ck_index *strides) {
   int order[CK_MAX_RANK];
   for (int axis = 0; axis < a->rank; axis++) order[axis] = axis;
@@ -112,7 +113,8 @@ void check_binary(check *c, ck_function kernel) {
     ck_binary g = {.op = op, .rank = axes.rank, .accumulate = chance(c, 0.5)};
     begin_case(c, "%s, rank %d, %td elements, last axis %td, accumulate %d", name_of(op), axes.rank, axes.count,
                axes.shape[axes.rank - 1], g.accumulate);
-    const ck_index a_count = some_strides(c, &axes, true, g.a_strides), b_count = some_strides(c, &axes, true, g.b_strides);
+    const ck_index a_count = some_strides(c, &axes, true, g.a_strides), b_count = some_strides(c, &axes, true,
+        g.b_strides);
     for (int axis = 0; axis < axes.rank; axis++) g.shape[axis] = axes.shape[axis];
     array *y = numbers(c, OUTPUT, axes.count, -1, 1);
     array *a = numbers(c, INPUT, a_count, is_power(op) ? 0.125 : -2, is_power(op) ? 8 : 2);

@@ -31,7 +31,8 @@ static void digest(rounds rounds, const uint8_t *message, size_t count, char *te
   uint8_t *padded = calloc(blocks, 64);
   memcpy(padded, message, count);
   padded[count] = 0x80;
-  for (int byte = 0; byte < 8; byte++) padded[blocks * 64 - 1 - (size_t)byte] = (uint8_t)((uint64_t)count * 8 >> 8 * byte);
+  for (int byte = 0; byte < 8; byte++) padded[blocks * 64 - 1 - (size_t)byte] = (uint8_t)((uint64_t)count * 8 >> 8
+      * byte);
   rounds(state, padded, blocks);
   free(padded);
   for (int word = 0; word < 8; word++) sprintf(text + 8 * word, "%08" PRIx32, state[word]);
@@ -47,13 +48,16 @@ static void expect_digest(const uint8_t *message, size_t count, const char *want
 
 // The examples of FIPS 180-4.
 static void check_sha256(void) {
-  expect_digest((const uint8_t *)"", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "SHA-256 of nothing");
-  expect_digest((const uint8_t *)"abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "SHA-256 of abc");
+  expect_digest((const uint8_t *)"", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+      "SHA-256 of nothing");
+  expect_digest((const uint8_t *)"abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+      "SHA-256 of abc");
   expect_digest((const uint8_t *)"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56,
                 "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1", "SHA-256 of two blocks");
   uint8_t *million = malloc(1000000);
   memset(million, 'a', 1000000);
-  expect_digest(million, 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0", "SHA-256 of a million");
+  expect_digest(million, 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+      "SHA-256 of a million");
   free(million);
 }
 
