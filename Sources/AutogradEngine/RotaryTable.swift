@@ -38,7 +38,8 @@ public enum RotaryDirection: Sendable, Hashable {
 /// Cosines and sines of rotary position embeddings (Su et al., "RoFormer", 2021), for `causalAttention`.
 ///
 /// It belongs to a model, whose layers share it; nothing in it is trained or saved. Values are computed in `Double` and
-/// then rounded. Rows are filled up to the longest sequence so far, so a long context costs address space until it is used.
+/// then rounded. Rows are filled up to the longest sequence so far, so a long context costs address space until it is
+/// used.
 ///
 /// Formula: pair j of R/2 turns by position · f(j), f(j) = base^(−2j/R), which `scaling` changes.
 public final class RotaryTable<Scalar: TensorScalar>: Sendable {
@@ -50,8 +51,8 @@ public final class RotaryTable<Scalar: TensorScalar>: Sendable {
   /// - Parameters:
   ///   - contextLength: How many positions it has; attention over others stops.
   ///   - share: The share of a head's columns that are turned, from the first on.
-  /// - Precondition: `share` of `headSize` is an even number of columns from 2 to `headSize`; otherwise stops and prints
-  ///   it.
+  /// - Precondition: `share` of `headSize` is an even number of columns from 2 to `headSize`, and `base` and `scaling`
+  ///   make frequencies above 0; otherwise stops and prints them.
   public init(
     contextLength: Int, headSize: Int, base: Double = 10_000, scaling: RotaryScaling = .none, share: Double = 1,
     convention: RotaryConvention = .half, direction: RotaryDirection = .forward
@@ -62,12 +63,15 @@ public final class RotaryTable<Scalar: TensorScalar>: Sendable {
         "RotaryTable: a share of \(share) of heads of \(headSize) columns turns \(rotated) of them at \(contextLength) "
           + "positions; it wants pairs of columns, and a position")
     }
+    let frequencies = RotaryTable.frequencies(rotated, base: base, scaling)
+    guard frequencies.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      fatalError("RotaryTable: a base of \(base) with scaling \(scaling) makes the frequencies \(frequencies)")
+    }
     self.scaling = scaling
     self.base = base
     core = RotaryCore(
-      type: Scalar.elementType, positionCount: contextLength, headSize: headSize,
-      frequencies: RotaryTable.frequencies(rotated, base: base, scaling), interleaves: convention == .interleaved,
-      turnsBack: direction == .backward)
+      type: Scalar.elementType, positionCount: contextLength, headSize: headSize, frequencies: frequencies,
+      interleaves: convention == .interleaved, turnsBack: direction == .backward)
   }
 
   public var contextLength: Int { core.positionCount }
@@ -105,8 +109,8 @@ public final class RotaryTable<Scalar: TensorScalar>: Sendable {
 
 /// A rotary table without its scalar type.
 ///
-/// INVARIANT: `memory` holds the cosines [positions, pairs], and behind them the sines; rows before `filled` are written
-/// and never change.
+/// INVARIANT: `memory` holds the cosines [positions, pairs], and behind them the sines; rows before `filled` are
+/// written and never change.
 @safe package final class RotaryCore: @unchecked Sendable {
   let type: ElementType
   let positionCount, headSize: Int
@@ -147,8 +151,10 @@ public final class RotaryTable<Scalar: TensorScalar>: Sendable {
 
   private func fill(_ count: Int) {
     filling.withLock { _ in
-      for position in filled.load(ordering: .relaxed)..<max(count, filled.load(ordering: .relaxed)) { fillRow(position) }
-      if count > filled.load(ordering: .relaxed) { filled.store(count, ordering: .releasing) }
+      let before = filled.load(ordering: .relaxed)
+      guard count > before else { return }
+      for position in before..<count { fillRow(position) }
+      filled.store(count, ordering: .releasing)
     }
   }
 

@@ -95,7 +95,8 @@ extension Reference {
         for i in 0..<T {
           if places[i] == 0 { document = i }
           let seen = max(document, i - (choices.window ?? T) + 1)...i
-          let weights = softmax(seen.map { j in zip(q[i], k[j]).reduce(0.0) { $0 + $1.0 * $1.1 } / Double(D).squareRoot() })
+          let scores = seen.map { j in zip(q[i], k[j]).reduce(0.0) { $0 + $1.0 * $1.1 } / Double(D).squareRoot() }
+          let weights = softmax(scores)
           for d in 0..<D {
             y[b, i, h * D + d] = zip(seen, weights).reduce(0) { $0 + $1.1 * x[0][b, $1.0, (H + KV + keyHead) * D + d] }
           }

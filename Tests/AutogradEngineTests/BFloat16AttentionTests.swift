@@ -22,6 +22,27 @@ struct BFloat16AttentionTests {
     }
   }
 
+  @Test(
+    "and so they are with shared keys, windows, documents, a norm and rotary positions",
+    arguments: AttentionMaskTests.forms)
+  func formsNearFloat32(choices: AttentionChoices) {
+    let B = 2, T = 71
+    func gradients(_ precision: MatmulPrecision) -> [[Float]] {
+      let operation = OperationCase(
+        .attention, .attentionOf(choices), shapes: choices.shapes(B, T),
+        tokens: AttentionChoices.positions(B, T, [40, 19, 71]), tokenShape: [B, T])
+      let tape = Tape<Float>()
+      tape.matmulPrecision = precision
+      let result = OperationRun<Float>(operation).run(tape)
+      return [result.output.elements] + result.gradients.map(\.elements)
+    }
+    for (index, (expected, actual)) in zip(gradients(.float32), gradients(.bfloat16)).enumerated() {
+      let largest = expected.reduce(0) { max($0, abs($1)) }
+      let worst = zip(expected, actual).reduce(0) { max($0, abs($1.0 - $1.1)) }
+      #expect(worst <= 0.03 * largest, "\(choices), result \(index): off by \(worst / largest)")
+    }
+  }
+
   private func attention(
     _ T: Int, _ D: Int, _ dropout: Double, _ precision: MatmulPrecision
   ) -> (y: [Float], gradient: [Float]) {

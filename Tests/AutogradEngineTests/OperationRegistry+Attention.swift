@@ -39,6 +39,8 @@ extension OperationRecord {
       form(1, 9, AttentionChoices(2, 1, D: 4, window: 1)), form(1, 40, AttentionChoices(2, 1, D: 3, window: 5)),
       form(2, 70, AttentionChoices(1, 1, D: 2, window: 33)),
       form(2, 23, AttentionChoices(2, 1, D: 3), documents: [1, 4, 9, 2, 17]),
+      form(3, 8, AttentionChoices(1, 1, D: 64, norm: .scaled)),
+      form(1, 20, AttentionChoices(3, 1, D: 80, rotates: 0.25)),
       form(1, 0, AttentionChoices(2, 1, D: 3, norm: .scaled, rotates: 0.7)),
       form(2, 3, AttentionChoices(4, 2, D: 2, window: 2, dropout: 0.3), documents: [2]),
       form(1, 20, AttentionChoices(3, 1, D: 6, norm: .scaled, rotates: 1, .half, .backward)),
@@ -64,7 +66,8 @@ extension OperationRecord {
     func refuses(
       _ shapes: [[Int]], _ form: AttentionForm, positions: ([Int32], [Int])? = nil, _ sentence: String
     ) -> MisuseCase {
-      MisuseCase(shapes: shapes, tokens: positions?.0, tokenShape: positions?.1, says: sentence) { c, x throws(Misuse) in
+      MisuseCase(shapes: shapes, tokens: positions?.0, tokenShape: positions?.1, says: sentence) {
+        c, x throws(Misuse) in
         let operands = AttentionOperands(
           qkv: x[0], queryWeight: shapes.count > 1 ? x[1] : -1, keyWeight: shapes.count > 2 ? x[2] : -1,
           positions: positions == nil ? -1 : x[shapes.count])

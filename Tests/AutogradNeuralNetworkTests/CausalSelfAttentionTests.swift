@@ -28,7 +28,8 @@ struct CausalSelfAttentionTests {
     let parts = layer().parameters.map { "\($0.path) \($0.parameter.shape)" }
     #expect(
       parts == [
-        "input.weight [32, 6]", "input.bias [32]", "output.weight [6, 16]", "queryNorm.weight [4]", "keyNorm.weight [4]",
+        "input.weight [32, 6]", "input.bias [32]", "output.weight [6, 16]", "queryNorm.weight [4]",
+        "keyNorm.weight [4]",
       ])
     let plain = CausalSelfAttention<Double>(channels: 6, headCount: 2, queryKeyNorm: HeadNorm(hasScale: false))
     #expect(plain.parameters.map(\.path) == ["input.weight", "input.bias", "output.weight", "output.bias"])

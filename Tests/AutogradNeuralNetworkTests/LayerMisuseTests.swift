@@ -53,6 +53,15 @@ struct LayerMisuseTests {
       })
   }
 
+  @Test("a rotary table whose frequencies are no numbers")
+  func frequencies() async throws {
+    try expectSentence(
+      "RotaryTable: a base of 10000.0 with scaling linear(factor: 0.0) makes the frequencies [inf, inf]",
+      await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        _ = RotaryTable<Float>(contextLength: 9, headSize: 4, scaling: .linear(factor: 0))
+      })
+  }
+
   @Test("attention whose channels do not divide into its heads")
   func heads() async throws {
     try expectSentence(

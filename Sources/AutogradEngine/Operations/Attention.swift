@@ -46,7 +46,8 @@ package extension TapeCore {
     let reciprocal = unsafe try allocate(bytes, statistics, "causalAttention")
     let random = dropout > 0 ? nextRandomCounters() : (key: 0, step: 0, ordinal: 0)
     let arguments = unsafe attentionArguments(
-      x, form, y, dropout: dropout, random: random, maximum: maximum, reciprocal: reciprocal, positionCount: positionCount)
+      x, form, y, dropout: dropout, random: random, maximum: maximum, reciprocal: reciprocal,
+      positionCount: positionCount)
     let scratch = unsafe scratch(for: arguments) { unsafe ck_attention_scratch($0, $1, $2) }
     if D > 0 {
       unsafe runProducts(arguments, count: B * H, together: headsTogether(form, batch: B), scratch: scratch)
@@ -120,7 +121,8 @@ package extension TapeCore {
       scale: 1 / Double(max(1, D)).squareRoot(), positions: x.positions < 0 ? nil : tokenData(x.positions),
       normalizes: form.normEpsilon == nil ? 0 : 1, norm_epsilon: form.normEpsilon ?? 0,
       q_weight: optionalData(x.queryWeight), k_weight: optionalData(x.keyWeight), cosines: cosines, sines: sines,
-      rotary_size: form.rotary.map { 2 * $0.frequencies.count } ?? 0, interleaves: form.rotary?.interleaves == true ? 1 : 0,
+      rotary_size: form.rotary.map { 2 * $0.frequencies.count } ?? 0,
+      interleaves: form.rotary?.interleaves == true ? 1 : 0,
       dropout_rate: dropout, key: random.key, counter1: counters.0, counter2: counters.1, counter3: counters.2)
   }
 
@@ -136,8 +138,8 @@ package extension TapeCore {
   }
 }
 
-/// What attention does to each head of queries and of keys before it multiplies them, and before it turns them: divides it
-/// by √(mean of its squares + ε), and multiplies it by weights [head size] where there are any (RMS norm).
+/// What attention does to each head of queries and of keys before it turns and multiplies them: divides it by
+/// √(mean of its squares + ε), and multiplies it by weights [head size] where there are any (RMS norm).
 public struct QueryKeyNorm<Scalar: TensorScalar> {
   public var query, key: (any Operand<Scalar>)?
   public var epsilon: Double
@@ -172,8 +174,8 @@ extension Variable {
   ///   - positions: Each token's place in its document, [B, T]; 0 begins a document, and a token sees only its own. The
   ///     first token of a sequence begins one whatever it says. 0, 1, 2 … unless given.
   ///   - dropout: The share of attention weights to drop while recording.
-  /// - Precondition: The last axis is a multiple of H + 2·KV, weights of the norm are [D], the rotary table is for heads
-  ///   of D columns and has all positions; otherwise stops and prints what does not fit.
+  /// - Precondition: The last axis is a multiple of H + 2·KV, weights of the norm are [D], the rotary table is for
+  ///   heads of D columns and has all positions; otherwise stops and prints what does not fit.
   /// - Complexity: 2·B·T²·H·D flops, 5·B·T²·H·D backward, less with a window or documents; keeps 2·B·T·H numbers.
   public func causalAttention(
     headCount: Int, keyValueHeadCount: Int? = nil, rotary: RotaryTable<Scalar>? = nil,

@@ -1,7 +1,7 @@
 // What an attention is beside its operands, and the sentences about what does not fit.
 
-/// How a step's attention is formed; records name it by its place in `TapeCore.attentionForms`, which keeps the table of
-/// rotary angles alive until the step ends.
+/// How a step's attention is formed; records name it by its place in `TapeCore.attentionForms`, which keeps the table
+/// of rotary angles alive until the step ends.
 struct AttentionForm {
   let headCount, keyValueHeadCount: Int
   /// How many tokens a token sees, itself among them.

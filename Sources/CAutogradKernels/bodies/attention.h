@@ -190,8 +190,8 @@ INLINE void ask_for_row(const REAL *row, ck_index D) {
 }
 
 // One query head of one sequence of the batch: its number and its first column, the first token of its sequence, and
-// what is read after it: the columns of the head beside it, if there is one, else its own; and those of that head's keys
-// where they are others, else −1.
+// what is read after it: the columns of the head beside it, if there is one, else its own; and those of that head's
+// keys where they are others, else −1.
 typedef struct head_place { ck_index head, column, first_token, next_column, next_key_column; } head_place;
 
 INLINE head_place place_of(const ck_attention *g, ck_index head) {
@@ -226,8 +226,8 @@ INLINE void ask_for_later(const ck_attention *g, const head_place *place, ck_ind
 
 // Scores of the document's row `query`, which is token number `token` of its sequence, become probabilities, kept or
 // dropped.
-INLINE void probabilities(REAL *row, const ck_attention *g, ck_index head, ck_index token, ck_index query,
-                          REAL *factors) {
+static __attribute__((noinline)) void probabilities(REAL *row, const ck_attention *g, ck_index head, ck_index token,
+                                                    ck_index query, REAL *factors) {
   const ck_index first = first_key(g->window, query), count = query + 1 - first, at = head * g->T + token;
   REAL *p = row + first;
   const REAL maximum = max_row(p, count, (REAL)g->scale);
