@@ -46,7 +46,7 @@ public enum FileError: Error, Equatable, Sendable {
   }
 
   /// The same failure, of another path: what failed at a temporary file is told of the file that somebody named.
-  func of(_ path: String) -> FileError {
+  package func of(_ path: String) -> FileError {
     switch self {
     case .notFound(let operation, _): .notFound(operation, path: path)
     case .isDirectory(let operation, _): .isDirectory(operation, path: path)

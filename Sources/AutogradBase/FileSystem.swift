@@ -17,6 +17,12 @@ public protocol FileSystem: Sendable {
   /// A file that cannot be written whole is removed.
   func create(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError)
 
+  /// Makes a new file to be written in pieces, in any order; what exists is never overwritten. Not durable before `sync`.
+  func createForWriting(_ path: String) throws(FileError) -> any WritableFile
+
+  /// How many bytes an ordinary user can still write to the disk that a folder is on; nil where that is not known.
+  func freeByteCount(in folder: String) -> Int?
+
   /// Returns when the contents of a file, or the names in a folder, are on the disk.
   func sync(_ path: String) throws(FileError)
 
@@ -67,6 +73,14 @@ extension FileSystem {
     if isDirectory(path) { throw .isDirectory(.write, path: path) }
     return .file(path: path)
   }
+
+  /// Unless a file system knows better, files are made of pieces one after another.
+  public func createForWriting(_ path: String) throws(FileError) -> any WritableFile {
+    throw .notRegular(.write, path: path)
+  }
+
+  /// Unless a file system knows better, it does not know.
+  public func freeByteCount(in folder: String) -> Int? { nil }
 
   /// Unless a file system knows better, there are no streams.
   public func writeInto(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
@@ -180,13 +194,24 @@ extension FileSystem {
 
   /// Makes a file under the first free temporary name and returns its path.
   private func createTemporary(_ pieces: some Sequence<[UInt8]>, in folder: String) throws(FileError) -> String {
+    try atTemporaryName(in: folder) { path throws(FileError) in try create(path, pieces: pieces) }.path
+  }
+
+  /// Makes a file to be written under the first free temporary name; whoever writes it renames or removes it. Killed in
+  /// between, it stays until `removeTemporaries`.
+  public func createTemporaryForWriting(in folder: String) throws(FileError) -> (path: String, file: any WritableFile) {
+    try atTemporaryName(in: folder) { path throws(FileError) in try createForWriting(path) }
+  }
+
+  private func atTemporaryName<Made>(
+    in folder: String, _ make: (String) throws(FileError) -> Made
+  ) throws(FileError) -> (path: String, file: Made) {
     let prefix = folder.hasSuffix("/") ? folder : folder + "/"
     var number = 0
     while true {
       let path = "\(prefix).autograd-\(number).tmp"
       do throws(FileError) {
-        try create(path, pieces: pieces)
-        return path
+        return (path, try make(path))
       } catch {
         if case .notFound = error { throw .noFolder(.write, path: path) }
         guard case .alreadyExists = error, number < 10_000 else { throw error }

@@ -53,6 +53,19 @@ public struct POSIXFileSystem: FileSystem {
     }
   }
 
+  public func createForWriting(_ path: String) throws(FileError) -> any WritableFile {
+    try POSIXWritableFile(path)
+  }
+
+  public func freeByteCount(in folder: String) -> Int? {
+    if folder.isEmpty || folder.utf8.contains(0) { return nil }
+    var facts = statvfs()
+    // INVARIANT: the string ends with a zero byte, and the structure is written by nobody else during the call.
+    guard unsafe statvfs(folder, &facts) == 0 else { return nil }
+    let (bytes, isTooMuch) = Int(facts.f_bavail).multipliedReportingOverflow(by: Int(facts.f_frsize))
+    return isTooMuch ? nil : bytes
+  }
+
   public func sync(_ path: String) throws(FileError) {
     let file = try Descriptor(path, O_RDONLY, for: .sync)
     if file.synchronize() { return }

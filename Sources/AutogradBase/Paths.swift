@@ -14,3 +14,19 @@ public func absolutePath(_ path: String) -> String? {
   defer { unsafe free(resolved) }
   return unsafe String(cString: resolved)
 }
+
+/// The paths that a pattern with `*`, `?` and `[…]` matches, ordered by their bytes; names that begin with a dot only where
+/// the pattern has it. None where nothing matches.
+public func pathsMatching(_ pattern: String) -> [String] {
+  if pattern.isEmpty || pattern.utf8.contains(0) || !pattern.contains(where: { "*?[".contains($0) }) { return [] }
+  var found = glob_t()
+  // INVARIANT: the structure is initialised, freed exactly once after its paths were copied, and the string ends with a
+  // zero byte; each path is a terminated string.
+  defer { unsafe globfree(&found) }
+  guard unsafe glob(pattern, 0, nil, &found) == 0 else { return [] }
+  var paths: [String] = []
+  for index in 0..<Int(found.gl_pathc) {
+    if let path = unsafe found.gl_pathv[index] { unsafe paths.append(String(cString: path)) }
+  }
+  return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+}

@@ -22,9 +22,24 @@ public protocol RandomAccessFile: Sendable {
   /// - Throws: As the other `read`; bytes may have been overwritten then.
   /// - Precondition: They have room there.
   func read(_ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int) throws(FileError)
+
+  /// Tells the file's contents as they are now from what they are after a change; nil where they cannot change.
+  func version() throws(FileError) -> FileVersion?
+
+  /// Hears that these bytes will be read soon, so that the system can fetch them meanwhile. Does nothing unless told.
+  func willRead(_ range: Range<Int>)
+}
+
+/// Which file a name stood for, its size, and when its contents last changed.
+public struct FileVersion: Sendable, Equatable {
+  let device, inode, byteCount: UInt64
+  let seconds, nanoseconds: Int
 }
 
 extension RandomAccessFile {
+  public func version() throws(FileError) -> FileVersion? { nil }
+  public func willRead(_ range: Range<Int>) {}
+
   public func read(_ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int) throws(FileError) {
     for (index, byte) in try read(range).enumerated() {
       bytes.storeBytes(of: byte, toByteOffset: place + index, as: UInt8.self)
@@ -56,6 +71,21 @@ public struct FileInMemory: RandomAccessFile {
       throw .truncated(path: path, byteCount: bytes.count, expected: range.upperBound)
     }
     return Array(bytes[range])
+  }
+
+  public func read(_ range: Range<Int>, into destination: inout MutableRawSpan, at place: Int) throws(FileError) {
+    guard range.lowerBound >= 0, range.upperBound <= bytes.count else {
+      throw .truncated(path: path, byteCount: bytes.count, expected: range.upperBound)
+    }
+    precondition(place >= 0 && place + range.count <= destination.byteCount)
+    // INVARIANT: both parts lie inside their bytes, which was asked; they are not the same memory, one being constant.
+    unsafe destination.withUnsafeMutableBytes { room in
+      unsafe bytes.withUnsafeBytes { source in
+        guard range.count > 0 else { return }
+        unsafe (room.baseAddress! + place).copyMemory(
+          from: source.baseAddress! + range.lowerBound, byteCount: range.count)
+      }
+    }
   }
 }
 
@@ -94,5 +124,26 @@ final class POSIXRandomAccessFile: RandomAccessFile {
       throw .truncated(path: path, byteCount: range.lowerBound + count, expected: range.upperBound)
     }
     try descriptor.requireSize(range.upperBound, path)
+  }
+
+  func version() throws(FileError) -> FileVersion? { try descriptor.status(path, for: .read).version }
+
+  func willRead(_ range: Range<Int>) {
+    #if os(Linux)
+      _ = posix_fadvise(descriptor.number, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+    #endif
+  }
+}
+
+extension stat {
+  var version: FileVersion {
+    #if canImport(Darwin)
+      let time = st_mtimespec
+    #else
+      let time = st_mtim
+    #endif
+    return FileVersion(
+      device: UInt64(truncatingIfNeeded: st_dev), inode: UInt64(truncatingIfNeeded: st_ino),
+      byteCount: UInt64(truncatingIfNeeded: st_size), seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec))
   }
 }

@@ -23,6 +23,10 @@ public struct SHA256: Sendable {
     unsafe bytes.withUnsafeBytes { unsafe update($0) }
   }
 
+  public mutating func update(_ bytes: RawSpan) {
+    unsafe bytes.withUnsafeBytes { unsafe update($0) }
+  }
+
   /// - Precondition: The buffer stays valid during the call.
   @unsafe public mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount &+= UInt64(bytes.count)

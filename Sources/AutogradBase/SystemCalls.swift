@@ -83,6 +83,27 @@ struct Descriptor: ~Copyable {
   /// - Returns: How many were written: fewer than `bytes.count` only after a failure that `errno` names.
   func writeAll(_ bytes: Span<UInt8>, waits: Bool = false) -> Int { writeBytes(bytes, to: number, waits: waits) }
 
+  /// Writes all bytes at a place; the file's own position stays.
+  ///
+  /// - Returns: How many were written: fewer than there are only after a failure that `errno` names.
+  func writeAll(_ bytes: RawSpan, at offset: Int) -> Int {
+    // INVARIANT: the buffer is only read, and only during this call; `written` never exceeds its count.
+    unsafe bytes.withUnsafeBytes { buffer in
+      var written = 0
+      while written < buffer.count {
+        // A buffer that is not empty has a base address.
+        let result = unsafe pwrite(
+          number, buffer.baseAddress! + written, buffer.count - written, off_t(offset + written))
+        if result > 0 {
+          written += result
+        } else if result == 0 || errno != EINTR {
+          break
+        }
+      }
+      return written
+    }
+  }
+
   /// Reads until the room is full or the file ends.
   ///
   /// - Returns: How many bytes were read; nil after a failure that `errno` names.

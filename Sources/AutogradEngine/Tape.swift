@@ -121,18 +121,7 @@ public final class Tape<Scalar: TensorScalar> {
 
   /// Copies a tensor into the step. It gets no gradient.
   public func input(_ tensor: Tensor<Scalar>) -> Variable<Scalar> {
-    stopping { () throws(Misuse) in
-      let slot = try core.temporary(tensor.shape.validated("input"), "input", requiresGradient: false)
-      if !core.isPlanning {
-        // INVARIANT: the temporary has tensor.shape.count elements.
-        unsafe tensor.elements.withUnsafeBytes { bytes in
-          if let start = bytes.baseAddress {
-            unsafe core.data(slot).copyMemory(from: start, byteCount: bytes.count)
-          }
-        }
-      }
-      return Variable(core.handle(slot))
-    }
+    stopping { () throws(Misuse) in try input(tensor.elements.span, tensor.shape) }
   }
 
   /// Copies numbers into the step in a shape that is known at run time only. They get no gradient.
@@ -140,6 +129,45 @@ public final class Tape<Scalar: TensorScalar> {
   /// - Precondition: There are as many numbers as the shape has elements.
   public func input(_ elements: [Scalar], shape: [Int]) -> Variable<Scalar> {
     input(Tensor(shape: shape, elements))
+  }
+
+  /// Copies numbers into the step, without an array of them or of their shape. They get no gradient.
+  ///
+  /// - Precondition: There are as many numbers as the shape has elements.
+  public func input<let n: Int>(_ elements: Span<Scalar>, shape: InlineArray<n, Int>) -> Variable<Scalar> {
+    stopping { () throws(Misuse) in
+      let shape = Shape(shape)
+      guard elements.count == shape.count else {
+        throw Misuse("input", "\(elements.count) numbers do not make a tensor of shape \(shape)")
+      }
+      return try input(elements, shape)
+    }
+  }
+
+  /// Numbers of which nothing but the shape is known: for plans, which look at no numbers.
+  ///
+  /// - Precondition: Inside `plan`.
+  public func plannedInput<let n: Int>(shape: InlineArray<n, Int>) -> Variable<Scalar> {
+    stopping { () throws(Misuse) in
+      guard core.isPlanning else {
+        throw Misuse("plannedInput", "a step computes with its numbers", hint: "give it numbers with tape.input")
+      }
+      return try input([Scalar]().span, Shape(shape))
+    }
+  }
+
+  /// - Parameter elements: As many as the shape has; while planning any number will do.
+  private func input(_ elements: Span<Scalar>, _ shape: Shape) throws(Misuse) -> Variable<Scalar> {
+    let slot = try core.temporary(shape.validated("input"), "input", requiresGradient: false)
+    if !core.isPlanning {
+      // INVARIANT: the temporary has shape.count elements, as many as there are.
+      unsafe elements.withUnsafeBytes { bytes in
+        if let start = bytes.baseAddress {
+          unsafe core.data(slot).copyMemory(from: start, byteCount: bytes.count)
+        }
+      }
+    }
+    return Variable(core.handle(slot))
   }
 
   /// Copies token ids into the step.

@@ -141,9 +141,13 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
 
   /// See `LanguageModel`; the logits never exist.
   public func loss(
-    _ tokens: Tokens, targets: Tokens, ignoring: Int32?, expectedSeed: Scalar, passing: (ModelStage) -> Void
+    _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Scalar>)?, ignoring: Int32?,
+    expectedSeed: Scalar, passing: (ModelStage) -> Void
   ) -> Variable<Scalar> {
-    hiddenStates(tokens, passing: passing).linearCrossEntropy(
+    guard positions == nil, weights == nil else {
+      fatalError("Decoder: documents are not kept apart, nor targets weighted, by this model; leave both out")
+    }
+    return hiddenStates(tokens, passing: passing).linearCrossEntropy(
       head ?? tokenEmbedding.weight, targets, ignoring: ignoring, expectedSeed: expectedSeed)
   }
 }

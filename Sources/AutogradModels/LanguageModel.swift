@@ -36,23 +36,30 @@ public protocol LanguageModel<Scalar>: Module {
 
   /// The mean negative log-likelihood of `targets`, in nats.
   ///
-  /// Shapes: tokens and `targets` [B, T] → [].
+  /// Shapes: tokens, `targets`, `positions` and `weights` [B, T] → [].
   ///
   /// - Parameters:
+  ///   - positions: Each token's place in its document, 0 where one begins: a token sees its own document only. Nil where
+  ///     a row is one text.
+  ///   - weights: What each target counts: the mean is over them. Nil where all count the same.
   ///   - ignoring: Targets that do not count.
   ///   - expectedSeed: The seed that `backward` will get: 1, or 1/n where n batches accumulate.
   ///   - passing: Called after each stage.
   func loss(
-    _ tokens: Tokens, targets: Tokens, ignoring: Int32?, expectedSeed: Scalar, passing: (ModelStage) -> Void
+    _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Scalar>)?, ignoring: Int32?,
+    expectedSeed: Scalar, passing: (ModelStage) -> Void
   ) -> Variable<Scalar>
 }
 
 extension LanguageModel {
   /// The loss, passing no stage on; see the requirement.
   public func loss(
-    _ tokens: Tokens, targets: Tokens, ignoring: Int32? = nil, expectedSeed: Scalar = 1
+    _ tokens: Tokens, targets: Tokens, positions: Tokens? = nil, weights: (any Operand<Scalar>)? = nil,
+    ignoring: Int32? = nil, expectedSeed: Scalar = 1
   ) -> Variable<Scalar> {
-    loss(tokens, targets: targets, ignoring: ignoring, expectedSeed: expectedSeed) { _ in }
+    loss(
+      tokens, targets: targets, positions: positions, weights: weights, ignoring: ignoring, expectedSeed: expectedSeed
+    ) { _ in }
   }
 
   /// The parameters under the names that files and the optimiser's state have for them: what an optimiser is made of.

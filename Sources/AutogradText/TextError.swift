@@ -1,8 +1,22 @@
 import AutogradBase
 
 /// Says why a text, a vocabulary or a data set cannot be used.
-public enum TextError: Error, Equatable, Sendable {
+public indirect enum TextError: Error, Equatable, Sendable {
   case file(FileError)
+  /// What is wrong in one of several texts, and in which line where that has lines.
+  case inside(path: String, line: Int?, TextError)
+  /// A line that holds no document, in words.
+  case notDocument(String)
+  /// A file whose contents are others than they were when it was opened; where they are is not always known.
+  case changed(path: String, byteOffset: Int?)
+  /// Several texts, and a tokenizer that cannot set them apart.
+  case noEndOfText
+  /// The disk has not the room that a file of tokens takes.
+  case noRoom(path: String, byteCount: Int, free: Int)
+  /// Reading a text was interrupted.
+  case interrupted
+  /// Texts that cannot be taken together, in words.
+  case notTexts(path: String, String)
   case emptyFile(path: String)
   /// `path` is nil for text that is in no file.
   case invalidUTF8(path: String?, byteOffset: Int)
@@ -27,6 +41,23 @@ extension TextError: CustomStringConvertible {
     switch self {
     case .file(let error):
       "\(error)"
+    case .inside(let path, let line, let error):
+      "\(path.escapedForDisplay)\(line.map { ", line \($0)" } ?? ""): \(error)"
+    case .notDocument(let reason):
+      "\(reason); a line is one JSON object with the document under \"text\""
+    case .changed(let path, let byteOffset):
+      "\(path.escapedForDisplay) was changed while it was in use"
+        + (byteOffset.map { ": it differs from byte \($0) on, or soon after" } ?? "") + "; leave it as it is during a run"
+    case .noEndOfText:
+      "the tokenizer has no token that ends a text, so that several texts cannot be set apart; give one plain text, or "
+        + "begin with a new model, whose vocabulary gets one"
+    case .noRoom(let path, let byteCount, let free):
+      "the tokens of the text take \(byteCount) bytes, and the disk of \(path.escapedForDisplay) has \(free) free; free "
+        + "some, or choose a folder on another disk"
+    case .interrupted:
+      "reading the text was interrupted; what was written of its tokens is removed"
+    case .notTexts(let path, let reason):
+      "\(path.escapedForDisplay) cannot be read as a text: \(reason)"
     case .emptyFile(let path):
       "\(path) is empty; name a file with text in it"
     case .invalidUTF8(let path, let byteOffset):

@@ -16,6 +16,11 @@ public protocol Tokenizer: Sendable {
   /// - Throws: `invalidUTF8`, and what the vocabulary lacks.
   func encode(_ bytes: [UInt8]) throws(TextError) -> [Int32]
 
+  /// Turns UTF-8 text into ids and adds them at the end of others; tokens may have been added where it throws.
+  ///
+  /// - Throws: As `encode(_:)`.
+  func encode(_ text: Span<UInt8>, into tokens: inout [Int32]) throws(TextError)
+
   /// The bytes of one token, which need not be whole characters.
   ///
   /// - Precondition: `token` lies in 0..<`vocabularySize`; otherwise stops and prints it.
@@ -29,6 +34,17 @@ extension Tokenizer {
   public var specialTokens: [SpecialToken] { [] }
 
   public var encodesCharactersAlone: Bool { false }
+
+  /// Unless a tokenizer knows better, as `encode(_:)`, by arrays of their own.
+  public func encode(_ text: Span<UInt8>, into tokens: inout [Int32]) throws(TextError) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count)
+    for index in text.indices { bytes.append(text[index]) }
+    tokens += try encode(bytes)
+  }
+
+  /// The token that ends a text; nil where there is none.
+  public var endOfText: Int32? { specialTokens.first { $0.role == .endOfText }?.id }
 
   /// Turns text into ids; see `encode(_:)` for bytes.
   public func encode(_ text: String) throws(TextError) -> [Int32] { try encode(Array(text.utf8)) }

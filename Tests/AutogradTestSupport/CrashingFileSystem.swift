@@ -131,6 +131,32 @@ public final class CrashingFileSystem: FileSystem {
     }
   }
 
+  public func createForWriting(_ path: String) throws(FileError) -> any WritableFile {
+    try perform("create", .write, path) { state in
+      state.make(path, .file(contents: [], durable: nil)) ? nil : .alreadyExists(.write, path: path)
+    }
+    return OpenFile(disk: self, inode: state.withLock { $0.find(path) ?? 0 }, path: path)
+  }
+
+  /// Written to whatever name it has by now.
+  private struct OpenFile: WritableFile {
+    let disk: CrashingFileSystem
+    let inode: Int
+    let path: String
+
+    func write(_ bytes: RawSpan, at offset: Int) throws(FileError) {
+      let new = bytes.withUnsafeBytes { Array($0) }
+      try disk.perform("write", .write, path) { state in
+        guard case .file(var contents, let durable) = state.inodes[inode] else { return .notFound(.write, path: path) }
+        let missing = offset + new.count - contents.count
+        if missing > 0 { contents += [UInt8](repeating: 0, count: missing) }
+        contents.replaceSubrange(offset..<offset + new.count, with: new)
+        state.inodes[inode] = .file(contents: contents, durable: durable)
+        return nil
+      }
+    }
+  }
+
   public func sync(_ path: String) throws(FileError) {
     try perform("sync", .sync, path) { state in
       state.syncCount += 1

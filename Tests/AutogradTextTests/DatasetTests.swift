@@ -87,18 +87,12 @@ struct WindowSamplerTests {
   private func batch(
     _ sampler: WindowSampler, _ number: UInt64
   ) -> (inputs: [Int32], targets: [Int32]) {
-    let count = sampler.batchSize * sampler.blockSize
-    var inputs = [Int32](repeating: -1, count: count)
-    var targets = inputs
     do {
-      try draw(&inputs, &targets)
+      let batch = try sampler.batch(number)
+      return (batch.inputs, batch.targets)
     } catch {
       Issue.record(error)
-    }
-    return (inputs, targets)
-    func draw(_ inputs: inout [Int32], _ targets: inout [Int32]) throws {
-      var first = inputs.mutableSpan, second = targets.mutableSpan
-      try sampler.fill(batch: number, inputs: &first, targets: &second)
+      return ([], [])
     }
   }
 

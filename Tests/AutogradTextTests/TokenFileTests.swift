@@ -32,13 +32,8 @@ import Testing
   }
 
   private func batch(_ sampler: WindowSampler, _ number: UInt64) throws -> [[Int32]] {
-    var inputs = [Int32](repeating: -1, count: sampler.batchSize * sampler.blockSize), targets = inputs
-    func draw(_ inputs: inout [Int32], _ targets: inout [Int32]) throws {
-      var first = inputs.mutableSpan, second = targets.mutableSpan
-      try sampler.fill(batch: number, inputs: &first, targets: &second)
-    }
-    try draw(&inputs, &targets)
-    return [inputs, targets]
+    let batch = try sampler.batch(number)
+    return [batch.inputs, batch.targets]
   }
 
   @Test("any part comes to any place, and nothing beside it is touched", arguments: TokenFile.Format.allCases)

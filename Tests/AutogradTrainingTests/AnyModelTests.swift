@@ -55,9 +55,12 @@ private struct Bigram: LanguageModel {
   func logits(_ tokens: Tokens) -> Variable<Float> { table(tokens).linear(head) }
 
   func loss(
-    _ tokens: Tokens, targets: Tokens, ignoring: Int32?, expectedSeed: Float, passing: (ModelStage) -> Void
+    _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Float>)?, ignoring: Int32?,
+    expectedSeed: Float, passing: (ModelStage) -> Void
   ) -> Variable<Float> {
-    hiddenStates(tokens, passing: passing)
+    // A bigram sees one token, so documents make no difference to it.
+    precondition(weights == nil)
+    return hiddenStates(tokens, passing: passing)
       .linearCrossEntropy(head, targets, ignoring: ignoring, expectedSeed: expectedSeed)
   }
 }

@@ -19,9 +19,9 @@ private struct FailingSampler: BatchSampler {
   var blockSize: Int { base.blockSize }
   var batchSize: Int { base.batchSize }
 
-  func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) throws {
-    try base.fill(batch: batch, inputs: &inputs, targets: &targets)
-    if batch == failing { throw WornOut() }
+  func fill(_ batch: inout TokenBatch, number: UInt64) throws {
+    try base.fill(&batch, number: number)
+    if number == failing { throw WornOut() }
   }
 }
 

@@ -35,13 +35,22 @@ extension CharacterTokenizer {
       JSON.Member("version", .string("1.0")),
       JSON.Member("truncation", .null),
       JSON.Member("padding", .null),
-      JSON.Member("added_tokens", .array([])),
+      JSON.Member("added_tokens", .array(endOfText.map { [CharacterTokenizer.added($0)] } ?? [])),
       JSON.Member("normalizer", .null),
       JSON.Member("pre_tokenizer", byteLevel),
       JSON.Member("post_processor", .null),
       JSON.Member("decoder", byteLevel),
       JSON.Member("model", model),
     ]).serialized(pretty: true)
+  }
+
+  /// The end of a text as an added token: whoever reads the file looks for it in texts before anything else.
+  private static func added(_ id: Int32) -> JSON {
+    .object([
+      JSON.Member("id", .integer(Int64(id))), JSON.Member("content", .string(endOfTextName)),
+      JSON.Member("single_word", .bool(false)), JSON.Member("lstrip", .bool(false)),
+      JSON.Member("rstrip", .bool(false)), JSON.Member("normalized", .bool(false)), JSON.Member("special", .bool(true)),
+    ])
   }
 
   /// Reads a `tokenizer.json` that `tokenizerJSON()` wrote, or one that means the same.
@@ -68,7 +77,8 @@ extension CharacterTokenizer {
     for (left, right) in zip(scalars, scalars.dropFirst()) where left >= right {
       throw .notCharacterTokenizer(reason: "its characters are not ordered by code point")
     }
-    let tokenizer = CharacterTokenizer(sorted: scalars)
+    let hasEndOfText = tokens.count > 1 && isEndOfText(json["added_tokens"], tokens.count - 1)
+    let tokenizer = CharacterTokenizer(sorted: scalars, hasEndOfText: hasEndOfText)
     for (id, token) in tokens.enumerated() {
       let isExpected = id < tokenizer.vocabularySize && token.bytes == Array(tokenizer.bytes(of: Int32(id)))
       guard isExpected else {
@@ -88,7 +98,7 @@ extension CharacterTokenizer {
 
   /// The steps that build every character of several bytes, shorter results first.
   fileprivate var merges: [(left: String, right: String)] {
-    let results = (0..<Int32(vocabularySize)).map { Array(bytes(of: $0)) }.filter { $0.count > 1 }.sorted {
+    let results = (0..<Int32(pieceEnd)).map { Array(bytes(of: $0)) }.filter { $0.count > 1 }.sorted {
       $0.count != $1.count ? $0.count < $1.count : $0.lexicographicallyPrecedes($1)
     }
     return results.map { (ByteLevel.string($0.dropLast()), ByteLevel.string($0.suffix(1))) }
@@ -154,6 +164,15 @@ private func addsNothing(_ processor: JSON?) -> Bool {
   return single[0]["Sequence"]?["id"] == .string("A")
 }
 
+/// Whether one of the added tokens is the end of a text with this id, as a special token that takes nothing beside it.
+private func isEndOfText(_ added: JSON?, _ id: Int) -> Bool {
+  (added?.arrayValue ?? []).contains { token in
+    token["id"] == .integer(Int64(id)) && token["special"] == .bool(true)
+      && token["content"]?.stringValue?.hasSameBytes(as: CharacterTokenizer.endOfTextName) == true
+      && ["single_word", "lstrip", "rstrip"].allSatisfy { token[$0] ?? .bool(false) == .bool(false) }
+  }
+}
+
 /// Accepts added tokens that are tokens of the vocabulary already, as the tools that saved the file mark those for
 /// padding and ends; any other could be found in a text.
 private func checkAddedTokens(_ json: JSON?, of tokenizer: CharacterTokenizer) throws(TextError) {
@@ -161,6 +180,7 @@ private func checkAddedTokens(_ json: JSON?, of tokenizer: CharacterTokenizer) t
   guard let tokens = json.arrayValue else { throw .notCharacterTokenizer(reason: "its added tokens are no list") }
   for token in tokens {
     let name = token["content"]?.stringValue ?? ""
+    if let end = tokenizer.endOfText, token["id"] == .integer(Int64(end)), isEndOfText(json, Int(end)) { continue }
     func isSet(_ field: String) -> Bool { token[field].map { $0 != .bool(false) } ?? false }
     guard case .integer(let id) = token["id"] ?? .null, id >= 0, id < tokenizer.vocabularySize,
       let spelt = ByteLevel.bytes(name), spelt.elementsEqual(tokenizer.bytes(of: Int32(id))),

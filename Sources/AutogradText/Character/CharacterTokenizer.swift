@@ -6,7 +6,8 @@ import AutogradBase
 /// 0..<`characterCount` are the characters, ordered by code point. When some take several UTF-8 bytes, more
 /// ids follow that `encode` never gives: single bytes and beginnings of characters, from which a byte-level
 /// BPE builds those characters. So the same ids stand in `tokenizer.json`, and a model must be
-/// `vocabularySize` wide.
+/// `vocabularySize` wide. The last id may be the end of a text, `<|endoftext|>`, which `encode` never gives, either: a
+/// text with these characters in it is text.
 public struct CharacterTokenizer: Tokenizer {
   /// The characters, ordered by code point; the index is the id.
   public let scalars: [Unicode.Scalar]
@@ -17,30 +18,33 @@ public struct CharacterTokenizer: Tokenizer {
   /// Where in `ids` the 256 characters stand whose code points share the upper bits; page 0 knows none.
   private let pages: [UInt16]
   private let ids: [Int32]
+  /// How many ids are characters or pieces of them.
+  let pieceEnd: Int
+  static let endOfTextName = "<|endoftext|>"
 
   /// Makes the vocabulary of all characters in a text.
   ///
   /// - Throws: `emptyText`, `invalidUTF8` with the byte offset.
   /// - Complexity: O(bytes).
   public init(training bytes: [UInt8]) throws(TextError) {
-    if bytes.isEmpty { throw .emptyText }
-    var isUsed = [Bool](repeating: false, count: 0x110000)
-    var isPageUsed = [Bool](repeating: false, count: 0x1100)
-    try forEachScalar(bytes.span) { scalar, _, _ in
-      isUsed[Int(scalar.value)] = true
-      isPageUsed[Int(scalar.value >> 8)] = true
-    }
-    var scalars: [Unicode.Scalar] = []
-    for page in 0..<0x1100 where isPageUsed[page] {
-      for value in page << 8..<(page + 1) << 8 where isUsed[value] {
-        scalars.append(Unicode.Scalar(UInt32(value))!)
-      }
-    }
-    self.init(sorted: scalars)
+    var alphabet = Alphabet()
+    _ = try alphabet.add(bytes.span)
+    try self.init(alphabet)
+  }
+
+  /// Makes the vocabulary of these characters.
+  ///
+  /// - Parameter hasEndOfText: Whether there is one token more, `<|endoftext|>`, which no text has: for documents that
+  ///   follow one another. It is the last.
+  /// - Throws: `emptyText` where there are none.
+  public init(_ alphabet: Alphabet, hasEndOfText: Bool = false) throws(TextError) {
+    let scalars = alphabet.scalars
+    if scalars.isEmpty { throw .emptyText }
+    self.init(sorted: scalars, hasEndOfText: hasEndOfText)
   }
 
   /// Makes the vocabulary of these characters, in strictly ascending order.
-  init(sorted scalars: [Unicode.Scalar]) {
+  init(sorted scalars: [Unicode.Scalar], hasEndOfText: Bool = false) {
     self.scalars = scalars
     var pages = [UInt16](repeating: 0, count: 0x1100)
     var ids = [Int32](repeating: -1, count: 256)
@@ -60,6 +64,11 @@ public struct CharacterTokenizer: Tokenizer {
       tokenBytes += piece
       tokenEnds.append(tokenBytes.count)
     }
+    pieceEnd = tokenEnds.count
+    if hasEndOfText {
+      tokenBytes += Self.endOfTextName.utf8
+      tokenEnds.append(tokenBytes.count)
+    }
     self.pages = pages
     self.ids = ids
     self.tokenBytes = tokenBytes
@@ -69,8 +78,11 @@ public struct CharacterTokenizer: Tokenizer {
   /// How many ids are characters: those that `encode` gives.
   public var characterCount: Int { scalars.count }
 
-  /// How many ids there are, with the byte pieces.
+  /// How many ids there are, with the byte pieces and the end of a text.
   public var vocabularySize: Int { tokenEnds.count }
+
+  /// The token that ends a text; nil where the vocabulary has none.
+  public var endOfText: Int32? { pieceEnd < tokenEnds.count ? Int32(pieceEnd) : nil }
 
   /// Turns UTF-8 text into ids.
   ///
@@ -79,23 +91,46 @@ public struct CharacterTokenizer: Tokenizer {
   /// - Complexity: O(bytes), a few nanoseconds each; one array.
   public func encode(_ bytes: [UInt8]) throws(TextError) -> [Int32] {
     var tokens: [Int32] = []
-    tokens.reserveCapacity(bytes.count)
-    try forEachScalar(bytes.span) { (scalar, index, offset) throws(TextError) in
-      let id = ids[Int(pages[Int(scalar.value >> 8)]) * 256 + Int(scalar.value & 0xFF)]
-      guard id >= 0 else { throw .unknownCharacter(scalar, scalarIndex: index, byteOffset: offset) }
-      tokens.append(id)
-    }
+    try encode(bytes.span, into: &tokens)
     return tokens
+  }
+
+  public func encode(_ text: Span<UInt8>, into tokens: inout [Int32]) throws(TextError) {
+    let first = tokens.count
+    tokens += repeatElement(0, count: text.count)
+    var room = tokens.mutableSpan
+    // A page's characters stand together, ASCII in page 0.
+    let ids = ids.span, first128 = Int(pages[0]) * 256, ascii = ids.extracting(first128..<first128 + 128)
+    var offset = 0, place = first
+    while offset < text.count {
+      let run = ASCIIRun.encode(text, from: offset, ids: ascii, into: &room, at: place)
+      offset += run
+      place += run
+      // What ended the run, and all of its kind that follows.
+      while offset < text.count, text[offset] >= 0x80 || ascii[Int(text[offset])] < 0 {
+        guard case .scalar(let scalar, let byteCount) = UTF8Sequence.read(text, at: offset) else {
+          throw .invalidUTF8(path: nil, byteOffset: offset)
+        }
+        let id = ids[Int(pages[Int(scalar.value >> 8)]) * 256 + Int(scalar.value & 0xFF)]
+        guard id >= 0 else { throw .unknownCharacter(scalar, scalarIndex: place - first, byteOffset: offset) }
+        room[place] = id
+        offset += byteCount
+        place += 1
+      }
+    }
+    tokens.removeLast(tokens.count - place)
   }
 
   public var encodesCharactersAlone: Bool { true }
 
-  /// A token for others to fill batches with, since their tools want one: a piece of a character, which no text has;
-  /// or else a control character, the line feed last; or else the last character.
+  /// The end of a text, where there is one. Otherwise a token for others to fill batches with, since their tools want
+  /// one: a piece of a character, which no text has; or else a control character, the line feed last; or else the last
+  /// character.
   ///
-  /// None is added, because a model has no row for it. What it stands for is lost where a tool leaves special tokens
+  /// None is added for that, because a model has no row for it. What it stands for is lost where a tool leaves special tokens
   /// out of what it shows: with a vocabulary of ASCII those are mostly the line ends.
   public var specialTokens: [SpecialToken] {
+    if let endOfText { return [SpecialToken(id: endOfText, name: Self.endOfTextName, role: .endOfText)] }
     let pieces = Int32(characterCount)..<Int32(vocabularySize), controls = scalars.indices.filter { scalars[$0].value < 32 }
     let candidates = Array(pieces) + controls.filter { scalars[$0] != "\n" }.map { Int32($0) }
       + controls.filter { scalars[$0] == "\n" }.map { Int32($0) } + [Int32(characterCount - 1)]
@@ -121,25 +156,9 @@ public struct CharacterTokenizer: Tokenizer {
 }
 
 extension CharacterTokenizer: Equatable {
-  /// The characters determine everything else.
+  /// The characters and the end of a text determine everything else.
   public static func == (left: CharacterTokenizer, right: CharacterTokenizer) -> Bool {
-    left.scalars == right.scalars
-  }
-}
-
-/// Calls `body` with every character, its index among the characters and its byte offset.
-private func forEachScalar(
-  _ bytes: Span<UInt8>, _ body: (Unicode.Scalar, Int, Int) throws(TextError) -> Void
-) throws(TextError) {
-  var offset = 0
-  var index = 0
-  while offset < bytes.count {
-    guard case .scalar(let scalar, let byteCount) = UTF8Sequence.read(bytes, at: offset) else {
-      throw .invalidUTF8(path: nil, byteOffset: offset)
-    }
-    try body(scalar, index, offset)
-    offset += byteCount
-    index += 1
+    left.scalars == right.scalars && left.endOfText == right.endOfText
   }
 }
 

@@ -31,25 +31,23 @@ public struct DocumentWindowSampler: BatchSampler {
     self.ids = ids
   }
 
-  /// Fills batch number `batch`.
+  /// Fills a batch with batch number `number`: targets[b, t] is the token after inputs[b, t].
   ///
-  /// Window w = batch · B + row begins with document w · (T + 1): a document has at least one character, so
+  /// Window w = number · B + row begins with document w · (T + 1): a document has at least one character, so
   /// no two windows share one.
   ///
-  /// Shapes: `inputs` [B, T], `targets` [B, T], row-major; targets[b, t] is the token after inputs[b, t].
-  ///
-  /// - Precondition: Both buffers hold exactly B·T tokens; otherwise stops and prints the counts.
+  /// - Precondition: The batch has this sampler's sizes; otherwise stops and prints the counts.
   /// - Complexity: O(B·T); allocates nothing.
-  public func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) {
-    requireRoom(inputs: inputs.count, targets: targets.count, "document windows")
+  public func fill(_ batch: inout TokenBatch, number: UInt64) {
+    batch.requireSize(of: self, "document windows")
     for row in 0..<batchSize {
-      let window = batch &* UInt64(batchSize) &+ UInt64(row)
+      let window = number &* UInt64(batchSize) &+ UInt64(row)
       var characters = generator.characters(fromDocument: window &* UInt64(blockSize + 1))
       var token = ids[Int(characters.next()!)]
       for place in row * blockSize..<(row + 1) * blockSize {
-        inputs[place] = token
+        batch.inputs[place] = token
         token = ids[Int(characters.next()!)]
-        targets[place] = token
+        batch.targets[place] = token
       }
     }
   }

@@ -7,24 +7,36 @@ public protocol BatchSampler: Sendable {
   var blockSize: Int { get }
   /// B: windows per batch.
   var batchSize: Int { get }
+  /// Whether its batches say where documents begin; false unless told.
+  var hasPositions: Bool { get }
+  /// Whether its batches say what each target counts; false unless told.
+  var hasWeights: Bool { get }
 
-  /// Fills batch number `batch`.
-  ///
-  /// Shapes: `inputs` [B, T], `targets` [B, T], row-major; targets[b, t] is the token after inputs[b, t].
+  /// Fills a batch with batch number `number`.
   ///
   /// - Throws: Where tokens cannot be read. The trainer saves, then ends with the error; a resume asks for the same batch.
-  /// - Precondition: Both hold exactly B·T tokens.
+  /// - Precondition: The batch has the sampler's sizes, as `makeBatch()` gives them.
   /// - Complexity: O(B·T); allocates nothing.
-  func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) throws
+  func fill(_ batch: inout TokenBatch, number: UInt64) throws
+
+  /// Hears that batch `number` will be asked for next, so that a disk can begin to read it. Does nothing unless told.
+  func willFill(number: UInt64)
 }
 
 extension BatchSampler {
-  /// Stops where the buffers of a batch do not have its size.
-  func requireRoom(inputs: Int, targets: Int, _ name: String) {
-    guard inputs == batchSize * blockSize, targets == inputs else {
-      fatalError(
-        "\(name): a batch of \(batchSize) x \(blockSize) does not fit "
-          + "buffers of \(inputs) inputs and \(targets) targets")
-    }
+  public var hasPositions: Bool { false }
+  public var hasWeights: Bool { false }
+  public func willFill(number: UInt64) {}
+
+  /// Room for one of its batches.
+  public func makeBatch() -> TokenBatch {
+    TokenBatch(batchSize: batchSize, blockSize: blockSize, hasPositions: hasPositions, hasWeights: hasWeights)
+  }
+
+  /// Batch number `number`, in room of its own.
+  public func batch(_ number: UInt64) throws -> TokenBatch {
+    var batch = makeBatch()
+    try fill(&batch, number: number)
+    return batch
   }
 }

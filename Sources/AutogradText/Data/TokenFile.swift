@@ -1,27 +1,61 @@
-import AutogradBase
+public import AutogradBase
 
-/// Tokens in a file without a header, little-endian, read where they are needed: `train.bin` as nanoGPT writes it.
+/// Tokens in a file, little-endian, read where they are needed: `train.bin` as nanoGPT writes it, or llm.c's `.bin`.
 ///
-/// What is read later may have changed meanwhile: a file that became shorter, and a number that is no token of the
-/// vocabulary, are errors when they are met.
+/// What is read later may have changed meanwhile: a file that became shorter or was written to, and a number that is no
+/// token of the vocabulary, are errors when they are met.
 public struct TokenFile: TokenSource {
   /// How a token stands in the file.
   public enum Format: String, Sendable, CaseIterable {
     case uint16, int32
 
-    var byteCount: Int { self == .uint16 ? 2 : 4 }
+    public var byteCount: Int { self == .uint16 ? 2 : 4 }
+
+    /// The smaller one, where it has room for every token.
+    public static func fitting(vocabularySize: Int) -> Format { vocabularySize <= 1 << 16 ? .uint16 : .int32 }
+
+    /// The bytes of tokens as they stand in a file.
+    ///
+    /// - Precondition: They fit the format.
+    package func withBytes<Failure: Error>(
+      of tokens: [Int32], _ body: (RawSpan) throws(Failure) -> Void
+    ) throws(Failure) {
+      switch self {
+      case .int32: try body(tokens.map(\.littleEndian).span.bytes)
+      case .uint16:
+        var words: [UInt16] = []
+        words.append(addingCapacity: tokens.count) { room in
+          for token in tokens { room.append(UInt16(truncatingIfNeeded: token).littleEndian) }
+        }
+        try body(words.span.bytes)
+      }
+    }
+  }
+
+  /// Some of the tokens in a row, and the hash of their bytes.
+  public struct Block: Sendable, Equatable {
+    public let count: Int
+    public let sha256: [UInt8]
+
+    public init(count: Int, sha256: [UInt8]) { (self.count, self.sha256) = (count, sha256) }
   }
 
   public let path: String
   public let format: Format
   public let vocabularySize: Int
   public let count: Int
+  /// In order, all tokens together; empty where nobody took hashes. With them a change is found by its place.
+  public let blocks: [Block]
+  /// Where the first token stands.
+  public let start: Int
   private let file: any RandomAccessFile
+  private let version: FileVersion?
 
-  /// Opens a file; no token is read yet.
+  /// Opens a file without a header; no token is read yet.
   ///
   /// - Throws: `file` where it cannot be opened, `notTokens` where its size is no multiple of a token's.
   public init(_ path: String, _ format: Format = .uint16, vocabularySize: Int) throws(TextError) {
+    let file: any RandomAccessFile
     do throws(FileError) {
       file = try POSIXFileSystem().openForReading(path)
     } catch {
@@ -32,22 +66,52 @@ public struct TokenFile: TokenSource {
         path: path,
         "it has \(file.byteCount) bytes, which are no whole number of \(format.rawValue) tokens; name its format")
     }
-    (self.path, self.format, self.vocabularySize) = (path, format, vocabularySize)
-    count = file.byteCount / format.byteCount
+    self.init(file, path: path, format, vocabularySize: vocabularySize)
+  }
+
+  /// Takes a file that is open.
+  ///
+  /// - Parameters:
+  ///   - start: Where the first token stands: behind a header.
+  ///   - count: Unless given, as many as the blocks have, or as there is room for.
+  public init(
+    _ file: any RandomAccessFile, path: String, _ format: Format, start: Int = 0, count: Int? = nil,
+    vocabularySize: Int, blocks: [Block] = []
+  ) {
+    (self.file, self.path, self.format, self.vocabularySize) = (file, path, format, vocabularySize)
+    (self.start, self.blocks) = (start, blocks)
+    self.count = count
+      ?? (blocks.isEmpty ? max(0, file.byteCount - start) / format.byteCount : blocks.reduce(0) { $0 + $1.count })
+    version = try? file.version()
+  }
+
+  /// The same tokens with hashes.
+  package func with(_ blocks: [Block]) -> TokenFile {
+    TokenFile(file, path: path, format, start: start, count: count, vocabularySize: vocabularySize, blocks: blocks)
+  }
+
+  public var byteCount: Int { file is FileInMemory ? count * format.byteCount : 0 }
+
+  public func willRead(_ range: Range<Int>) { file.willRead(bytes(of: range)) }
+
+  private func bytes(of range: Range<Int>) -> Range<Int> {
+    start + range.lowerBound * format.byteCount..<start + range.upperBound * format.byteCount
   }
 
   public func read(
     _ range: Range<Int>, into destination: inout MutableSpan<Int32>, at place: Int
   ) throws(TextError) {
-    let size = format.byteCount
+    let isSame: Bool
     do throws(FileError) {
       // INVARIANT: any four bytes are an Int32.
       var bytes = unsafe destination.mutableBytes
       // Smaller tokens lie at the beginning of their place for now.
-      try file.read(range.lowerBound * size..<range.upperBound * size, into: &bytes, at: 4 * place)
+      try file.read(self.bytes(of: range), into: &bytes, at: 4 * place)
+      isSame = try version == file.version()
     } catch {
       throw .file(error)
     }
+    if !isSame { throw .changed(path: path, byteOffset: firstChange()) }
     // From the last on: token i lies in the word i / 2, which no later one needs.
     for index in (0..<range.count).reversed() {
       let token: Int32 =
@@ -64,5 +128,40 @@ public struct TokenFile: TokenSource {
       }
       destination[place + index] = token
     }
+  }
+
+  // MARK: Blocks
+
+  /// The tokens of each block.
+  package var blockRanges: [Range<Int>] {
+    var first = 0
+    return blocks.map { block in
+      defer { first += block.count }
+      return first..<first + block.count
+    }
+  }
+
+  /// The bytes of some tokens as they are in the file.
+  package func rawBytes(_ range: Range<Int>) throws(TextError) -> [UInt8] {
+    do throws(FileError) {
+      return try file.read(bytes(of: range))
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Whether a block's bytes have its hash.
+  package func isIntact(_ range: Range<Int>, _ block: Block) throws(TextError) -> Bool {
+    var hash = SHA256()
+    hash.update(try rawBytes(range))
+    return hash.finalize() == block.sha256
+  }
+
+  /// Where the first block begins that differs from its hash; nil where none does.
+  private func firstChange() -> Int? {
+    for (range, block) in zip(blockRanges, blocks) where (try? isIntact(range, block)) != true {
+      return bytes(of: range).lowerBound
+    }
+    return nil
   }
 }

@@ -10,10 +10,14 @@ public protocol TokenSource: Sendable {
   /// - Precondition: The tokens exist, and the destination has room for them.
   /// - Complexity: O(tokens); allocates nothing.
   func read(_ range: Range<Int>, into destination: inout MutableSpan<Int32>, at place: Int) throws
+
+  /// Hears that these tokens will be read soon, so that a disk can fetch them meanwhile. Does nothing unless told.
+  func willRead(_ range: Range<Int>)
 }
 
 extension TokenSource {
   public var byteCount: Int { 0 }
+  public func willRead(_ range: Range<Int>) {}
 }
 
 /// Tokens in memory.
@@ -44,4 +48,6 @@ public struct TokenSlice: TokenSource {
   public func read(_ range: Range<Int>, into destination: inout MutableSpan<Int32>, at place: Int) throws {
     try base.read(range.lowerBound + start..<range.upperBound + start, into: &destination, at: place)
   }
+
+  public func willRead(_ range: Range<Int>) { base.willRead(range.lowerBound + start..<range.upperBound + start) }
 }

@@ -12,15 +12,21 @@ public struct WindowSampler: BatchSampler {
   public let batchSize: Int
   /// Windows in an epoch. Up to 2 · `blockSize` tokens at the ends are left out of it, other ones each time.
   public let windowsPerEpoch: Int
+  /// The token at which a document begins, where batches say so.
+  private let boundary: Int32?
   private let seed: UInt64
   private let purpose: RandomPurpose
 
   /// Prepares to draw; they are shared, not copied, and read where they are needed.
   ///
+  /// - Parameter boundary: The token at which a document begins, where documents are to be kept apart: batches have
+  ///   positions then.
   /// - Precondition: `blockSize` and `batchSize` are at least 1 and there are more than `blockSize` tokens;
   ///   otherwise stops and prints them. `TokenDataset.requireWindows` answers the same question with an
   ///   error.
-  public init(tokens: any TokenSource, blockSize: Int, batchSize: Int, seed: UInt64, purpose: RandomPurpose) {
+  public init(
+    tokens: any TokenSource, blockSize: Int, batchSize: Int, seed: UInt64, purpose: RandomPurpose, boundary: Int32? = nil
+  ) {
     guard blockSize >= 1, batchSize >= 1, tokens.count > blockSize else {
       fatalError(
         "window sampler: cannot draw \(batchSize) windows of \(blockSize) + 1 from \(tokens.count) tokens; "
@@ -29,34 +35,61 @@ public struct WindowSampler: BatchSampler {
     self.tokens = tokens
     self.blockSize = blockSize
     self.batchSize = batchSize
+    self.boundary = boundary
     self.seed = seed
     self.purpose = purpose
     windowsPerEpoch = max(1, (tokens.count - blockSize) / blockSize)
   }
 
-  /// Fills batch number `batch`.
-  ///
-  /// Shapes: `inputs` [B, T], `targets` [B, T], row-major; targets[b, t] is the token after inputs[b, t].
+  public var hasPositions: Bool { boundary != nil }
+
+  /// Fills a batch with batch number `number`: targets[b, t] is the token after inputs[b, t].
   ///
   /// - Throws: What reading the tokens throws.
-  /// - Precondition: Both buffers hold exactly B·T tokens; otherwise stops and prints the counts.
+  /// - Precondition: The batch has this sampler's sizes; otherwise stops and prints the counts.
   /// - Complexity: O(B·T); allocates nothing.
-  public func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) throws {
-    requireRoom(inputs: inputs.count, targets: targets.count, "window sampler")
-    let perEpoch = UInt64(windowsPerEpoch), first = batch &* UInt64(batchSize)
-    var epoch = Epoch(number: first / perEpoch, of: self)
+  public func fill(_ batch: inout TokenBatch, number: UInt64) throws {
+    batch.requireSize(of: self, "window sampler")
+    var epoch: Epoch?
     for row in 0..<batchSize {
       // Numbers beyond 2⁶⁴, which no run reaches, begin again at 0.
-      let window = first &+ UInt64(row)
-      if window / perEpoch != epoch.number { epoch = Epoch(number: window / perEpoch, of: self) }
-      let start = epoch.start(ofWindow: Int(window % perEpoch)), place = row * blockSize
-      try tokens.read(start..<start + blockSize, into: &inputs, at: place)
-      try tokens.read(start + 1..<start + 1 + blockSize, into: &targets, at: place)
+      try fill(row: row, of: &batch, window: number &* UInt64(batchSize) &+ UInt64(row), &epoch)
     }
   }
 
+  public func willFill(number: UInt64) {
+    var epoch: Epoch?
+    for row in 0..<batchSize { willRead(window: number &* UInt64(batchSize) &+ UInt64(row), &epoch) }
+  }
+
+  // MARK: One window
+
+  /// Fills a row with window number `window`.
+  ///
+  /// - Parameter epoch: The epoch of the window before, which is mostly this one's, too.
+  func fill(row: Int, of batch: inout TokenBatch, window: UInt64, _ epoch: inout Epoch?) throws {
+    let start = start(ofWindow: window, &epoch), place = row * blockSize
+    var inputs = batch.inputs.mutableSpan
+    try tokens.read(start..<start + blockSize, into: &inputs, at: place)
+    var targets = batch.targets.mutableSpan
+    try tokens.read(start + 1..<start + 1 + blockSize, into: &targets, at: place)
+    if let boundary { batch.countPositions(row: row, from: boundary) }
+  }
+
+  func willRead(window: UInt64, _ epoch: inout Epoch?) {
+    let start = start(ofWindow: window, &epoch)
+    tokens.willRead(start..<start + 1 + blockSize)
+  }
+
+  private func start(ofWindow window: UInt64, _ epoch: inout Epoch?) -> Int {
+    let perEpoch = UInt64(windowsPerEpoch), number = window / perEpoch
+    let current = epoch?.number == number ? epoch! : Epoch(number: number, of: self)
+    epoch = current
+    return current.start(ofWindow: Int(window % perEpoch))
+  }
+
   /// Where an epoch's windows begin, and their order.
-  private struct Epoch {
+  struct Epoch {
     let number: UInt64
     let offset: Int
     let blockSize: Int

@@ -48,14 +48,19 @@ public struct TrainingData: Sendable {
 
 extension TrainingData {
   /// Batches of which nothing but the size is known: for plans.
-  static func sizes(batchSize: Int, blockSize: Int) -> TrainingData {
-    let sizes = SizesAlone(blockSize: blockSize, batchSize: batchSize)
+  ///
+  /// - Parameter other: Data that has positions or weights where these have.
+  static func sizes(batchSize: Int, blockSize: Int, like other: TrainingData? = nil) -> TrainingData {
+    let sizes = SizesAlone(
+      blockSize: blockSize, batchSize: batchSize, hasPositions: other?.training.hasPositions ?? false,
+      hasWeights: other?.training.hasWeights ?? false)
     return TrainingData(training: sizes, trainingCheck: sizes, validationCheck: sizes, summary: "")
   }
 
   private struct SizesAlone: BatchSampler {
     let blockSize, batchSize: Int
-    func fill(batch: UInt64, inputs: inout MutableSpan<Int32>, targets: inout MutableSpan<Int32>) {
+    let hasPositions, hasWeights: Bool
+    func fill(_ batch: inout TokenBatch, number: UInt64) {
       fatalError("a plan draws no batches")
     }
   }

@@ -57,7 +57,7 @@ public struct MemoryPlanner {
   ) -> TrainingPlan {
     let need = trainer.need, memory = need.optimizer, steps = need.steps, backend = trainer.tape.backend
     let parameters = trainer.model.parameters.reduce(0) { $0 + max(64, $1.parameter.count * 4) }
-    let batch = 2 * trainer.B * trainer.T * MemoryLayout<Int32>.size
+    let batch = trainer.batchByteCount
     let new = parameters + memory.gradientBytes + memory.stateBytes + steps.arenaBytes + steps.workspaceBytes
       + need.saving + batch - before.taken
     return TrainingPlan(

@@ -30,8 +30,7 @@ public final class Trainer {
   /// Inside `dryRun`: steps look at no tokens.
   var isPlanning = false
   /// The current batch. Empty until the first is drawn.
-  private var inputs: [Int32] = []
-  private var targets: [Int32] = []
+  private var batch = TokenBatch(batchSize: 0, blockSize: 0)
 
   /// The step to profile, counted from 1; nil profiles none. See `lastProfile`.
   public var profiledStep: Int?
@@ -99,7 +98,8 @@ public final class Trainer {
     model.recomputesBlocks = recomputing
     configuration.accumulation = accumulation
     return Trainer(
-      sized: model, data: .sizes(batchSize: batchSize, blockSize: blockSize), configuration: configuration,
+      sized: model, data: .sizes(batchSize: batchSize, blockSize: blockSize, like: data),
+      configuration: configuration,
       backend: tape.backend)
   }
 
@@ -167,6 +167,7 @@ public final class Trainer {
   private func lossOfBatch(_ index: Int) throws(TrainingError) -> Double {
     let batch = batchNumber(index)
     try fill(data.training, batch: batch)
+    data.training.willFill(number: batch + 1)
     tape.randomStep = batch
     return tape.step(accumulating: index > 0) { _ in lossAndBackward() }
   }
@@ -273,22 +274,18 @@ public final class Trainer {
   // MARK: A batch
 
   func makeRoomForBatch() {
-    guard inputs.isEmpty else { return }
-    inputs = [Int32](repeating: 0, count: B * T)
-    targets = [Int32](repeating: 0, count: B * T)
+    if batch.inputs.isEmpty { batch = data.training.makeBatch() }
   }
 
-  private static func draw(
-    _ batch: UInt64, from sampler: any BatchSampler, _ inputs: inout [Int32], _ targets: inout [Int32]
-  ) throws {
-    var first = inputs.mutableSpan, second = targets.mutableSpan
-    try sampler.fill(batch: batch, inputs: &first, targets: &second)
+  /// What the current batch takes.
+  var batchByteCount: Int {
+    4 * B * T * (2 + (data.training.hasPositions ? 1 : 0) + (data.training.hasWeights ? 1 : 0))
   }
 
-  private func fill(_ sampler: any BatchSampler, batch: UInt64) throws(TrainingError) {
+  private func fill(_ sampler: any BatchSampler, batch number: UInt64) throws(TrainingError) {
     makeRoomForBatch()
     do {
-      try Trainer.draw(batch, from: sampler, &inputs, &targets)
+      try sampler.fill(&batch, number: number)
     } catch {
       throw .data(step: stepCount + 1, error)
     }
@@ -307,12 +304,21 @@ public final class Trainer {
   }
 
   private func lossVariable(expectedSeed: Float = 1, _ stage: (ModelStage) -> Void = { _ in }) -> Variable<Float> {
-    model.loss(tokens(inputs), targets: tokens(targets), ignoring: nil, expectedSeed: expectedSeed, passing: stage)
+    let sampler = data.training
+    return model.loss(
+      tokens(batch.inputs), targets: tokens(batch.targets),
+      positions: sampler.hasPositions ? tokens(batch.positions) : nil,
+      weights: sampler.hasWeights ? numbers(batch.weights) : nil, ignoring: nil, expectedSeed: expectedSeed, passing: stage)
   }
 
   private func tokens(_ ids: [Int32]) -> Tokens {
     let shape: InlineArray<2, Int> = [B, T]
     return isPlanning ? tape.plannedTokens(shape: shape) : tape.tokens(ids.span, shape: shape)
+  }
+
+  private func numbers(_ values: [Float]) -> Variable<Float> {
+    let shape: InlineArray<2, Int> = [B, T]
+    return isPlanning ? tape.plannedInput(shape: shape) : tape.input(values.span, shape: shape)
   }
 
   // MARK: Evaluation

@@ -44,11 +44,9 @@ struct DocumentWindowSamplerTests {
   private func batch(
     _ sampler: DocumentWindowSampler, _ batch: UInt64
   ) -> (inputs: [Int32], targets: [Int32]) {
-    var inputs = [Int32](repeating: -1, count: sampler.batchSize * sampler.blockSize)
-    var targets = inputs
-    var first = inputs.mutableSpan, second = targets.mutableSpan
-    sampler.fill(batch: batch, inputs: &first, targets: &second)
-    return (inputs, targets)
+    var room = sampler.makeBatch()
+    sampler.fill(&room, number: batch)
+    return (room.inputs, room.targets)
   }
 
   @Test("each row is a text from its beginning, targets are one character further")

@@ -1,0 +1,44 @@
+import CAutogradSystem
+
+/// Runs of ASCII in a text, whose bytes are its characters.
+package enum ASCIIRun {
+  /// Writes the id of each byte of `text` from `offset` on, until one is no ASCII or has no id.
+  ///
+  /// - Parameters:
+  ///   - ids: By byte: 128 of them; negative where there is none.
+  ///   - place: Where the first goes; there must be room for as many as there are bytes.
+  /// - Returns: How many bytes were done.
+  package static func encode(
+    _ text: Span<UInt8>, from offset: Int, ids: Span<Int32>, into tokens: inout MutableSpan<Int32>, at place: Int
+  ) -> Int {
+    let count = text.count - offset
+    precondition(offset >= 0 && count >= 0 && ids.count == 128 && place >= 0 && place + count <= tokens.count)
+    // INVARIANT: the bytes from the offset on, 128 ids and room for one id a byte were asked for above; where there is a
+    // byte, none of the three is empty.
+    return unsafe tokens.withUnsafeMutableBufferPointer { room in
+      unsafe text.withUnsafeBufferPointer { bytes in
+        unsafe ids.withUnsafeBufferPointer { table in
+          count == 0
+            ? 0
+            : unsafe csystem_encode_ascii(
+              bytes.baseAddress! + offset, count, table.baseAddress!, room.baseAddress! + place)
+        }
+      }
+    }
+  }
+
+  /// Marks each byte of `text` from `offset` on, until one is no ASCII.
+  ///
+  /// - Parameter used: By byte; at least 128 of them.
+  /// - Returns: How many bytes were done.
+  package static func mark(_ text: Span<UInt8>, from offset: Int, in used: inout MutableSpan<UInt8>) -> Int {
+    let count = text.count - offset
+    precondition(offset >= 0 && count >= 0 && used.count >= 128)
+    // INVARIANT: as above.
+    return unsafe used.withUnsafeMutableBufferPointer { marks in
+      unsafe text.withUnsafeBufferPointer { bytes in
+        count == 0 ? 0 : unsafe csystem_mark_ascii(bytes.baseAddress! + offset, count, marks.baseAddress!)
+      }
+    }
+  }
+}

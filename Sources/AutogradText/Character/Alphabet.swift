@@ -1,0 +1,54 @@
+import AutogradBase
+
+/// The characters of a text, found one piece of it at a time.
+public struct Alphabet: Sendable {
+  /// 1 by code point, and behind them by the upper bits of code points, which 256 of them share: pages.
+  private var isUsed = [UInt8](repeating: 0, count: firstPage + 0x1100)
+  private static let firstPage = 0x110000
+
+  public init() {}
+
+  /// Adds the characters of UTF-8 text.
+  ///
+  /// - Returns: How many there are, repeated ones counted again.
+  /// - Throws: `invalidUTF8` with the byte offset in this piece.
+  /// - Complexity: O(bytes), about a nanosecond each.
+  public mutating func add(_ text: Span<UInt8>) throws(TextError) -> Int {
+    var used = isUsed.mutableSpan
+    var offset = 0, count = 0
+    while offset < text.count {
+      let run = ASCIIRun.mark(text, from: offset, in: &used)
+      offset += run
+      count += run
+      while offset < text.count, text[offset] >= 0x80 {
+        guard case .scalar(let scalar, let byteCount) = UTF8Sequence.read(text, at: offset) else {
+          throw .invalidUTF8(path: nil, byteOffset: offset)
+        }
+        used[Int(scalar.value)] = 1
+        used[Alphabet.firstPage + Int(scalar.value >> 8)] = 1
+        offset += byteCount
+        count += 1
+      }
+    }
+    // Page 0 may be empty then.
+    used[Alphabet.firstPage] = 1
+    return count
+  }
+
+  /// Adds all characters of another alphabet.
+  public mutating func formUnion(_ other: Alphabet) {
+    for page in 0..<0x1100 where other.isUsed[Alphabet.firstPage + page] != 0 {
+      isUsed[Alphabet.firstPage + page] = 1
+      for value in page << 8..<(page + 1) << 8 where other.isUsed[value] != 0 { isUsed[value] = 1 }
+    }
+  }
+
+  /// The characters, ordered by code point.
+  public var scalars: [Unicode.Scalar] {
+    var scalars: [Unicode.Scalar] = []
+    for page in 0..<0x1100 where isUsed[Alphabet.firstPage + page] != 0 {
+      for value in page << 8..<(page + 1) << 8 where isUsed[value] != 0 { scalars.append(Unicode.Scalar(UInt32(value))!) }
+    }
+    return scalars
+  }
+}

@@ -1,0 +1,128 @@
+public import AutogradBase
+
+/// A file of text that is read in pieces, each whatever its place in the file says: so threads can share the work.
+///
+/// Its contents must stay: whoever reads a piece finds out when they have changed since it was opened.
+public struct TextInput: Sendable {
+  /// What a file holds.
+  public enum Kind: String, Sendable {
+    /// One document.
+    case plain
+    /// A JSON object in each line, with a document under "text".
+    case lines
+  }
+
+  /// How messages call it.
+  public let path: String
+  public let kind: Kind
+  /// All its bytes, a byte order mark at the beginning among them.
+  public let byteCount: Int
+  /// Where its text begins, behind a byte order mark.
+  public let start: Int
+  private let version: FileVersion?
+  /// Held open where it could not be opened again by its path.
+  private let held: (any RandomAccessFile)?
+
+  /// Opens a file and looks at its beginning.
+  ///
+  /// - Throws: `file`.
+  public init(_ path: String, kind: Kind) throws(TextError) {
+    let file: any RandomAccessFile
+    do throws(FileError) {
+      file = try POSIXFileSystem().openForReading(path)
+    } catch {
+      throw .file(error)
+    }
+    try self.init(file, path: path, kind: kind, isHeld: false)
+  }
+
+  /// Takes a file that is open already.
+  public init(_ file: any RandomAccessFile, path: String, kind: Kind, isHeld: Bool = true) throws(TextError) {
+    (self.path, self.kind, held) = (path, kind, isHeld ? file : nil)
+    byteCount = file.byteCount
+    do throws(FileError) {
+      version = try file.version()
+      let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+      let isMarked = byteCount >= 3 ? try file.read(0..<3) == mark : false
+      start = isMarked ? 3 : 0
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  /// Bytes of text.
+  public var textByteCount: Int { byteCount - start }
+
+  /// A part of it, cut where characters or lines begin.
+  package struct Part: Sendable {
+    /// What was read.
+    package var bytes: [UInt8] = []
+    /// Where that begins in the file.
+    package var origin = 0
+    /// Of the bytes, those that were asked for.
+    package var asked = 0..<0
+    /// Of the bytes, those that belong to the part: from its first whole character or line to where the next part's begin.
+    package var own = 0..<0
+
+    package init() {}
+
+    init(bytes: [UInt8], origin: Int, asked: Range<Int>, own: Range<Int>) {
+      (self.bytes, self.origin, self.asked, self.own) = (bytes, origin, asked, own)
+    }
+  }
+
+  /// Reads the characters or lines that begin in a range of the file's bytes. All ranges of a partition together give
+  /// the whole text, and an error of one is that of the whole text at the same place.
+  ///
+  /// - Throws: `file`, `changed`, `notDocument` where a line is longer than any.
+  package func part(_ range: Range<Int>) throws(TextError) -> Part {
+    let part: Part, isSame: Bool
+    do throws(FileError) {
+      let file = if let held { held } else { try POSIXFileSystem().openForReading(path) }
+      if file.byteCount < byteCount {
+        throw FileError.truncated(path: path, byteCount: file.byteCount, expected: byteCount)
+      }
+      isSame = try file.version() == version
+      part = kind == .plain ? try characters(range, file) : try lines(range, file)
+    } catch {
+      throw .file(error)
+    }
+    if !isSame { throw .changed(path: path, byteOffset: nil) }
+    return part
+  }
+
+  private func characters(_ range: Range<Int>, _ file: any RandomAccessFile) throws(FileError) -> Part {
+    let bytes = try file.read(range.lowerBound..<min(byteCount, range.upperBound + 3))
+    // A character's bytes after the first are at most three. More of them in a row are an error wherever one looks.
+    func skipped(_ offset: Int) -> Int {
+      let place = offset - range.lowerBound
+      return bytes[place...].prefix(3).prefix { $0 & 0xC0 == 0x80 }.count
+    }
+    let first = range.lowerBound > start ? skipped(range.lowerBound) : 0
+    let end = range.upperBound < byteCount ? range.count + skipped(range.upperBound) : range.count
+    return Part(bytes: bytes, origin: range.lowerBound, asked: 0..<range.count, own: first..<max(first, end))
+  }
+
+  /// Longer lines are no documents that anybody wrote.
+  static let longestLine = 64 << 20
+
+  private func lines(_ range: Range<Int>, _ file: any RandomAccessFile) throws(FileError) -> Part {
+    let origin = max(start, range.lowerBound - 1), newline = UInt8(ascii: "\n")
+    var bytes = try file.read(origin..<range.upperBound), first = 0
+    let asked = range.lowerBound - origin..<bytes.count
+    if range.lowerBound > start {
+      guard let end = bytes.dropLast().firstIndex(of: newline) else {
+        // The line that goes through here began before.
+        return Part(bytes: bytes, origin: origin, asked: asked, own: 0..<0)
+      }
+      first = end + 1
+    }
+    while bytes.last != newline, origin + bytes.count < byteCount {
+      let more = try file.read(origin + bytes.count..<min(byteCount, origin + bytes.count + 1 << 16))
+      let end = more.firstIndex(of: newline).map { $0 + 1 } ?? more.count
+      bytes += more[..<end]
+      if end < more.count || bytes.count > range.count + TextInput.longestLine { break }
+    }
+    return Part(bytes: bytes, origin: origin, asked: asked, own: first..<bytes.count)
+  }
+}
