@@ -19,14 +19,24 @@ public func absolutePath(_ path: String) -> String? {
 /// the pattern has it. None where nothing matches.
 public func pathsMatching(_ pattern: String) -> [String] {
   if pattern.isEmpty || pattern.utf8.contains(0) || !pattern.contains(where: { "*?[".contains($0) }) { return [] }
-  var found = glob_t()
+  var found = unsafe glob_t()
   // INVARIANT: the structure is initialised, freed exactly once after its paths were copied, and the string ends with a
   // zero byte; each path is a terminated string.
   defer { unsafe globfree(&found) }
   guard unsafe glob(pattern, 0, nil, &found) == 0 else { return [] }
   var paths: [String] = []
-  for index in 0..<Int(found.gl_pathc) {
+  for index in 0..<Int(unsafe found.gl_pathc) {
     if let path = unsafe found.gl_pathv[index] { unsafe paths.append(String(cString: path)) }
   }
   return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
 }
+
+/// Where files go that nobody is to keep: what `TMPDIR` names, or else `/tmp`.
+package func temporaryFolder() -> String {
+  // INVARIANT: getenv yields null or a terminated string, copied before anything could change it.
+  let named = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? ""
+  return named.isEmpty ? "/tmp" : named
+}
+
+/// The number of this process.
+package func processNumber() -> Int { Int(getpid()) }

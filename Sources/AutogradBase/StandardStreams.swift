@@ -63,6 +63,26 @@ package struct StandardInput {
     }
   }
 
+  /// Everything that is left, as a file: in memory, or where it is more than that in a file of the temporary folder, which
+  /// has no name any more and is gone with the process.
+  package static func file(mostInMemory: Int) throws(FileError) -> any RandomAccessFile {
+    var input = StandardInput()
+    while !input.hasEnded, input.read.count <= mostInMemory { try input.readMore() }
+    if input.hasEnded { return FileInMemory(path: "standard input", bytes: input.read) }
+    let files = POSIXFileSystem()
+    let (path, file) = try files.createTemporaryForWriting(in: temporaryFolder())
+    defer { try? files.remove(path) }
+    var offset = 0
+    while !input.read.isEmpty {
+      // INVARIANT: bytes are bytes, and they outlive the call.
+      try file.write(unsafe input.read.span.bytes, at: offset)
+      offset += input.read.count
+      input.read.removeAll(keepingCapacity: true)
+      while !input.hasEnded, input.read.count < 1 << 20 { try input.readMore() }
+    }
+    return try files.openForReading(path)
+  }
+
   private mutating func readMore() throws(FileError) {
     var count = -1
     read.append(addingCapacity: 1 << 16) { room in

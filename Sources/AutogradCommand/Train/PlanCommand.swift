@@ -16,8 +16,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
     "autograd plan --preset gpt2 --fit 8G",
   ]
 
-  @Option(help: ArgumentHelp("The text to learn (default: stories).", valueName: "file"))
-  var data: String?
+  @OptionGroup var input: DataOptions
 
   @Option(help: ArgumentHelp("Where the model would go.", valueName: "dir"))
   var out: String?
@@ -39,8 +38,8 @@ struct PlanCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try plan() } }
 
   private func plan() throws {
-    let settings = try AskedSettings(model, forStories: data == nil, training.given + checkpoints.given)
-    let run = try TrainingRun(data: data, settings, training), planner = run.planner, asked = planner.plan
+    let settings = try AskedSettings(model, forStories: input.given == nil, training.given + checkpoints.given)
+    let run = try TrainingRun(input.given, settings, training), planner = run.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
     let command = fit == nil ? nil : TrainArguments(ForeignNames.translated(try ProgramArguments.read())).command(chosen)
     func show(_ time: StepProbe?) {

@@ -74,6 +74,11 @@ struct AskedSettings {
     preset = try model.resolvedPreset(forStories: forStories)
     namesPreset = model.preset != nil
     self.given = model.given + given
+    if forStories, given["keep_documents_apart"]?.boolValue == true {
+      throw ValidationError(
+        "--keep-documents-apart means nothing without --data: each window of the stories begins with one; leave it out, "
+          + "or name texts")
+    }
     if forStories, given.contains("val_fraction") {
       throw ValidationError(
         "--val-fraction means nothing without --data: stories to validate with are told anew; leave it out, or name a text")

@@ -10,6 +10,7 @@ struct StepProbe {
 
   init(_ run: TrainingRun, _ plan: TrainingPlan) throws {
     let trainer = try run.changed(to: plan).prepare().trainer
+    try run.source.prepare(in: nil)
     let (step, evaluation) = try trainer.probe()
     secondsPerStep = step
     let configuration = trainer.configuration

@@ -1,75 +1,135 @@
 import AutogradBase
+import AutogradKernels
 import AutogradText
 import AutogradTraining
 
-/// A text to learn: a file, or the stories.
+/// What is to be learnt: texts, or the stories.
 struct TextSource {
   let tokenizer: any Tokenizer
   /// The first line that samples continue.
   let prompt: String
-  /// What the stories are made by; nil for a file.
+  /// What the stories are made by; nil for texts.
   let grammar: Grammar?
   /// A sample shows what was learnt: stories one by one, each from its beginning; of another text one piece.
   var samples: (count: Int, length: Int, stop: [String]) { grammar == nil ? (1, 400, []) : (40, 200, ["\n"]) }
-  /// The file's tokens; nil for the stories, which are told as they are needed.
-  private let tokens: [Int32]?
+  /// Nil for the stories, which are told as they are needed.
+  let texts: RunTexts?
   /// What it is, so that a resume on something else is found out.
   let identity: DataIdentity
 
+  /// Reads what was named, or what a run was trained on until now.
+  ///
   /// - Parameters:
+  ///   - given: Nil takes what the run had, and the stories where nothing is known of a run.
   ///   - tokenizer: Where training goes on from a model: its own; nil makes one from the text.
   ///   - expected: Where a run goes on: what it was trained on until now.
-  init(path: String?, tokenizer: (any Tokenizer)?, expected: DataIdentity? = nil) throws {
-    grammar = path == nil ? .stories : nil
-    if let path { try TextSource.requireMemory(toRead: path) }
-    let text = try path.map { try TextSource.read($0, isOfRun: $0 == expected?.path) }
-    identity = DataIdentity(path: path.map { absolutePath($0) ?? $0 }, bytes: text ?? Grammar.storiesSource)
+  ///   - run: The run's folder, where it goes on.
+  init(
+    _ given: GivenData?, tokenizer: (any Tokenizer)?, expected: DataIdentity? = nil, run: String? = nil,
+    pool: ThreadPool
+  ) throws {
+    var data = given
+    if data == nil, let expected, !expected.paths.isEmpty {
+      data = GivenData(paths: expected.paths, weights: expected.weights)
+    } else if given?.weights == nil, let expected, expected.paths.count == given?.paths.count {
+      data?.weights = expected.weights
+    }
+    guard let data else {
+      (texts, grammar) = (nil, .stories)
+      identity = DataIdentity(path: nil, bytes: Grammar.storiesSource)
+      self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(Grammar.stories.alphabet)
+      prompt = self.tokenizer.startingText
+      try requireSame(expected)
+      return
+    }
+    let texts = if given == nil, data.paths == [RunTexts.standardInput], let expected {
+      try TextSource.readBefore(expected, tokenizer, in: run, pool)
+    } else {
+      try TextSource.read(data, tokenizer, isOfRun: given == nil, pool)
+    }
+    (self.texts, grammar, identity, self.tokenizer) = (texts, nil, texts.identity, texts.tokenizer)
+    prompt = self.tokenizer.startingText
+    try requireSame(expected)
+  }
+
+  private func requireSame(_ expected: DataIdentity?) throws {
     if let expected, !identity.isSameText(as: expected) {
       throw InputError(sentence: TextSource.difference(expected, identity))
     }
-    let bytes = text ?? Grammar.stories.alphabet
-    self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(bytes)
-    tokens = path == nil ? nil : try self.tokenizer.encode(bytes)
-    prompt = self.tokenizer.startingText
   }
 
-  /// - Parameter isOfRun: Whether nobody named the file now: the run did, when it was begun.
-  private static func read(_ path: String, isOfRun: Bool) throws -> [UInt8] {
+  /// - Parameter isOfRun: Whether nobody named the files now: the run did, when it was begun.
+  private static func read(
+    _ data: GivenData, _ tokenizer: (any Tokenizer)?, isOfRun: Bool, _ pool: ThreadPool
+  ) throws -> RunTexts {
+    let progress = TextProgress("reading")
+    defer { progress.end() }
     do throws(TextError) {
-      return try loadText(path: path)
+      return try RunTexts(
+        data.paths, weights: data.weights, tokenizer: tokenizer, pool: pool, progress: progress.show)
     } catch {
       guard isOfRun, case .file(let problem) = error, problem.isOfTheName else { throw error }
       throw InputError(sentence: "\(problem). It is the text of the run; where it is elsewhere by now, name it with --data")
     }
   }
 
-  /// The text, its tokens, and as many again while they are made: nine bytes for one, for a moment.
-  private static func requireMemory(toRead path: String) throws {
-    guard let size = try? POSIXFileSystem().openForReading(path).byteCount, let limit = MemoryLimit.all().first else {
-      return
+  /// What a run has kept of its standard input.
+  private static func readBefore(
+    _ expected: DataIdentity, _ tokenizer: (any Tokenizer)?, in run: String?, _ pool: ThreadPool
+  ) throws -> RunTexts {
+    if let run, let texts = try RunTexts(
+      tokensIn: tokenFolder(of: run), of: expected, tokenizer: tokenizer, pool: pool)
+    {
+      return texts
     }
-    let need = size.multipliedReportingOverflow(by: 9), bytes = need.overflow ? Int.max : need.partialValue
-    guard limit.remaining < bytes else { return }
     throw InputError(
-      sentence: "not enough memory: reading \(path) takes \(bytes.bytes), but \(limit) of "
-        + "\(limit.bytes.bytes) leaves \(limit.remaining.bytes); take a shorter text", exit: .outOfMemory)
+      sentence: "the run read its text from standard input, and the tokens of it are not in its folder any more, or not as "
+        + "they were; give it the same text again, with --data -")
   }
 
   private static func difference(_ expected: DataIdentity, _ found: DataIdentity) -> String {
     func name(_ data: DataIdentity) -> String {
       (data.path?.escapedForDisplay ?? "the stories") + " (\(data.byteCount) bytes, SHA-256 \(data.sha256.prefix(12)))"
     }
-    return "the run was trained on another text: on \(name(expected)), and this is \(name(found)); name the same text "
-      + "with --data, or start a new run from the weights with --init-from"
+    let weights = expected.weights == found.weights ? "" : ", with other weights"
+    return "the run was trained on another text: on \(name(expected)), and this is \(name(found))\(weights); name the same "
+      + "text with --data, or start a new run from the weights with --init-from"
   }
 
   func trainingData(_ settings: RunSettings) throws -> TrainingData {
     let (blockSize, batchSize, seed) = (settings.blockSize, settings.batchSize, settings.configuration.seed)
-    if let tokens {
-      let dataset = try TokenDataset(tokens: tokens, validationFraction: settings.validationFraction)
-      return try .windows(of: dataset, blockSize: blockSize, batchSize: batchSize, seed: seed)
+    if let texts {
+      return try texts.trainingData(
+        blockSize: blockSize, batchSize: batchSize, seed: seed, validationFraction: settings.validationFraction,
+        keepsDocumentsApart: settings.keepsDocumentsApart)
     }
     return try .stories(
       grammar ?? .stories, tokenizer: tokenizer, blockSize: blockSize, batchSize: batchSize, seed: seed)
+  }
+
+  // MARK: Tokens
+
+  /// Where a run keeps the tokens of its text.
+  static func tokenFolder(of run: String) -> String { run + "/data" }
+
+  /// Sees to it that windows can be read. Signals are waited for meanwhile: one of them ends the process once what was
+  /// written is removed.
+  ///
+  /// - Parameter run: The run's folder; nil leaves no file behind.
+  func prepare(in run: String?) throws {
+    guard let texts, let byteCount = texts.tokenFileByteCount else { return }
+    let folder = run.map(TextSource.tokenFolder), progress = TextProgress("tokenizing")
+    if let folder {
+      progress.announce("\(texts.identity.byteCount.bytes) of text are \(byteCount.bytes) of tokens in \(folder)/tokens.bin")
+    }
+    Signals.watch()
+    do {
+      defer { progress.end() }
+      let isOld = try texts.prepare(in: folder) { done, all in progress.show(done, all) && !Signals.isNoted }
+      if isOld { progress.announce("they are there from before, and as they were") }
+    } catch TextError.interrupted {
+      Signals.endIfNoted()
+      throw TextError.interrupted
+    }
   }
 }

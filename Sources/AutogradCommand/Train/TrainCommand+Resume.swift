@@ -9,7 +9,7 @@ extension TrainCommand {
     let place = out ?? named?.run ?? defaultOut, existing = try RunDirectory.existing(place)
     if let path = named?.checkpoint { return try goOn(fromCheckpointAt: path, in: existing, place) }
     if let existing, let beginning = try existing.newestCheckpoint() {
-      return try go(on: try run(from: beginning.checkpoint), from: beginning, in: existing)
+      return try go(on: try run(from: beginning.checkpoint, in: place), from: beginning, in: existing)
     }
     if let existing, let start = try existing.start() { return try begin(again: start, in: existing) }
     if named != nil { throw CheckpointError.noRun(path: place) }
@@ -29,7 +29,7 @@ extension TrainCommand {
       of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
     let weights = try start.settings.initFrom.map { try ModelDirectory($0).load(dropout: start.model.dropout.common) }
     let source = try TextSource(
-      path: data ?? start.data.path, tokenizer: weights?.tokenizer, expected: start.data)
+      input.given, tokenizer: weights?.tokenizer, expected: start.data, run: directory.path, pool: training.backend.pool)
     let run = try TrainingRun(source, start, settings, weights: weights?.model, training).prepare()
     try run.trainer.takeMemory()
     if let warning = try start.checkBeginning(of: run.trainer) { Console.writeError("warning: \(warning)") }
@@ -41,9 +41,10 @@ extension TrainCommand {
   private func goOn(fromCheckpointAt path: String, in existing: RunDirectory?, _ place: String) throws {
     if let existing {
       let beginning = try existing.checkpoint(at: path)
-      return try go(on: try run(from: beginning.checkpoint), from: beginning, in: existing)
+      return try go(on: try run(from: beginning.checkpoint, in: place), from: beginning, in: existing)
     }
-    let run = try run(from: try Checkpoint(path)), directory = try RunDirectory(place)
+    let run = try run(from: try Checkpoint(path), in: NamedBeginning.run(of: path) ?? place)
+    let directory = try RunDirectory(place)
     try go(on: run, from: try directory.checkpoint(at: path), in: directory)
   }
 
@@ -52,12 +53,13 @@ extension TrainCommand {
     try run.execute(in: directory, from: beginning.checkpoint)
   }
 
-  private func run(from checkpoint: Checkpoint) throws -> TrainingRun {
+  /// - Parameter place: The folder of the run whose checkpoint it is.
+  private func run(from checkpoint: Checkpoint, in place: String) throws -> TrainingRun {
     let record = checkpoint.record
     let settings = try settings(
       of: record, whose: "\(checkpoint.path) was made", orElse: "start a new run from its weights with --init-from")
     let source = try TextSource(
-      path: data ?? record.data.path, tokenizer: try checkpoint.tokenizer(), expected: record.data)
+      input.given, tokenizer: try checkpoint.tokenizer(), expected: record.data, run: place, pool: training.backend.pool)
     return try TrainingRun(source, record, settings, training).prepare(drawing: false)
   }
 
@@ -127,7 +129,7 @@ struct NamedBeginning {
   }
 
   /// The folder of the run that a checkpoint's path names; nil where it names none.
-  private static func run(of path: String) -> String? {
+  static func run(of path: String) -> String? {
     let folder = parentDirectory(of: path), suffix = "/checkpoints"
     if folder == "checkpoints" { return "." }
     guard folder.hasSuffix(suffix) else { return nil }

@@ -18,8 +18,7 @@ struct TrainCommand: ParsableCommand, HasExamples {
     "autograd train --data book.txt --out runs/book --preset medium --max-iters 5000",
   ]
 
-  @Option(help: ArgumentHelp("The text to learn, UTF-8 (default: stories).", valueName: "file"))
-  var data: String?
+  @OptionGroup var input: DataOptions
 
   @Option(help: ArgumentHelp("Where model, log, curve and checkpoints go (runs/ and the text's name).", valueName: "dir"))
   var out: String?
@@ -38,19 +37,13 @@ struct TrainCommand: ParsableCommand, HasExamples {
     try run.execute(in: directory, superseded: try directory.startAfresh())
   }
 
-  var defaultOut: String { "runs/" + (data.map(TrainCommand.baseName) ?? "stories") }
+  var defaultOut: String { "runs/" + (input.given?.name ?? "stories") }
 
   // MARK: A new run
 
-  func newRun() throws -> TrainingRun { try TrainingRun(data: data, try asked(forStories: data == nil), training).prepare() }
+  func newRun() throws -> TrainingRun { try TrainingRun(input.given, try asked(forStories: input.given == nil), training).prepare() }
 
   func asked(forStories: Bool) throws -> AskedSettings {
     try AskedSettings(model, forStories: forStories, training.given + checkpoints.given)
-  }
-
-  /// The name of a file without its folders and without what follows the first dot.
-  private static func baseName(_ path: String) -> String {
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    return name.split(separator: ".").first.map(String.init) ?? name
   }
 }

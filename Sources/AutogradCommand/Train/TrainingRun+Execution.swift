@@ -17,6 +17,7 @@ extension TrainingRun {
     checkpointer.noteSuperseded(superseded)
     var teller = Teller(out: directory.path, maximumSteps: trainer.configuration.maximumSteps)
     try requireWritable(in: directory)
+    try source.prepare(in: directory.path)
     // First of all: the plan counts what is not taken yet, and a run that does not fit leaves nothing behind.
     try trainer.takeMemory()
     if checkpoint == nil { begin(in: directory, checkpointer, &teller) }

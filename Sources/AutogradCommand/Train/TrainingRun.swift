@@ -1,3 +1,4 @@
+import ArgumentParser
 import AutogradBase
 import AutogradKernels
 import AutogradModels
@@ -16,7 +17,7 @@ struct TrainingRun {
   private let isNew: Bool
 
   /// A new run.
-  init(data path: String?, _ asked: AskedSettings, _ training: TrainingOptions) throws {
+  init(_ data: GivenData?, _ asked: AskedSettings, _ training: TrainingOptions) throws {
     var settings = asked.settings
     if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
     let start = try asked.given["init_from"]?.stringValue.map { folder in
@@ -29,7 +30,11 @@ struct TrainingRun {
       if !asked.askedKeys.contains("block_size") { settings.blockSize = sizes.contextLength }
       return try directory.load(dropout: asksForDropout ? settings.dropout : nil)
     }
-    let source = try TextSource(path: path, tokenizer: start?.tokenizer)
+    let source = try TextSource(data, tokenizer: start?.tokenizer, pool: training.backend.pool)
+    if asked.given.contains("val_fraction"), source.texts?.sources.allSatisfy({ $0.validation != nil }) == true {
+      throw ValidationError(
+        "--val-fraction means nothing here: \(source.identity.path ?? "") comes with tokens to validate with; leave it out")
+    }
     let model = try start?.model ?? TrainingRun.network(settings, vocabularySize: source.tokenizer.vocabularySize)
     try self.init(source, model, isNew: start == nil, settings, training)
   }

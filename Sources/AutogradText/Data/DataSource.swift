@@ -45,9 +45,9 @@ public enum DataSource: Sendable {
     case .plain: return .texts(training: [try text(path, .plain)], validation: nil)
     case .lines: return .texts(training: [try text(path, .lines)], validation: nil)
     case .tokens:
-      let ending = "train.bin", other = path.dropLast(ending.count) + "val.bin"
+      let ending = "train.bin", other = String(path.dropLast(ending.count)) + "val.bin"
       let isPair = path == ending || path.hasSuffix("/" + ending)
-      return .tokens(training: [path], validation: isPair && POSIXFileSystem().exists(other) ? [String(other)] : nil)
+      return .tokens(training: [path], validation: isPair && POSIXFileSystem().exists(other) ? [other] : nil)
     }
   }
 

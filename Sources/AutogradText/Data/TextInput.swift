@@ -50,6 +50,16 @@ public struct TextInput: Sendable {
     }
   }
 
+  /// Takes a file without a name of its own, which is held open: one plain text.
+  package static func held(_ file: any RandomAccessFile, path: String) throws(FileError) -> TextInput {
+    do throws(TextError) {
+      return try TextInput(file, path: path, kind: .plain)
+    } catch {
+      guard case .file(let failure) = error else { fatalError("\(error)") }
+      throw failure
+    }
+  }
+
   /// Bytes of text.
   public var textByteCount: Int { byteCount - start }
 

@@ -17,18 +17,19 @@ public struct TokenFile: TokenSource {
     /// The bytes of tokens as they stand in a file.
     ///
     /// - Precondition: They fit the format.
-    package func withBytes<Failure: Error>(
-      of tokens: [Int32], _ body: (RawSpan) throws(Failure) -> Void
-    ) throws(Failure) {
-      switch self {
-      case .int32: try body(tokens.map(\.littleEndian).span.bytes)
-      case .uint16:
-        var words: [UInt16] = []
-        words.append(addingCapacity: tokens.count) { room in
-          for token in tokens { room.append(UInt16(truncatingIfNeeded: token).littleEndian) }
+    package func bytes(of tokens: [Int32]) -> [UInt8] {
+      var bytes: [UInt8] = []
+      bytes.append(addingCapacity: tokens.count * byteCount) { room in
+        for token in tokens {
+          room.append(UInt8(truncatingIfNeeded: token))
+          room.append(UInt8(truncatingIfNeeded: token >> 8))
+          if self == .int32 {
+            room.append(UInt8(truncatingIfNeeded: token >> 16))
+            room.append(UInt8(truncatingIfNeeded: token >> 24))
+          }
         }
-        try body(words.span.bytes)
       }
+      return bytes
     }
   }
 
@@ -67,6 +68,29 @@ public struct TokenFile: TokenSource {
         "it has \(file.byteCount) bytes, which are no whole number of \(format.rawValue) tokens; name its format")
     }
     self.init(file, path: path, format, vocabularySize: vocabularySize)
+  }
+
+  /// Opens a file as its beginning says: one of llm.c's, or else one without a header, of uint16.
+  ///
+  /// - Throws: `file`; `notTokens` where the size is not that of its tokens.
+  public static func opened(_ path: String, vocabularySize: Int) throws(TextError) -> TokenFile {
+    let file: any RandomAccessFile, beginning: [UInt8]
+    do throws(FileError) {
+      file = try POSIXFileSystem().openForReading(path)
+      beginning = try file.read(0..<min(file.byteCount, TokenFileHeader.byteCount))
+    } catch {
+      throw .file(error)
+    }
+    if file.byteCount == 0 { throw .emptyFile(path: path) }
+    guard let header = try TokenFileHeader(beginning, fileByteCount: file.byteCount, path: path) else {
+      guard file.byteCount.isMultiple(of: 2) else {
+        throw .notTokens(path: path, "it has \(file.byteCount) bytes, which are no whole number of uint16 tokens; get it again")
+      }
+      return TokenFile(file, path: path, .uint16, vocabularySize: vocabularySize)
+    }
+    return TokenFile(
+      file, path: path, header.format, start: TokenFileHeader.byteCount, count: header.count,
+      vocabularySize: vocabularySize)
   }
 
   /// Takes a file that is open.
@@ -128,6 +152,13 @@ public struct TokenFile: TokenSource {
       }
       destination[place + index] = token
     }
+  }
+
+  /// Some of the tokens, in an array.
+  package func tokens(_ range: Range<Int>) throws(TextError) -> [Int32] {
+    var tokens = [Int32](repeating: 0, count: range.count), room = tokens.mutableSpan
+    try read(range, into: &room, at: 0)
+    return tokens
   }
 
   // MARK: Blocks

@@ -42,14 +42,14 @@ extension TextSurvey {
             let stretch = pieces[piece].stretches[0]
             throw .changed(path: inputs[stretch.input].path, byteOffset: stretch.range.lowerBound)
           }
+          let bytes = format.bytes(of: tokens)
           var hash = SHA256()
-          try format.withBytes(of: tokens) { bytes throws(TextError) in
-            hash.update(bytes)
-            do throws(FileError) {
-              try file.write(bytes, at: offsets[piece])
-            } catch {
-              throw .file(error)
-            }
+          hash.update(bytes)
+          do throws(FileError) {
+            // INVARIANT: bytes are bytes, and they outlive the call.
+            try file.write(unsafe bytes.span.bytes, at: offsets[piece])
+          } catch {
+            throw .file(error)
           }
           return TokenFile.Block(count: tokens.count, sha256: hash.finalize())
         }

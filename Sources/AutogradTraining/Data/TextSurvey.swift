@@ -1,4 +1,4 @@
-public import AutogradBase
+import AutogradBase
 public import AutogradKernels
 public import AutogradText
 
@@ -54,13 +54,13 @@ public struct TextSurvey: Sendable {
       sourceOfPiece += repeatElement(sources.count, count: own.count)
       sources.append(Source(inputs: first..<first + texts.count))
     }
-    let pass = TextPass(byteCounts: pieces.map(\.byteCount), pool: pool), inputs = inputs
+    let pass = TextPass(byteCounts: pieces.map(\.byteCount), pool: pool), inputs = inputs, cut = pieces
     let alphabets = given == nil ? (0..<pass.width).map { _ in Place(Alphabet()) } : []
     let hashing = Place(Hashing()), all = inputs.reduce(0) { $0 + $1.textByteCount }
     var counts: [Int] = [], counter = Counter(inputs: inputs)
     try pass.run(
       { piece, place in
-        pieces[piece].stretches.map { stretch in
+        cut[piece].stretches.map { stretch in
           StretchFacts(inputs, stretch, given, alphabets.isEmpty ? nil : alphabets[place])
         }
       },
@@ -178,7 +178,8 @@ private struct Hashing: Sendable {
 
   mutating func add(_ facts: StretchFacts) {
     end(before: facts.input)
-    current.update(facts.part.bytes.span.extracting(facts.part.asked).bytes)
+    // INVARIANT: bytes are bytes, and they outlive the call.
+    current.update(unsafe facts.part.bytes.span.extracting(facts.part.asked).bytes)
   }
 
   private mutating func end(before input: Int) {

@@ -2,8 +2,8 @@ public import AutogradBase
 public import AutogradText
 import AutogradKernels
 
-/// The tokens of a run's texts in a file, made once: `tokens.bin`, as nanoGPT has it, and `tokens.json`, which says what
-/// they were made of.
+/// The tokens of a run's texts in a file, made once: `tokens.bin`, as nanoGPT has it, `tokens.json`, which says what they
+/// were made of, and `tokenizer.json`, by which others can read them.
 ///
 /// They are used again only where texts and tokenizer have the hashes that they had, and every block of tokens has its
 /// own. So nothing has to be durable: what a loss of power leaves is found out, and made anew. A process that is killed
@@ -15,8 +15,9 @@ public struct TokenCache: Sendable {
   static let tokensName = "tokens.bin", factsName = "tokens.json"
   public var tokensPath: String { folder + "/" + TokenCache.tokensName }
   private var factsPath: String { folder + "/" + TokenCache.factsName }
+  private var tokenizerPath: String { folder + "/" + TokenVocabulary.tokenizerName }
 
-  /// - Parameter folder: Of these two files alone; one process at a time may use it.
+  /// - Parameter folder: Of these three files alone; one process at a time may use it.
   public init(folder: String, fileSystem: any FileSystem = POSIXFileSystem()) {
     (self.folder, files) = (folder, fileSystem)
   }
@@ -31,9 +32,11 @@ public struct TokenCache: Sendable {
     return try? file(facts, survey.pool)
   }
 
-  /// The tokens that were read from standard input when a run was begun, by the hash of what was read.
-  func facts(ofText sha256: String) -> TokenFileFacts? {
-    readFacts().flatMap { $0.textSHA256 == sha256 ? $0 : nil }
+  /// The tokens of a text that is not there any more, by its hash, and the tokenizer that made them.
+  func tokens(ofText sha256: String, _ pool: ThreadPool) -> (TokenFile, TokenFileFacts, (any Tokenizer)?)? {
+    guard let facts = readFacts(), facts.textSHA256 == sha256, let file = try? file(facts, pool) else { return nil }
+    let json = try? files.read(tokenizerPath, byteLimit: TokenVocabulary.byteLimit)
+    return (file, facts, json.flatMap { try? readTokenizer($0) })
   }
 
   private func readFacts() -> TokenFileFacts? {
@@ -91,6 +94,7 @@ public struct TokenCache: Sendable {
       blocks = try survey.write(to: temporary.file, progress: progress)
       do throws(FileError) {
         try files.rename(temporary.path, to: tokensPath)
+        try files.writeAtomically(survey.tokenizer.tokenizerJSON(), to: tokenizerPath)
         try files.writeAtomically(TokenFileFacts(survey, blocks: blocks).bytes, to: factsPath)
       } catch {
         throw .file(error)

@@ -29,6 +29,9 @@ struct TokenFileFacts: Sendable, Equatable {
     self.blocks = blocks
   }
 
+  /// Whether this tokenizer made the tokens.
+  func isBy(_ tokenizer: any Tokenizer) -> Bool { Digest.of(tokenizer.tokenizerJSON()) == tokenizerSHA256 }
+
   var bytes: [UInt8] {
     JSON.object([
       JSON.Member("format", .string(TokenFileFacts.name)), JSON.Member("version", .count(TokenFileFacts.version)),

@@ -47,6 +47,33 @@ public struct TrainingData: Sendable {
 }
 
 extension TrainingData {
+  /// Windows of several texts, each in its share.
+  ///
+  /// - Parameters:
+  ///   - weights: What windows are drawn in proportion to, one for each text; nil takes their lengths.
+  ///   - boundary: The token at which a document begins, where batches are to say so.
+  /// - Precondition: Each part of each text holds a window, which `requireWindows` asks; at most 32 texts.
+  static func mixture(
+    of datasets: [TokenDataset], weights: [Double]?, boundary: Int32?, blockSize: Int, batchSize: Int, seed: UInt64
+  ) -> TrainingData {
+    func sampler(_ part: TokenDataset.Part, _ purpose: RandomPurpose) -> any BatchSampler {
+      let samplers = datasets.map { dataset in
+        WindowSampler(
+          tokens: dataset[part], blockSize: blockSize, batchSize: batchSize, seed: seed, purpose: purpose,
+          boundary: boundary)
+      }
+      guard samplers.count > 1 else { return samplers[0] }
+      return MixtureSampler(
+        samplers, weights: weights ?? samplers.map { Double($0.windowsPerEpoch) }, seed: seed, purpose: purpose)
+    }
+    func count(_ part: TokenDataset.Part) -> Int { datasets.reduce(0) { $0 + $1[part].count } }
+    return TrainingData(
+      training: sampler(.training, .dataOrder), trainingCheck: sampler(.training, .evaluation),
+      validationCheck: sampler(.validation, .evaluation),
+      summary: "\(count(.training)) training and \(count(.validation)) validation tokens",
+      byteCount: datasets.reduce(0) { $0 + $1.training.byteCount + $1.validation.byteCount })
+  }
+
   /// Batches of which nothing but the size is known: for plans.
   ///
   /// - Parameter other: Data that has positions or weights where these have.

@@ -26,6 +26,17 @@ struct Fields {
     return try object(key)
   }
 
+  /// None where the key is missing.
+  func optionalObjects(_ key: String) throws(RecordProblem) -> [Fields] {
+    if json[key] == nil { return [] }
+    return try value(key, "a list of objects") { json in
+      guard let values = json.arrayValue, values.allSatisfy({ $0.objectValue != nil }) else { return nil }
+      return values.map { Fields($0) }
+    }
+  }
+
+  func missingOrNumber(_ key: String) throws(RecordProblem) -> Double? { json[key] == nil ? nil : try number(key) }
+
   func string(_ key: String) throws(RecordProblem) -> String { try value(key, "a string", \.stringValue) }
 
   func optionalString(_ key: String) throws(RecordProblem) -> String? {

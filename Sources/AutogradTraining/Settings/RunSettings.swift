@@ -11,6 +11,8 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var blockSize = 64
   /// The share of the text's tokens, the last ones, that training never sees.
   public var validationFraction = 0.1
+  /// Whether a token sees its own document only, where there are several.
+  public var keepsDocumentsApart = false
   public var layerCount = 4, headCount = 4, channelCount = 128
   public var dropout = 0.0
   public var hasBias = false

@@ -33,6 +33,9 @@ extension Setting {
       "val_fraction", .run, "the validation fraction", \.validationFraction, .belowOne,
       help: "Share of the text to validate with", valueName: "p", isOptionalInFiles: true),
     Setting(
+      "keep_documents_apart", .run, "the bounds of documents", \.keepsDocumentsApart,
+      help: "Let a token see its own document only", isOptionalInFiles: true),
+    Setting(
       "batch_size", .run, "the batch size", \.batchSize, .from(1), help: "Windows per batch",
       isInPreset: true),
     Setting(

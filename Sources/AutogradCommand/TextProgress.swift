@@ -1,0 +1,41 @@
+import AutogradKernels
+import Synchronization
+
+/// How far a long text has been gone over: one live line on a terminal, nothing in a pipe.
+///
+/// Shorter ones are done before anybody could read it.
+final class TextProgress {
+  private let word: String
+  private let watch = Stopwatch(.wall)
+  private var shown = 0.0
+  private var isShown = false
+
+  /// - Parameter word: What is being done: `tokenizing`.
+  init(_ word: String) { self.word = word }
+
+  /// Says something that stays, above the live line.
+  func announce(_ sentence: String) {
+    end()
+    Console.showLine(sentence)
+  }
+
+  /// - Returns: True: it interrupts nothing.
+  func show(_ done: Int, _ all: Int) -> Bool {
+    let seconds = watch.seconds
+    guard Console.isTerminal, seconds > 0.5, seconds - shown > 0.1, done > 0 else { return true }
+    (shown, isShown) = (seconds, true)
+    let rate = Double(done) / seconds
+    Console.showLive(
+      Progress.fitting(
+        [
+          "\(word) \((Double(done) / Double(max(1, all))).percent)", "\((Double(all - done) / rate).duration) left",
+          "\(done.bytes) of \(all.bytes)", "\(Int(rate).bytes)/s",
+        ], columns: Console.columns))
+    return true
+  }
+
+  func end() {
+    if isShown { Console.clearLive() }
+    isShown = false
+  }
+}

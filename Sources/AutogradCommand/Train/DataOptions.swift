@@ -1,0 +1,61 @@
+import ArgumentParser
+import AutogradText
+import AutogradTraining
+
+/// What a model is trained on, as somebody names it.
+struct DataOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A text to learn, JSONL, tokens (.bin), a folder, a pattern or -; may be repeated (default: stories).",
+      valueName: "path"))
+  var data: [String] = []
+
+  @Option(help: ArgumentHelp("In proportion to what windows are drawn from each --data: 3,1.", valueName: "x,…"))
+  var dataWeights: DataWeights?
+
+  var given: GivenData? { data.isEmpty ? nil : GivenData(paths: data, weights: dataWeights?.values) }
+
+  func validate() throws {
+    guard let weights = dataWeights?.values else { return }
+    guard data.count > 1 else {
+      throw ValidationError("--data-weights means nothing for fewer than two --data; leave it out, or name more texts")
+    }
+    guard weights.count == data.count else {
+      throw ValidationError(
+        "--data-weights has \(weights.count) numbers, and there are \(data.count) --data; give one for each, in their order")
+    }
+  }
+}
+
+/// Positive numbers with commas between them.
+struct DataWeights: ExpressibleByArgument, Equatable {
+  let values: [Double]
+
+  init?(argument: String) {
+    var values: [Double] = []
+    for word in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let value = Double(word), value > 0, value.isFinite, value < 1e12, value > 1e-12 else { return nil }
+      values.append(value)
+    }
+    self.values = values
+  }
+}
+
+/// Paths, and how much each counts.
+struct GivenData {
+  let paths: [String]
+  var weights: [Double]?
+
+  /// What a run's folder is called after: the first path without its folders and without what follows the first dot.
+  var name: String {
+    var path = paths[0]
+    if path == RunTexts.standardInput { return "stdin" }
+    // A pattern is called after the folder that it looks into.
+    while path.contains(where: { "*?[".contains($0) }) {
+      guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "texts" }
+      path = String(path[..<slash])
+    }
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    return name.split(separator: ".").first.map(String.init) ?? name
+  }
+}
