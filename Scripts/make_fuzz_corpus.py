@@ -12,7 +12,9 @@ A target's files are made by its module in Scripts/fuzz_corpus.
 import functools
 import pathlib
 
-from fuzz_corpus import configuration, json_text, manifest, record, safetensors, start, text, tokenizer, weights
+from fuzz_corpus import (
+    configuration, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
+)
 from fuzz_corpus.corpus import Corpus
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Fuzz" / "Corpus"
@@ -25,6 +27,8 @@ TARGETS = {
     "tokenizer": tokenizer,
     "weights": weights,
     "text": text,
+    "tokens": tokens,
+    "lines": lines,
     "manifest": manifest,
     "record": record,
     "start": start,

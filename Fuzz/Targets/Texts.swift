@@ -35,4 +35,49 @@ extension FuzzTarget {
     try require(streamed.hasSameBytes(as: whole), difference)
     return true
   }
+
+  /// A file of tokens that is accepted has as many as its header says, and each is one of the vocabulary or is refused.
+  static let tokens = FuzzTarget("tokens") { bytes throws(BrokenProperty) in
+    let file = FileInMemory(bytes: bytes)
+    let tokens = try accepted { () throws(TextError) in
+      let opened = try TokenFile.opened(file, path: "x.bin", vocabularySize: 3)
+      return (opened, try opened.tokens(0..<opened.count))
+    }
+    guard let (opened, all) = tokens else { return false }
+    try require(opened.start + all.count * opened.format.byteCount == bytes.count, "bytes that are no token's")
+    try require(all.allSatisfy { (0..<3).contains($0) }, "a token that the vocabulary does not have")
+    let again = try accepted { () throws(TextError) in
+      try TokenFile.opened(
+        FileInMemory(bytes: Array(bytes.prefix(opened.start)) + opened.format.bytes(of: all)), path: "x.bin",
+        vocabularySize: 3
+      ).tokens(0..<all.count)
+    }
+    try require(again == all, "tokens that are written and read again differ")
+    return true
+  }
+
+  /// The documents of a file of lines are the same, however the file is cut, and are text.
+  static let lines = FuzzTarget("lines") { bytes throws(BrokenProperty) in
+    func documents(_ length: Int) throws(TextError) -> [[UInt8]] {
+      let input = try TextInput(FileInMemory(bytes: bytes), path: "x.jsonl", kind: .lines)
+      if input.textByteCount == 0 { throw .emptyFile(path: "x.jsonl") }
+      var documents: [[UInt8]] = []
+      for piece in TextPiece.pieces(of: [input], length: length) {
+        for stretch in piece.stretches {
+          _ = try input.forEachDocument(in: input.part(stretch.range)) { text, isLast throws(TextError) in
+            documents.append(text.indices.map { text[$0] })
+          }
+        }
+      }
+      return documents
+    }
+    let whole = try accepted { () throws(TextError) in try documents(1 << 20) }
+    for length in [1, 7, 64] {
+      let cut = try accepted { () throws(TextError) in try documents(length) }
+      try require(cut == whole, "in pieces of \(length) bytes the documents are others")
+    }
+    guard let whole else { return false }
+    try require(whole.allSatisfy { String(validating: $0, as: UTF8.self) != nil && !$0.isEmpty }, "no text")
+    return true
+  }
 }

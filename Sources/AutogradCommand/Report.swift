@@ -4,7 +4,8 @@ import AutogradBase
 struct Report {
   private struct Row {
     let key, label, text: String
-    let value: JSON
+    /// Nil for what only people see.
+    let value: JSON?
   }
 
   /// Stands above the lines, not in the object.
@@ -27,7 +28,10 @@ struct Report {
   /// A value that only programs see.
   mutating func add(_ key: String, _ value: JSON) { rows.append(Row(key: key, label: "", text: "", value: value)) }
 
-  var object: JSON { .object(rows.map { JSON.Member($0.key, $0.value) }) }
+  /// A line that only people see.
+  mutating func addLine(_ label: String, _ text: String) { rows.append(Row(key: "", label: label, text: text, value: nil)) }
+
+  var object: JSON { .object(rows.compactMap { row in row.value.map { JSON.Member(row.key, $0) } }) }
 
   func show(json: Bool) {
     if json { return Console.showLine(String(decoding: object.serialized(), as: UTF8.self)) }

@@ -144,10 +144,10 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Scalar>)?, ignoring: Int32?,
     expectedSeed: Scalar, passing: (ModelStage) -> Void
   ) -> Variable<Scalar> {
-    guard positions == nil, weights == nil else {
-      fatalError("Decoder: documents are not kept apart, nor targets weighted, by this model; leave both out")
+    guard positions == nil else {
+      fatalError("Decoder: documents are not kept apart by this model; leave positions out")
     }
     return hiddenStates(tokens, passing: passing).linearCrossEntropy(
-      head ?? tokenEmbedding.weight, targets, ignoring: ignoring, expectedSeed: expectedSeed)
+      head ?? tokenEmbedding.weight, targets, ignoring: ignoring, weights: weights, expectedSeed: expectedSeed)
   }
 }

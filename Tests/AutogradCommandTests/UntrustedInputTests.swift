@@ -28,15 +28,18 @@ import Testing
 
   /// The targets whose files the command reads as they are. A new one has no place until somebody gives it one here.
   private enum Target: String {
-    case json, safetensors, config, tokenizer, weights, text
+    case json, safetensors, config, tokenizer, weights, text, tokens, lines
   }
 
   /// Where a target's file goes, and the command that reads it there.
   private func command(_ target: String, in folder: String) throws -> (file: String, arguments: [String]) {
+    let data = ["data", "--block-size", "1", "--val-fraction", "0.4", "--threads", "1"]
     let evaluate = ["evaluate", "--model", folder, "--data", folder + "/text"]
     switch try #require(Target(rawValue: target), "no command reads files of \(target)") {
     case .safetensors: return (folder + "/x.safetensors", ["inspect", folder + "/x.safetensors"])
     case .text: return (folder + "/text", evaluate)
+    case .tokens: return (folder + "/x.bin", data + [folder + "/x.bin"])
+    case .lines: return (folder + "/x.jsonl", data + [folder + "/x.jsonl"])
     case .json, .config: return (folder + "/config.json", evaluate)
     case .tokenizer: return (folder + "/tokenizer.json", evaluate)
     case .weights: return (folder + "/model.safetensors", evaluate)

@@ -16,6 +16,8 @@ struct TextSource {
   let texts: RunTexts?
   /// What it is, so that a resume on something else is found out.
   let identity: DataIdentity
+  /// What reading it took.
+  private let seconds: Double
 
   /// Reads what was named, or what a run was trained on until now.
   ///
@@ -28,6 +30,7 @@ struct TextSource {
     _ given: GivenData?, tokenizer: (any Tokenizer)?, expected: DataIdentity? = nil, run: String? = nil,
     pool: ThreadPool
   ) throws {
+    let watch = Stopwatch(.wall)
     var data = given
     if data == nil, let expected, !expected.paths.isEmpty {
       data = GivenData(paths: expected.paths, weights: expected.weights)
@@ -39,6 +42,7 @@ struct TextSource {
       identity = DataIdentity(path: nil, bytes: Grammar.storiesSource)
       self.tokenizer = try tokenizer ?? TokenizerKind.standard.train(Grammar.stories.alphabet)
       prompt = self.tokenizer.startingText
+      seconds = watch.seconds
       try requireSame(expected)
       return
     }
@@ -49,6 +53,7 @@ struct TextSource {
     }
     (self.texts, grammar, identity, self.tokenizer) = (texts, nil, texts.identity, texts.tokenizer)
     prompt = self.tokenizer.startingText
+    seconds = watch.seconds
     try requireSame(expected)
   }
 
@@ -123,13 +128,20 @@ struct TextSource {
       progress.announce("\(texts.identity.byteCount.bytes) of text are \(byteCount.bytes) of tokens in \(folder)/tokens.bin")
     }
     Signals.watch()
-    do {
-      defer { progress.end() }
-      let isOld = try texts.prepare(in: folder) { done, all in progress.show(done, all) && !Signals.isNoted }
-      if isOld { progress.announce("they are there from before, and as they were") }
-    } catch TextError.interrupted {
-      Signals.endIfNoted()
-      throw TextError.interrupted
+    let watch = Stopwatch(.wall), isOld: Bool
+    do throws(TextError) {
+      isOld = try texts.prepare(in: folder) { done, all in progress.show(done, all) && !Signals.isNoted }
+    } catch {
+      progress.end()
+      if error == .interrupted { Signals.endIfNoted() }
+      throw error
     }
+    progress.end()
+    if folder == nil { return }
+    let taken = "text read in \(seconds.fixed(1)) s"
+    progress.announce(
+      isOld
+        ? "\(taken); the tokens are there from before, and as they were"
+        : "\(taken), tokens written in \(watch.seconds.fixed(1)) s")
   }
 }

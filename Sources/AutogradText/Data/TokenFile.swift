@@ -18,18 +18,10 @@ public struct TokenFile: TokenSource {
     ///
     /// - Precondition: They fit the format.
     package func bytes(of tokens: [Int32]) -> [UInt8] {
-      var bytes: [UInt8] = []
-      bytes.append(addingCapacity: tokens.count * byteCount) { room in
-        for token in tokens {
-          room.append(UInt8(truncatingIfNeeded: token))
-          room.append(UInt8(truncatingIfNeeded: token >> 8))
-          if self == .int32 {
-            room.append(UInt8(truncatingIfNeeded: token >> 16))
-            room.append(UInt8(truncatingIfNeeded: token >> 24))
-          }
-        }
+      switch self {
+      case .uint16: PackedTokens.uint16(tokens)
+      case .int32: tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) } }
       }
-      return bytes
     }
   }
 
@@ -74,9 +66,20 @@ public struct TokenFile: TokenSource {
   ///
   /// - Throws: `file`; `notTokens` where the size is not that of its tokens.
   public static func opened(_ path: String, vocabularySize: Int) throws(TextError) -> TokenFile {
-    let file: any RandomAccessFile, beginning: [UInt8]
+    let file: any RandomAccessFile
     do throws(FileError) {
       file = try POSIXFileSystem().openForReading(path)
+    } catch {
+      throw .file(error)
+    }
+    return try opened(file, path: path, vocabularySize: vocabularySize)
+  }
+
+  package static func opened(
+    _ file: any RandomAccessFile, path: String, vocabularySize: Int
+  ) throws(TextError) -> TokenFile {
+    let beginning: [UInt8]
+    do throws(FileError) {
       beginning = try file.read(0..<min(file.byteCount, TokenFileHeader.byteCount))
     } catch {
       throw .file(error)

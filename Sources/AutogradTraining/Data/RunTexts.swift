@@ -29,6 +29,8 @@ public struct RunTexts: Sendable {
   public let boundary: Int32?
   /// The width of tokens in a file.
   public let format: TokenFile.Format
+  /// What all tokens take in a file.
+  public var tokenByteCount: Int { sources.reduce(0) { $0 + $1.tokenCount } * format.byteCount }
   private let survey: TextSurvey?
   private let deferred: DeferredTokens?
 

@@ -42,14 +42,24 @@ public struct TextSurvey: Sendable {
   ///   - tokenizer: Nil makes the vocabulary of all characters that the texts have.
   /// - Throws: What is wrong with the texts, the first such place; `unknownCharacter`, `noEndOfText`, `interrupted`.
   public init(
-    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer given: (any Tokenizer)?, pool: ThreadPool,
+    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer: (any Tokenizer)?, pool: ThreadPool,
+    progress: Progress = { _, _ in true }
+  ) throws(TextError) {
+    try self.init(
+      texts, endsDocuments: endsDocuments, tokenizer: tokenizer, pool: pool, pieceLength: TextPiece.length,
+      progress: progress)
+  }
+
+  /// - Parameter pieceLength: Bytes that a thread takes at once: no result depends on it but the blocks of a file.
+  init(
+    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer given: (any Tokenizer)?, pool: ThreadPool, pieceLength: Int,
     progress: Progress = { _, _ in true }
   ) throws(TextError) {
     (inputs, self.pool) = (texts.flatMap { $0 }, pool)
     var sources: [Source] = [], pieces: [TextPiece] = [], sourceOfPiece: [Int] = []
     for texts in texts {
       let first = sources.last?.inputs.upperBound ?? 0
-      let own = TextPiece.pieces(of: texts, first: first)
+      let own = TextPiece.pieces(of: texts, first: first, length: pieceLength)
       pieces += own
       sourceOfPiece += repeatElement(sources.count, count: own.count)
       sources.append(Source(inputs: first..<first + texts.count))

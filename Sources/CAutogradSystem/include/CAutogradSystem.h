@@ -82,7 +82,7 @@ int csystem_open_standard_streams(void);
 int csystem_argument_count(void);
 const char *_Nonnull csystem_argument(int index);
 
-#include "CAutogradASCII.h"
+#include "CAutogradText.h"
 #include "CAutogradSHA256.h"
 
 #endif

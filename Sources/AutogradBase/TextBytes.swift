@@ -42,3 +42,20 @@ package enum ASCIIRun {
     }
   }
 }
+
+/// Tokens as bytes.
+package enum PackedTokens {
+  /// The lower 16 bits of each token, little-endian.
+  package static func uint16(_ tokens: [Int32]) -> [UInt8] {
+    unsafe [UInt8](unsafeUninitializedCapacity: 2 * tokens.count) { room, count in
+      // INVARIANT: there is room for two bytes a token, and all of them are written; where there is a token, neither array
+      // is empty.
+      unsafe tokens.withUnsafeBufferPointer { tokens in
+        if let first = tokens.baseAddress, tokens.count > 0 {
+          unsafe csystem_pack_uint16(first, tokens.count, room.baseAddress!)
+        }
+      }
+      count = 2 * tokens.count
+    }
+  }
+}

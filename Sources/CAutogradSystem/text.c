@@ -1,4 +1,4 @@
-#include "CAutogradASCII.h"
+#include "CAutogradText.h"
 
 size_t csystem_encode_ascii(const uint8_t *text, size_t count, const int32_t *ids, int32_t *out) {
   for (size_t i = 0; i < count; i++) {
@@ -16,4 +16,11 @@ size_t csystem_mark_ascii(const uint8_t *text, size_t count, uint8_t *used) {
     used[text[i]] = 1;
   }
   return count;
+}
+
+void csystem_pack_uint16(const int32_t *tokens, size_t count, uint8_t *out) {
+  for (size_t i = 0; i < count; i++) {
+    out[2 * i] = (uint8_t)tokens[i];
+    out[2 * i + 1] = (uint8_t)(tokens[i] >> 8);
+  }
 }

@@ -1,0 +1,40 @@
+"""Documents of JSON, one a line."""
+
+
+def make(case):
+    def line(*texts, end="\n"):
+        return "".join(f'{{"text": "{text}"}}{end}' for text in texts)
+
+    def refused(name, content, reason, number=2):
+        case(name, content, f"@, line {number}: {reason}")
+
+    def second(content):
+        return line("first line") + content + "\n" + line("third line")
+
+    case("base", line("a first document", "another", "one that is a little longer"))
+    case("no-line-end", line("a first document", "another").rstrip())
+    case("other-members", '{"id": 1, "text": "a document", "meta": {"text": 4}}\n{"url": null, "text": "and another"}\n')
+    case("escapes", '{"text": "tab\\t, quote\\", line\\n, \\u00e9, \\ud83d\\ude00"}\n' + line("another one"))
+    case("carriage-returns", line("a first document", "another", end="\r\n"))
+    case("byte-order-mark", "\ufeff" + line("a first document", "another"))
+    case("empty-documents", line("", "a document that is there", ""))
+    case("empty", "", "@ is empty; name a file with text in it")
+    case("only-empty-documents", line("", ""), "the text is empty: no vocabulary can be made from it", accepted=True)
+    refused("blank-line", second(""), "JSON ends at byte 0")
+    refused("blank", " ", "JSON ends at byte 1", number=1)
+    refused("cut-off", line("a document") + '{"text": "ano', "JSON ends at byte 13")
+    refused("plain-text", "just some text\n", "JSON has 'j' at byte 0", number=1)
+    refused("array", second('["text"]'), "the line is no object")
+    refused("string", second('"text"'), "the line is no object")
+    refused("no-text", second('{"texts": "a"}'), 'the object has no "text"')
+    refused("another-spelling", second('{"t\\u0065xt ": "a"}'), 'the object has no "text"')
+    refused("number", second('{"text": 4}'), '"text" is no string')
+    refused("null", second('{"text": null}'), '"text" is no string')
+    refused("list", second('{"text": ["a"]}'), '"text" is no string')
+    refused("twice", second('{"text": "a", "text": "b"}'), 'JSON has the key "text" twice')
+    refused("two-on-a-line", second('{"text": "a"} {"text": "b"}'), "JSON is complete before byte 14")
+    refused("raw-tab", second('{"text": "a\tb"}'), "JSON has the control character 0x09")
+    refused("lone-surrogate", second('{"text": "\\ud83d"}'), "JSON escapes half of a surrogate pair")
+    refused("not-utf-8", line("a").encode() + b'{"text": "\xff"}\n', "JSON has bytes that are not UTF-8")
+    refused("too-deep", second('{"text": "a", "more": ' + "[" * 80 + "]" * 80 + "}"), "JSON is nested deeper than 64")
+    refused("utf-16", "{}".encode("utf-16"), "JSON has 0xFF at byte 0", number=1)

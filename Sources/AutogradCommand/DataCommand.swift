@@ -1,0 +1,123 @@
+import ArgumentParser
+import AutogradBase
+import AutogradKernels
+import AutogradModels
+import AutogradText
+import AutogradTraining
+
+/// What train's settings decide about what is read.
+enum DataPart: SettingPart {
+  static let settings = ["block_size", "batch_size", "val_fraction", "keep_documents_apart", "seed"]
+    .compactMap(Setting.named)
+}
+
+struct DataCommand: ParsableCommand, HasExamples {
+  static let configuration = CommandConfiguration(
+    commandName: "data",
+    abstract: "Shows what train would read: texts, documents, tokens, and the first windows.",
+    discussion: """
+      A file is one plain text; .jsonl holds a document under "text" in each line, .bin the tokens of nanoGPT or llm.c, with
+      tokenizer.json or meta.json beside them. Of a folder all files are read, in the order of their names. - is standard
+      input. Nothing is kept.
+      """)
+
+  static let examples = ["autograd data book.txt", "autograd data stories/ more.jsonl --data-weights 3,1 --json"]
+
+  @Argument(help: ArgumentHelp("What train's --data would be.", valueName: "path"))
+  var paths: [String]
+
+  @Option(help: ArgumentHelp("In proportion to what windows are drawn from each path: 3,1.", valueName: "x,…"))
+  var dataWeights: DataWeights?
+
+  @Option(help: ArgumentHelp("Take the tokenizer of a saved model.", valueName: "dir"))
+  var initFrom: String?
+
+  @OptionGroup private var settings: SettingOptions<DataPart>
+
+  @Option(help: ArgumentHelp("Windows to show.", valueName: "n"))
+  var windows = 3
+
+  @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
+  var threads: Int?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    try checkThreads(threads)
+    guard windows >= 0 else { throw ValidationError("--windows must be at least 0, got \(windows)") }
+    if let weights = dataWeights?.values, weights.count != paths.count {
+      throw ValidationError(
+        "--data-weights has \(weights.count) numbers, and there are \(paths.count) paths; give one for each, in their order")
+    }
+  }
+
+  mutating func run() throws { try reportingErrors { try show() } }
+
+  private func show() throws {
+    let settings = RunSettings(.standard, settings.given)
+    if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
+    let tokenizer = try initFrom.map { try ModelDirectory($0).load().tokenizer }
+    let source = try TextSource(
+      GivenData(paths: paths, weights: dataWeights?.values), tokenizer: tokenizer,
+      pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+    let data = try source.trainingData(settings)
+    try source.prepare(in: nil)
+    guard let texts = source.texts else { return }
+    try report(texts, data, settings).show(json: json)
+  }
+
+  private func report(_ texts: RunTexts, _ data: TrainingData, _ settings: RunSettings) throws -> Report {
+    func number(_ value: Int) -> JSON { .integer(Int64(value)) }
+    let tokens = texts.sources.reduce(0) { $0 + $1.tokenCount }, bytes = texts.identity.byteCount
+    let documents = texts.sources.reduce(0) { $0 + $1.documentCount }
+    var report = Report()
+    report.add(
+      "sources",
+      .array(
+        texts.sources.enumerated().map { index, source in
+          .object(
+            [
+              JSON.Member("path", .string(source.path)), JSON.Member("bytes", number(source.byteCount)),
+              JSON.Member("documents", number(source.documentCount)), JSON.Member("tokens", number(source.tokenCount)),
+            ] + (texts.weights.map { [JSON.Member("weight", .number($0[index]))] } ?? []))
+        }))
+    for (index, source) in texts.sources.enumerated() where texts.sources.count > 1 {
+      let weight = texts.weights.map { ", weight \($0[index])" } ?? ""
+      report.addLine(
+        source.path.escapedForDisplay,
+        "\(source.byteCount.bytes), \(source.documentCount.grouped) documents, \(source.tokenCount.grouped) tokens\(weight)")
+    }
+    report.add("bytes", bytes.bytes, number(bytes))
+    report.add("documents", documents.grouped, number(documents))
+    report.add("tokens", tokens.grouped, number(tokens))
+    report.add("bytes_per_token", (Double(bytes) / Double(max(1, tokens))).fixed(3), .number(Double(bytes) / Double(max(1, tokens))))
+    let end = texts.boundary.map { ", end of text \($0)" } ?? ""
+    report.add("vocabulary", texts.tokenizer.vocabularySize.grouped + end, number(texts.tokenizer.vocabularySize))
+    report.add("end_of_text", texts.boundary.map { number(Int($0)) } ?? .null)
+    let file = texts.tokenByteCount
+    report.add("token_bytes", label: "as a file", "\(file.bytes), \(texts.format.rawValue)", number(file))
+    report.add("sha256", texts.identity.sha256, .string(texts.identity.sha256))
+    let parts = try texts.datasets(validationFraction: settings.validationFraction)
+    let training = parts.reduce(0) { $0 + $1.training.count }
+    let validation = parts.reduce(0) { $0 + $1.validation.count }
+    report.add("training", "\(training.grouped) tokens", number(training))
+    report.add("validation", "\(validation.grouped) tokens", number(validation))
+    try addWindows(to: &report, texts, data.training)
+    return report
+  }
+
+  /// The windows that training begins with.
+  private func addWindows(to report: inout Report, _ texts: RunTexts, _ sampler: any BatchSampler) throws {
+    var shown: [JSON] = [], batch = sampler.makeBatch()
+    for number in 0..<windows {
+      let row = number % sampler.batchSize
+      if row == 0 { try sampler.fill(&batch, number: UInt64(number / sampler.batchSize)) }
+      let range = row * sampler.blockSize..<(row + 1) * sampler.blockSize
+      let text = String(decoding: texts.tokenizer.decode(Array(batch.inputs[range])), as: UTF8.self)
+      report.addLine("window \(number + 1)", text.escapedForDisplay)
+      shown.append(.string(text))
+    }
+    report.add("windows", .array(shown))
+  }
+}
