@@ -1,50 +1,52 @@
 import CAutogradSystem
 
-/// Runs of ASCII in a text, whose bytes are its characters.
-package enum ASCIIRun {
-  /// Writes the id of each byte of `text` from `offset` on, until one is no ASCII or has no id.
+/// Characters of texts as numbers, many at a time.
+package enum TextBytes {
+  /// Pages of 256 code points.
+  package static let pageCount = 0x1100
+
+  /// Writes the id of each character of UTF-8 text, until one is malformed or cut off, or has no id.
   ///
   /// - Parameters:
-  ///   - ids: By byte: 128 of them; negative where there is none.
+  ///   - pages: By the upper bits of code points, where in `ids` those of the page begin, in 256s.
+  ///   - ids: Negative where there is none.
   ///   - place: Where the first goes; there must be room for as many as there are bytes.
-  /// - Returns: How many bytes were done.
+  /// - Returns: How many bytes were done, and how many ids written.
   package static func encode(
-    _ text: Span<UInt8>, from offset: Int, ids: Span<Int32>, into tokens: inout MutableSpan<Int32>, at place: Int
-  ) -> Int {
-    let count = text.count - offset
-    precondition(offset >= 0 && count >= 0 && ids.count == 128 && place >= 0 && place + count <= tokens.count)
-    // INVARIANT: the bytes from the offset on, 128 ids and room for one id a byte were asked for above; where there is a
-    // byte, none of the three is empty.
-    return unsafe tokens.withUnsafeMutableBufferPointer { room in
+    _ text: Span<UInt8>, pages: [UInt16], ids: [Int32], into tokens: inout MutableSpan<Int32>, at place: Int
+  ) -> (byteCount: Int, count: Int) {
+    precondition(pages.count == pageCount && place >= 0 && place + text.count <= tokens.count)
+    precondition(pages.allSatisfy { (Int($0) + 1) * 256 <= ids.count })
+    if text.isEmpty { return (0, 0) }
+    var count = 0
+    // INVARIANT: there is room for one id a byte, and every page's ids exist, which was asked above; none of the arrays is
+    // empty.
+    let byteCount = unsafe tokens.withUnsafeMutableBufferPointer { room in
       unsafe text.withUnsafeBufferPointer { bytes in
-        unsafe ids.withUnsafeBufferPointer { table in
-          count == 0
-            ? 0
-            : unsafe csystem_encode_ascii(
-              bytes.baseAddress! + offset, count, table.baseAddress!, room.baseAddress! + place)
-        }
+        unsafe csystem_encode_text(bytes.baseAddress!, bytes.count, pages, ids, room.baseAddress! + place, &count)
       }
     }
+    return (byteCount, count)
   }
 
-  /// Marks each byte of `text` from `offset` on, until one is no ASCII.
+  /// Marks each character of UTF-8 text, until one is malformed or cut off.
   ///
-  /// - Parameter used: By byte; at least 128 of them.
-  /// - Returns: How many bytes were done.
-  package static func mark(_ text: Span<UInt8>, from offset: Int, in used: inout MutableSpan<UInt8>) -> Int {
-    let count = text.count - offset
-    precondition(offset >= 0 && count >= 0 && used.count >= 128)
-    // INVARIANT: as above.
-    return unsafe used.withUnsafeMutableBufferPointer { marks in
+  /// - Parameter used: By code point, and behind all of them by page.
+  /// - Returns: How many bytes were done, and how many characters there were.
+  package static func mark(_ text: Span<UInt8>, in used: inout [UInt8]) -> (byteCount: Int, count: Int) {
+    precondition(used.count == 0x110000 + pageCount)
+    if text.isEmpty { return (0, 0) }
+    var count = 0
+    // INVARIANT: there is a mark for every code point and every page, which was asked above.
+    let byteCount = unsafe used.withUnsafeMutableBufferPointer { marks in
       unsafe text.withUnsafeBufferPointer { bytes in
-        count == 0 ? 0 : unsafe csystem_mark_ascii(bytes.baseAddress! + offset, count, marks.baseAddress!)
+        unsafe csystem_mark_text(
+          bytes.baseAddress!, bytes.count, marks.baseAddress!, marks.baseAddress! + 0x110000, &count)
       }
     }
+    return (byteCount, count)
   }
-}
 
-/// Tokens as bytes.
-package enum PackedTokens {
   /// The lower 16 bits of each token, little-endian.
   package static func uint16(_ tokens: [Int32]) -> [UInt8] {
     unsafe [UInt8](unsafeUninitializedCapacity: 2 * tokens.count) { room, count in

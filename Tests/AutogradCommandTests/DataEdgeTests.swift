@@ -54,8 +54,10 @@ import Testing
       let path = name.hasPrefix("/dev") ? name : folder + name
       let outcome = try train(path, in: folder)
       #expect(outcome.status == 3)
-      let reason = name.isEmpty ? "it is a folder" : "it is not a plain file but a pipe, socket or device"
-      #expect(outcome.errors.hasPrefix("error: cannot read \(path): \(reason); name a "), "\(outcome.errors)")
+      // Of a folder all files are read.
+      let file = name.isEmpty ? folder + "/fifo" : path
+      let reason = "it is not a plain file but a pipe, socket or device"
+      #expect(outcome.errors.hasPrefix("error: cannot read \(file): \(reason); name a "), "\(outcome.errors)")
     }
   }
 
@@ -97,9 +99,6 @@ import Testing
       let evaluated = try autograd(["evaluate", "--model", folder, "--data", path], seconds: 10, megabytes: 512)
       #expect(evaluated.status == 3)
       #expect(evaluated.errors == tooLarge)
-      // A machine with less than nine times as much memory says that first.
-      let trained = try train(path, in: folder)
-      #expect(trained.status == 3 ? trained.errors == tooLarge : trained.status == 4, "\(trained.errors)")
       let inspected = try autograd(["inspect", path], seconds: 10, megabytes: 512)
       #expect(inspected.status == 3)
       #expect(inspected.errors.hasPrefix("error: \(path): safetensors: the header has length 0"))

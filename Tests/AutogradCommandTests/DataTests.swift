@@ -114,6 +114,8 @@ import Testing
       #expect(named.status == 0 && fingerprint(named) == fingerprint(alone))
       let others = try autograd(["train", "--resume", run, "--max-iters", "5"] + data + ["--data-weights", "1,1"])
       #expect(others.status == 3 && others.errors.contains("with other weights"), "\(others.errors)")
+      let apart = try autograd("train", "--resume", run, "--max-iters", "5", "--keep-documents-apart")
+      #expect(apart.status == 3 && apart.errors.contains("--no-keep-documents-apart (not yes)"), "\(apart.errors)")
       let swapped = try autograd(
         ["train", "--resume", run, "--max-iters", "5", "--data", folder + "/b.txt", "--data", folder + "/a.txt"])
       #expect(swapped.status == 3 && swapped.errors.contains("the run was trained on another text"), "\(swapped.errors)")

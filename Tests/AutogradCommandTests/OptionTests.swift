@@ -27,7 +27,7 @@ func options(of command: String) throws -> Set<String> {
   /// --data and what goes with it have tests of their own, and the preset's settings are checked one by one.
   private static let others: Set = [
     "--data", "--out", "--resume", "--preset", "--threads", "--trace", "--no-bias", "--no-recompute", "--help",
-    "--version", "--val-fraction", "--ctx-size", "--iters", "--gradient-accumulation-steps",
+    "--version", "--val-fraction", "--data-weights", "--keep-documents-apart", "--no-keep-documents-apart", "--ctx-size", "--iters", "--gradient-accumulation-steps",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")

@@ -6,7 +6,7 @@ import AutogradTraining
 struct DataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A text to learn, JSONL, tokens (.bin), a folder, a pattern or -; may be repeated (default: stories).",
+      "A text, JSONL, tokens (.bin), a folder or -, as often as you like (default: stories).",
       valueName: "path"))
   var data: [String] = []
 

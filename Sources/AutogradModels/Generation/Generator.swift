@@ -35,7 +35,7 @@ public struct Generator<Scalar: TensorScalar> {
   }
 
   /// Continues `prompt` in characters: hands whole characters to `body` as soon as they are certain, and ends
-  /// before the first of `stops`.
+  /// before the first of `stops`, or where the text does: at the tokenizer's end token.
   ///
   /// - Returns: Whether a stop string ended it.
   /// - Precondition: As for tokens; the tokenizer is the model's.
@@ -45,7 +45,9 @@ public struct Generator<Scalar: TensorScalar> {
     _ body: (String) -> Bool
   ) -> Bool {
     var decoder = StreamingDecoder(tokenizer), matcher = StopMatcher(stops)
+    let end = tokenizer.endOfText
     generate(after: prompt, count: count, stream: stream) { token in
+      if token == end { return false }
       // A vocabulary may be wider than its tokenizer: such a token has no text.
       let text = Int(token) < tokenizer.vocabularySize ? decoder.push(token) : ""
       return body(matcher.push(text)) && !matcher.hasStopped

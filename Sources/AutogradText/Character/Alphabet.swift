@@ -14,24 +14,8 @@ public struct Alphabet: Sendable {
   /// - Throws: `invalidUTF8` with the byte offset in this piece.
   /// - Complexity: O(bytes), about a nanosecond each.
   public mutating func add(_ text: Span<UInt8>) throws(TextError) -> Int {
-    var used = isUsed.mutableSpan
-    var offset = 0, count = 0
-    while offset < text.count {
-      let run = ASCIIRun.mark(text, from: offset, in: &used)
-      offset += run
-      count += run
-      while offset < text.count, text[offset] >= 0x80 {
-        guard case .scalar(let scalar, let byteCount) = UTF8Sequence.read(text, at: offset) else {
-          throw .invalidUTF8(path: nil, byteOffset: offset)
-        }
-        used[Int(scalar.value)] = 1
-        used[Alphabet.firstPage + Int(scalar.value >> 8)] = 1
-        offset += byteCount
-        count += 1
-      }
-    }
-    // Page 0 may be empty then.
-    used[Alphabet.firstPage] = 1
+    let (byteCount, count) = TextBytes.mark(text, in: &isUsed)
+    guard byteCount == text.count else { throw .invalidUTF8(path: nil, byteOffset: byteCount) }
     return count
   }
 

@@ -99,26 +99,14 @@ public struct CharacterTokenizer: Tokenizer {
     let first = tokens.count
     tokens += repeatElement(0, count: text.count)
     var room = tokens.mutableSpan
-    // A page's characters stand together, ASCII in page 0.
-    let ids = ids.span, first128 = Int(pages[0]) * 256, ascii = ids.extracting(first128..<first128 + 128)
-    var offset = 0, place = first
-    while offset < text.count {
-      let run = ASCIIRun.encode(text, from: offset, ids: ascii, into: &room, at: place)
-      offset += run
-      place += run
-      // What ended the run, and all of its kind that follows.
-      while offset < text.count, text[offset] >= 0x80 || ascii[Int(text[offset])] < 0 {
-        guard case .scalar(let scalar, let byteCount) = UTF8Sequence.read(text, at: offset) else {
-          throw .invalidUTF8(path: nil, byteOffset: offset)
-        }
-        let id = ids[Int(pages[Int(scalar.value >> 8)]) * 256 + Int(scalar.value & 0xFF)]
-        guard id >= 0 else { throw .unknownCharacter(scalar, scalarIndex: place - first, byteOffset: offset) }
-        room[place] = id
-        offset += byteCount
-        place += 1
+    let (byteCount, count) = TextBytes.encode(text, pages: pages, ids: ids, into: &room, at: first)
+    guard byteCount == text.count else {
+      guard case .scalar(let scalar, _) = UTF8Sequence.read(text, at: byteCount) else {
+        throw .invalidUTF8(path: nil, byteOffset: byteCount)
       }
+      throw .unknownCharacter(scalar, scalarIndex: count, byteOffset: byteCount)
     }
-    tokens.removeLast(tokens.count - place)
+    tokens.removeLast(text.count - count)
   }
 
   public var encodesCharactersAlone: Bool { true }

@@ -19,7 +19,7 @@ public struct TokenFile: TokenSource {
     /// - Precondition: They fit the format.
     package func bytes(of tokens: [Int32]) -> [UInt8] {
       switch self {
-      case .uint16: PackedTokens.uint16(tokens)
+      case .uint16: TextBytes.uint16(tokens)
       case .int32: tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) } }
       }
     }
