@@ -12,3 +12,4 @@
 #define HAS_FMA 0
 #endif
 #define HAS_MASKS 0
+#define STEPS_TOGETHER 1

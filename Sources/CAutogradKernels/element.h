@@ -1,6 +1,7 @@
 // The element type and the vocabulary of one instruction set. The including file defines, most of it with avx2.h or
 // avx512.h:
-//   REAL_BITS, VECTOR_BYTES, MR (rows of the register tile), MORE_CASES (row counts above 4), HAS_FMA, HAS_MASKS.
+//   REAL_BITS, VECTOR_BYTES, MR (rows of the register tile), MORE_CASES (row counts above 4), STEPS_TOGETHER (steps of a
+//   whole tile that are counted as one), HAS_FMA, HAS_MASKS.
 
 #if REAL_BITS == 32
 #define REAL float

@@ -63,10 +63,24 @@ INLINE vec rounded_to_bfloat16(vec x) {
 #define SOON(address) __builtin_prefetch(address, 0, 2)
 
 // Memory that will be wanted soon, a line for each step of a tile: `step` elements further on each time and, after
-// every `row` elements, `gap` more.
-typedef struct stream { const REAL *at; ck_index step, row, gap; } stream;
+// every `count` of them, `gap` more.
+typedef struct stream { const REAL *at; ck_index step, count, gap; } stream;
 
 INLINE stream without_gaps(const REAL *at, ck_index step) { return (stream){at, step, PTRDIFF_MAX, 0}; }
+
+// sums[rows, 2 vectors] += A[rows, a step of k] · B[a step, NR]
+INLINE void multiply_step(vec sums[MR][2], const int rows, const int vectors, const REAL *a, ck_index a_row,
+                          const REAL *b) {
+  vec right[2];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+    const vec left = splat_step(a + i * a_row);
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) sums[i][v] = multiply_add(left, right[v], sums[i][v]);
+  }
+}
 
 // C[rows, 2 vectors] (+)= A[rows, k] · B[k, NR]: the register tile. `a_row` and `a_k` are A's strides, B is a
 // packed panel. Only `columns` of the NR columns of C exist. `steps` counts what is packed: elements of k, or pairs.
@@ -94,29 +108,30 @@ INLINE void tile(const int rows, const int vectors, const enum tile_kind kind, c
       for (int v = 0; v < vectors; v++) sums[i][v] = (vec){0};
     }
   }
+  // Whole tiles by several steps: what counts them takes fewer instructions.
+  const ck_index together = rows == MR ? STEPS_TOGETHER : 1;
   const REAL *wanted = ahead ? ahead->at : NULL;
-  ck_index rest_of_row = ahead ? ahead->row : 0;
-  for (ck_index p = 0; p < steps; p++) {
-    if (ahead) {
-      SOON(wanted);
-      wanted += ahead->step;
-      rest_of_row -= ahead->step;
-      if (rest_of_row <= 0) {
-        wanted += ahead->gap;
-        rest_of_row += ahead->row;
+  for (ck_index rest = steps; rest > 0;) {
+    // As many as there are, or as come before the next gap of what is asked for.
+    ck_index count = ahead && ahead->count < rest ? ahead->count : rest;
+    rest -= count;
+    for (; count >= together; count -= together) {
+#pragma clang loop unroll(full)
+      for (int step = 0; step < together; step++) {
+        if (ahead) SOON(wanted + step * ahead->step);
+        multiply_step(sums, rows, vectors, a + step * a_k, a_row, b + step * NR);
       }
+      if (ahead) wanted += together * ahead->step;
+      a += together * a_k;
+      b += together * NR;
     }
-    vec right[2];
-#pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) {
-      const vec left = splat_step(a + i * a_row);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++) sums[i][v] = multiply_add(left, right[v], sums[i][v]);
+    for (; together > 1 && count > 0; count--) {
+      multiply_step(sums, rows, vectors, a, a_row, b);
+      if (ahead) SOON(wanted), wanted += ahead->step;
+      a += a_k;
+      b += NR;
     }
-    a += a_k;
-    b += NR;
+    if (ahead) wanted += ahead->gap;
   }
   if (kind == TRIANGLE) {
 #pragma clang loop unroll(full)
@@ -327,7 +342,8 @@ INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls
   if (calls < arrays || rows > LINE || first >= next->count) return without_gaps(nothing, 0);
   const REAL *start = array == 0 ? parameter->value : array == 1 ? parameter->gradient : parameter->states[array - 2];
   const REAL *at = start + index_in(next->update, next->start + first * next->stride);
-  return (stream){at, rows * STEP, next->k, next->stride - next->k};
+  const ck_index step = rows * STEP, count = (next->k + step - 1) / step;
+  return (stream){at, step, count, next->stride - count * step};
 }
 
 // What the tile number `call` of `calls` asks for of the next source, if there is one: a row along k, or a line of it
