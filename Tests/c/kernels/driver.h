@@ -137,5 +137,7 @@ real activation_slope(int op, real x);
 real activation_tolerance(const check *c, int op, real x);
 real slope_tolerance(const check *c, int op, real x);
 const char *name_of_activation(int op);
+/// Whether op(x) · factor can be told from its two factors.
+bool is_plain_gate(const check *c, int op, real x, real factor);
 
 #endif
