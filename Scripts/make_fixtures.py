@@ -11,6 +11,10 @@ decoder-operations.safetensors
                         the same of what today's decoders are made of
 training.safetensors    50 steps each of an MLP, of an encoder layer with
                         padding, and of the small GPT with four optimisers
+family-*.safetensors    a model of each family, as transformers makes it: its
+                        config.json (metadata), weights (float32, under the
+                        names of its files), logits, loss, every gradient, and
+                        20 AdamW steps
 
 Numbers are float64, but float32 below `float32/`; tokens are int64. Matrices
 are stored [output, input]. Random input comes from a generator whose stream
@@ -18,11 +22,14 @@ is frozen, seeded by the name of what it is for: a case added later leaves
 all others as they are. The same versions on the same CPU give the same
 bytes; others may differ in the last bits. The metadata names the versions.
 
-Needs: pip install torch numpy safetensors
+Names on the command line make only those files.
+
+Needs: pip install torch numpy safetensors transformers
 """
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy
@@ -30,7 +37,7 @@ import safetensors
 import torch
 from safetensors.torch import save
 
-from fixtures import decoder_operations, gpt_tiny, operations, training
+from fixtures import decoder_operations, families, gpt_tiny, operations, training
 from fixtures.reference import SEED
 
 FOLDER = Path(__file__).resolve().parents[1] / "Tests" / "Fixtures"
@@ -61,13 +68,18 @@ def sorted_metadata(file):
     return len(text).to_bytes(8, "little") + text + file[end:]
 
 
-def write(name, tensors, generator="make_fixtures.py"):
-    """Writes one fixture file and prints its size."""
+def is_wanted(name):
+    """Tells whether a file was asked for: by name, or by naming none."""
+    return not sys.argv[1:] or name in sys.argv[1:]
+
+
+def write(name, tensors, generator="make_fixtures.py", more=None):
+    """Writes one fixture file, with more metadata where there is any, and prints its size."""
     plain = {
         key: tensor.detach().clone(memory_format=torch.contiguous_format)
         for key, tensor in tensors.items()
     }
-    data = sorted_metadata(save(plain, metadata=versions(generator)))
+    data = sorted_metadata(save(plain, metadata=versions(generator) | (more or {})))
     path = FOLDER / name
     path.write_bytes(data)
     print(f"{os.path.relpath(path)}: {len(plain)} tensors, {len(data)} bytes")
@@ -78,10 +90,16 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    write("gpt-tiny.safetensors", gpt_tiny.tensors())
-    write("operations.safetensors", operations.tensors())
-    write("decoder-operations.safetensors", decoder_operations.tensors())
-    write("training.safetensors", training.tensors())
+    modules = {
+        "gpt-tiny": gpt_tiny, "operations": operations, "decoder-operations": decoder_operations, "training": training,
+    }
+    for name, module in modules.items():
+        if is_wanted(f"{name}.safetensors"):
+            write(f"{name}.safetensors", module.tensors())
+    for family in families.FAMILIES:
+        if is_wanted(f"family-{family}.safetensors"):
+            tensors, more = families.case(family, 0)
+            write(f"family-{family}.safetensors", tensors, more=more)
 
 
 if __name__ == "__main__":

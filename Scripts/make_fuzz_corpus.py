@@ -13,7 +13,7 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    configuration, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
+    configuration, index, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
 )
 from fuzz_corpus.corpus import Corpus
 
@@ -26,6 +26,7 @@ TARGETS = {
     "config": configuration,
     "tokenizer": tokenizer,
     "weights": weights,
+    "index": index,
     "text": text,
     "tokens": tokens,
     "lines": lines,

@@ -7,10 +7,15 @@ torch, transformers and tokenizers.
     transformers_peer.py ids DIR < ["string", ...]                    token ids of each string, and the text of the ids
     transformers_peer.py make DIR VOCAB CONTEXT LAYERS HEADS CHANNELS tied|untied float32|bfloat16
     transformers_peer.py loss DIR < [ids]                             mean loss over windows of the context length
+    transformers_peer.py family FOLDER                                random models of every family in three shapes, their
+                                                                      gradients and more: see fixtures/families.py
+    transformers_peer.py opened < [[DIR, [ids]], ...]                 float64 logits of each folder's model
+    transformers_peer.py sharded DIR BYTES FILE                       the model of such a file, saved in shards
     transformers_peer.py defaults DIR OUT < "prompt"                  what the tools do with a folder when nobody tells
                                                                       them more; saves it to OUT, and a trained one
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -19,19 +24,55 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
 import torch  # noqa: E402
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast  # noqa: E402
+from fixtures import families  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast)
 
 
 def load(folder, dtype):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
 
 
+def family(folder):
+    from safetensors.torch import save_file
+
+    for name in families.FAMILIES:
+        for shape in range(len(families.SHAPES)):
+            tensors, metadata = families.case(name, shape)
+            plain = {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+            save_file(plain, os.path.join(folder, f"{name}-{shape}.safetensors"), metadata=metadata)
+    return {}
+
+
+def opened():
+    answers = []
+    with families.exact(), torch.no_grad():
+        for folder, sequence in json.load(sys.stdin):
+            answers.append(load(folder, torch.float64)(torch.tensor([sequence])).logits[0].flatten().tolist())
+    return answers
+
+
+def sharded(folder, size, file):
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as tensors:
+        config = json.loads(tensors.metadata()["config"])
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "config.json"), "w") as written:
+            json.dump(config, written)
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+        weights = {name: tensors.get_tensor("weights/" + name) for name, _ in model.named_parameters()}
+    model.load_state_dict(weights, strict=False)
+    model.save_pretrained(folder, max_shard_size=int(size))
+    return {"files": sorted(os.listdir(folder))}
+
+
 def logits(folder):
     sequences = json.load(sys.stdin)
     answers = {}
     for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
-        model = load(folder, dtype)
-        with torch.no_grad():
+        with families.exact() if dtype == torch.float64 else contextlib.nullcontext(), torch.no_grad():
+            model = load(folder, dtype)
             answers[name] = [model(torch.tensor([ids])).logits[0].flatten().tolist() for ids in sequences]
     return answers
 
@@ -110,5 +151,6 @@ def defaults(folder, out):
 
 
 if __name__ == "__main__":
-    task = {"logits": logits, "ids": ids, "make": make, "loss": loss, "defaults": defaults}[sys.argv[1]]
+    tasks = [logits, ids, make, loss, defaults, family, opened, sharded]
+    task = {task.__name__: task for task in tasks}[sys.argv[1]]
     json.dump(task(*sys.argv[2:]), sys.stdout)

@@ -46,7 +46,7 @@ def make(case):
     )
     case("n-ctx-only", changed(n_positions="absent"))
     case("not-an-object", "[]", '@: the key "vocab_size" is missing')
-    refused("another-model", '@: model_type is "llama"; this version opens "gpt2"', model_type="llama")
+    refused("another-model", '@: model_type is "mamba"; this version opens "gpt2", "llama", ', model_type="mamba")
     refused("model-of-control-characters", '@: model_type is "\\u{1B}[2J"; this version', model_type="\x1b[2J")
     refused("model-not-string", '@: "model_type" must be a string', model_type=2)
     refused(
@@ -111,6 +111,7 @@ def make(case):
             f"{key}-changed", f'@: "{key}" is {shown}, which this version cannot compute{known}', **{key: value}
         )
     refused("key-unknown", '@: the key "rotary\\u{1B}" is not known to this version', **{"rotary\x1b": 1})
+    make_rotary(case)
     # A configuration that may well be honest, with weights that are not its own.
     misfit = "%/model.safetensors: the weights do not fit config.json: "
     far = misfit + "config.json describes a model many times the size of"
@@ -123,3 +124,66 @@ def make(case):
         accepted=True,
         vocab_size=4,
     )
+
+
+ROTARY = {
+    "vocab_size": 3,
+    "hidden_size": 4,
+    "intermediate_size": 6,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 2,
+}
+
+
+def make_rotary(case):
+    """The families after GPT-2, whose files are accepted; the weights beside them are GPT-2's."""
+    misfit = "%/model.safetensors: the weights do not fit config.json: "
+
+    def file(family, **keys):
+        return compact({"model_type": family} | ROTARY | keys)
+
+    for family in ["llama", "mistral", "qwen2", "qwen3", "arcee", "nanochat"]:
+        case(f"{family}", file(family), misfit, accepted=True)
+        case(f"{family}-of-nothing", compact({"model_type": family}), misfit, accepted=True)
+    llama3 = {
+        "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 1,
+    }
+    case("rope-llama3", file("llama", rope_theta=5e5, rope_scaling=llama3), misfit, accepted=True)
+    case("rope-linear", file("qwen2", rope_parameters={"type": "linear", "factor": 2}), misfit, accepted=True)
+    types = ["sliding_attention", "full_attention", "sliding_attention"]
+    windows = {"use_sliding_window": True, "sliding_window": 1}
+    case("windows", file("qwen3", layer_types=types, **windows), misfit, accepted=True)
+    case("window-null", file("mistral", sliding_window=None), misfit, accepted=True)
+
+    def refused(name, family, sentence, **keys):
+        case(name, file(family, **keys), "@: " + sentence)
+
+    scaling = '"rope_scaling" has the rope_type '
+    refused("rope-yarn", "llama", scaling + '"yarn", which', rope_scaling={"type": "yarn", "factor": 2})
+    refused("rope-control", "llama", scaling + '"\\u{1B}[2J", which', rope_scaling={"type": "\x1b[2J"})
+    refused("rope-type-number", "llama", '"rope_scaling" has a rope_type that is no', rope_scaling={"rope_type": 1})
+    refused("rope-not-object", "llama", '"rope_scaling" must be null or an object', rope_scaling=[1])
+    refused("rope-key", "llama", '"rope_scaling" has the key "x"', rope_scaling={"rope_type": "linear", "factor": 1, "x": 1})
+    refused("rope-factor-0", "llama", '"rope_scaling" needs a number above 0', rope_scaling={"type": "linear", "factor": 0})
+    refused("rope-theta-small", "llama", "the base of rotary positions must lie between 1 and", rope_theta=1e-300)
+    tiny = {"type": "linear", "factor": 1e-300}
+    refused("rope-factor-small", "llama", "the scaling of rotary positions must lie between", rope_scaling=tiny)
+    refused("rope-theta-0", "llama", '"rope_theta" must be a number above 0', rope_theta=0)
+    reversed_bands = llama3 | {"low_freq_factor": 4, "high_freq_factor": 1}
+    refused("rope-bands-reversed", "llama", "Llama 3's scaling needs a factor and two frequencies", rope_scaling=reversed_bands)
+    huge = llama3 | {"original_max_position_embeddings": 2.5}
+    refused("rope-context-fractional", "llama", '"rope_scaling" needs a whole number', rope_scaling=huge)
+    refused("key-value-heads-0", "llama", '"num_key_value_heads" must be null or', num_key_value_heads=0)
+    refused("key-value-heads-3", "llama", "2 heads cannot share 3 key-value heads", num_key_value_heads=3)
+    refused("head-odd", "qwen3", "rotary positions turn pairs of channels, and the 3", head_dim=3)
+    refused("head-huge", "qwen3", "the head size must lie between 1 and", head_dim=2**62)
+    refused("head-large", "qwen3", "the model is too large for any memory", head_dim=1 << 24, num_attention_heads=1 << 10)
+    refused("window-0", "mistral", '"sliding_window" must be null or a whole number of', sliding_window=0)
+    refused("window-huge", "mistral", "the window must lie between 1 and", sliding_window=2**62)
+    refused("layers-too-few", "qwen2", '"layer_types" must be a list of one name for each', layer_types=types[:1])
+    refused("layers-unknown", "qwen2", '"layer_types" has "x", which', layer_types=["x"] * 3)
+    refused("layers-without-window", "qwen2", '"layer_types" has layers with a window', layer_types=types)
+    refused("cap-negative", "nanochat", '"final_logit_softcapping" must be null or', final_logit_softcapping=-1)

@@ -26,11 +26,12 @@ struct InspectCommand: ParsableCommand, HasExamples {
   private func inspect() throws {
     let files = POSIXFileSystem()
     if files.exists(path + "/manifest.json") { show(try Checkpoint(path)) }
-    let isDirectory = !path.hasSuffix(".safetensors") && files.exists(path + "/model.safetensors")
-    if isDirectory { show(try ModelDirectory(path).configuration()) }
+    let directory = ModelDirectory(path), weights = directory.weightsPath
+    let isDirectory = !path.hasSuffix(".safetensors") && !path.hasSuffix(".json") && files.exists(weights)
+    if isDirectory { show(try directory.configuration()) }
     let hasCheckpoints = files.isDirectory(path + "/checkpoints")
     if isDirectory || !hasCheckpoints {
-      show(try SafetensorsSummary(path: isDirectory ? path + "/model.safetensors" : path, fileSystem: files))
+      show(try TensorSummary(path: isDirectory ? weights : path, fileSystem: files))
     }
     if hasCheckpoints { try showCheckpoints(CheckpointStore(folder: path + "/checkpoints")) }
   }
@@ -94,27 +95,22 @@ struct InspectCommand: ParsableCommand, HasExamples {
       exit: .noCheckpoint)
   }
 
-  private func show(_ configuration: DecoderConfiguration) {
-    Console.showLine(
-      "\(configuration.family.modelType): \(configuration.layerCount) layers, \(configuration.headCount) heads, \(configuration.channelCount) channels, "
-        + "context \(configuration.contextLength), vocabulary \(configuration.vocabularySize)"
-        + (configuration.hasBias ? "" : ", no biases") + (configuration.tiesHead ? ", tied head" : ""))
-  }
+  private func show(_ configuration: DecoderConfiguration) { Console.showLine("\(configuration)") }
 
-  private func show(_ summary: SafetensorsSummary) {
+  private func show(_ summary: TensorSummary) {
     // Whatever the file calls its tensors, a terminal must not obey it.
-    let names = summary.entries.map(\.name.escapedForDisplay), width = names.map(\.count).max() ?? 0
-    for (name, entry) in zip(names, summary.entries) {
+    let names = summary.tensors.map(\.name.escapedForDisplay), width = names.map(\.count).max() ?? 0
+    for (name, entry) in zip(names, summary.tensors) {
       let shape = "[" + entry.shape.map(String.init).joined(separator: ", ") + "]"
       Console.showLine(
         name + String(repeating: " ", count: width - name.count + 2) + entry.dtype.name + "  " + shape
-          + String(repeating: " ", count: max(1, 16 - shape.count)) + entry.byteRange.count.bytes)
+          + String(repeating: " ", count: max(1, 16 - shape.count)) + entry.byteCount.bytes)
     }
     for (key, value) in summary.metadata {
       Console.showLine("metadata \(key.escapedForDisplay): \(value.escapedForDisplay)")
     }
-    let elements = summary.entries.reduce(0) { $0 + $1.elementCount }
-    let bytes = summary.entries.reduce(0) { $0 + $1.byteRange.count }
-    Console.showLine("\(summary.entries.count) tensors, \(elements.grouped) numbers, \(bytes.bytes)")
+    let elements = summary.tensors.reduce(0) { $0 + $1.elementCount }
+    let bytes = summary.tensors.reduce(0) { $0 + $1.byteCount }
+    Console.showLine("\(summary.tensors.count) tensors, \(elements.grouped) numbers, \(bytes.bytes)")
   }
 }

@@ -72,6 +72,16 @@ public struct SafetensorsWriter {
     }
   }
 
+  /// Adds a BF16 tensor whose numbers are made when the file is, each rounded to the nearest of that type; halfway
+  /// between two, to the even one.
+  public mutating func addBFloat16(
+    _ name: String, shape: [Int], _ floats: @escaping () -> [Float]
+  ) throws(SafetensorsError) {
+    try add(name, dtype: .bf16, shape: shape) { bytes in
+      appendLittleEndian(floats().lazy.map { bfloat16Bits(of: $0) }, to: &bytes)
+    }
+  }
+
   /// Adds an F64 tensor; as `add(_:shape:floats:)`.
   public mutating func add(_ name: String, shape: [Int], doubles: [Double]) throws(SafetensorsError) {
     try add(name, dtype: .f64, shape: shape) { appendLittleEndian(doubles.lazy.map(\.bitPattern), to: &$0) }

@@ -18,8 +18,8 @@ public struct TensorComparison: Sendable {
   }
 
   /// The tensors of a file.
-  public init(_ file: SafetensorsFile) {
-    self.init(file.header.entries.map { ($0.name, $0.shape) })
+  public init(_ file: any TensorFile) {
+    self.init(file.tensors.map { ($0.name, $0.shape) })
   }
 
   /// Looks for a tensor.

@@ -54,3 +54,11 @@ func float(halfBits bits: UInt16) -> Float {
 func float(bfloat16Bits bits: UInt16) -> Float {
   Float(bitPattern: UInt32(bits) << 16)
 }
+
+/// The bits of the nearest bfloat16 number, the even one where two are as near; NaN stays NaN.
+func bfloat16Bits(of value: Float) -> UInt16 {
+  let bits = value.bitPattern
+  // Rounding could carry a NaN's fraction into the exponent and the sign.
+  if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
+  return UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+}

@@ -4,21 +4,26 @@ public import AutogradNeuralNetwork
 
 /// One layer of a decoder: attention and feed-forward, each after a norm and added to its input.
 public struct DecoderBlock<Scalar: TensorScalar>: Layer {
-  public let attentionNorm: LayerNorm<Scalar>
+  public let attentionNorm: DecoderNorm<Scalar>
   public let attention: CausalSelfAttention<Scalar>
-  public let feedForwardNorm: LayerNorm<Scalar>
-  public let feedForward: FeedForward<Scalar>
+  public let feedForwardNorm: DecoderNorm<Scalar>
+  public let feedForward: DecoderFeedForward<Scalar>
 
-  public init(_ configuration: DecoderConfiguration) {
-    let C = configuration.channelCount, bias = configuration.hasBias, dropout = configuration.dropout
-    attentionNorm = LayerNorm(channels: C, bias: bias, epsilon: configuration.normEpsilon)
+  /// - Parameters:
+  ///   - index: Which layer it is, counted from 0: not all need have a window.
+  ///   - rotary: The angles, where the model has rotary positions.
+  public init(_ configuration: DecoderConfiguration, index: Int, rotary: RotaryTable<Scalar>?) {
+    let dropout = configuration.dropout
+    attentionNorm = DecoderNorm(configuration)
     attention = CausalSelfAttention(
-      channels: C, headCount: configuration.headCount, bias: bias, dropout: dropout.attention,
-      outputDropout: dropout.residual)
-    feedForwardNorm = LayerNorm(channels: C, bias: bias, epsilon: configuration.normEpsilon)
-    feedForward = FeedForward(
-      channels: C, width: configuration.feedForwardWidth, activation: configuration.activation, bias: bias,
-      dropout: dropout.residual)
+      channels: configuration.channelCount, headCount: configuration.headCount,
+      keyValueHeadCount: configuration.keyValueHeadCount, headSize: configuration.headSize,
+      bias: configuration.biases.contains(.attentionInput), outputBias: configuration.biases.contains(.attentionOutput),
+      rotary: rotary, queryKeyNorm: configuration.headNorm, window: configuration.window(ofLayer: index),
+      dropout: dropout.attention, outputDropout: dropout.residual, initially: configuration.initialization,
+      outputInitially: configuration.residualInitialization)
+    feedForwardNorm = DecoderNorm(configuration)
+    feedForward = DecoderFeedForward(configuration)
   }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
@@ -29,10 +34,15 @@ public struct DecoderBlock<Scalar: TensorScalar>: Layer {
   }
 
   /// Shapes: x [B, T, C] → [B, T, C].
-  public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> {
+  public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> { self(x, positions: nil) }
+
+  /// Shapes: x [B, T, C], `positions` [B, T] → [B, T, C].
+  ///
+  /// - Parameter positions: Each token's place in its document; nil where a row is one text.
+  public func callAsFunction(_ x: Variable<Scalar>, positions: Tokens?) -> Variable<Scalar> {
     // What is cheap to compute again is given up as soon as it has served.
     let attended = attentionNorm(x)
-    let h = attention(attended, adding: x)
+    let h = attention(attended, positions: positions, adding: x)
     attended.forget()
     let fed = feedForwardNorm(h)
     let y = feedForward(fed, adding: h)
@@ -46,31 +56,44 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
   public let configuration: DecoderConfiguration
   /// [V, C]; also the weight of a tied head.
   public let tokenEmbedding: Embedding<Scalar>
-  /// [contextLength, C]
-  public let positionEmbedding: Embedding<Scalar>
+  /// [contextLength, C]; nil where positions are not learned.
+  public let positionEmbedding: Embedding<Scalar>?
+  /// What the embeddings go through, where the model has that.
+  public let embeddingNorm: DecoderNorm<Scalar>?
   public let blocks: [DecoderBlock<Scalar>]
-  public let finalNorm: LayerNorm<Scalar>
+  public let finalNorm: DecoderNorm<Scalar>
   /// [V, C]: the head's own weight, where it is not tied to the token embedding.
   public let head: Parameter<Scalar>?
+  /// The angles of rotary positions, which all blocks share; nil where positions are others.
+  private let rotary: RotaryTable<Scalar>?
   /// The blocks once more, where backward recomputes them; empty where it does not.
-  private var recomputed: [Recomputed<DecoderBlock<Scalar>>] = []
+  private var recomputed: [Recomputation<Scalar>] = []
 
   public var recomputesBlocks: Bool {
     get { !recomputed.isEmpty }
-    set { recomputed = newValue ? blocks.map { Recomputed($0) } : [] }
+    set {
+      recomputed = newValue ? blocks.map { block in Recomputation { x, positions in block(x, positions: positions) } } : []
+    }
   }
 
-  /// Makes a model whose weights have no values yet: load them, or call `initialize`.
+  /// Makes a model whose weights have no values yet: load them, or call `initialize`, which draws them as GPT-2's are.
+  /// Matrices and embeddings come from N(0, σ²), σ being the configuration's `initialDeviation`, the projections back into
+  /// the residual stream from N(0, σ²/2L); biases are 0, norm scales 1.
   ///
   /// Takes next to no memory before weights are written or used.
   public init(_ configuration: DecoderConfiguration) {
+    let initially = configuration.initialization, C = configuration.channelCount
     self.configuration = configuration
-    tokenEmbedding = Embedding(rows: configuration.vocabularySize, channels: configuration.channelCount)
-    positionEmbedding = Embedding(rows: configuration.contextLength, channels: configuration.channelCount)
-    blocks = (0..<configuration.layerCount).map { _ in DecoderBlock(configuration) }
-    finalNorm = LayerNorm(
-      channels: configuration.channelCount, bias: configuration.hasBias, epsilon: configuration.normEpsilon)
-    head = configuration.tiesHead ? nil : Parameter(zeros: tokenEmbedding.weight.shape)
+    tokenEmbedding = Embedding(rows: configuration.vocabularySize, channels: C, initially: initially)
+    positionEmbedding = configuration.positions == .learned
+      ? Embedding(rows: configuration.contextLength, channels: C, initially: initially) : nil
+    embeddingNorm = configuration.normalizesEmbedding ? DecoderNorm(configuration) : nil
+    let rotary = configuration.rotaryTable(of: Scalar.self)
+    self.rotary = rotary
+    blocks = (0..<configuration.layerCount).map { DecoderBlock(configuration, index: $0, rotary: rotary) }
+    finalNorm = DecoderNorm(configuration)
+    head = configuration.tiesHead
+      ? nil : Parameter(shape: [configuration.vocabularySize, C], initially: initially)
   }
 
   /// Makes a model with random weights.
@@ -85,9 +108,14 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     return Decoder(sizes)
   }
 
+  public var tableBytes: Int { rotary?.byteCount ?? 0 }
+
+  public func reserveTables() -> Bool { rotary?.reserve() ?? true }
+
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
     parts.add("tokenEmbedding", tokenEmbedding)
-    parts.add("positionEmbedding", positionEmbedding)
+    if let positionEmbedding { parts.add("positionEmbedding", positionEmbedding) }
+    if let embeddingNorm { parts.add("embeddingNorm", embeddingNorm) }
     parts.add("blocks", blocks)
     parts.add("finalNorm", finalNorm)
     parts.add("head.weight", head)
@@ -104,30 +132,29 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     }
   }
 
-  /// GPT-2's initialisation, by role: matrices and embeddings from N(0, σ²), σ being the configuration's
-  /// `initialDeviation`, the projections back into the residual stream from N(0, σ²/2L), biases 0, norm scales 1. Each
-  /// tensor draws from a stream of its own.
-  public func initialize(seed: UInt64) {
-    let residual = configuration.initialDeviation / Double(2 * configuration.layerCount).squareRoot()
-    for (index, tensor) in tensors.enumerated() {
-      let deviation: Double
-      switch tensor.description.role {
-      case .tokenEmbedding, .positionEmbedding, .projection, .head: deviation = configuration.initialDeviation
-      case .residualProjection: deviation = residual
-      case .bias, .normShift, .normScale: continue
-      }
-      var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
-      tensor.parameter.fill(.normal(deviation: deviation), &random)
-    }
+  public func hiddenStates(_ tokens: Tokens, passing: (ModelStage) -> Void = { _ in }) -> Variable<Scalar> {
+    hiddenStates(tokens, positions: nil, passing: passing)
   }
 
-  public func hiddenStates(_ tokens: Tokens, passing: (ModelStage) -> Void = { _ in }) -> Variable<Scalar> {
+  /// What the head sees of each token, documents kept apart.
+  ///
+  /// Shapes: tokens and `positions` [B, T] → [B, T, C].
+  ///
+  /// - Parameter positions: Each token's place in its document, 0 where one begins; nil where a row is one text. A
+  ///   document's results are those that it has alone, bit for bit.
+  public func hiddenStates(
+    _ tokens: Tokens, positions: Tokens?, passing: (ModelStage) -> Void = { _ in }
+  ) -> Variable<Scalar> {
     // Without recording, each result takes the place of the last.
-    var x = tokenEmbedding(tokens).updated { $0 + positionEmbedding(tokens.positions) }
+    var x = tokenEmbedding(tokens)
+    if let positionEmbedding { x = x.updated { $0 + positionEmbedding(positions ?? tokens.positions) } }
+    if let embeddingNorm { x = x.updated { embeddingNorm($0) } }
     if configuration.dropout.embedding > 0 { x = x.dropout(rate: configuration.dropout.embedding) }
     passing(.embedding)
     for index in blocks.indices {
-      x = x.updated { recomputesBlocks ? recomputed[index]($0) : blocks[index]($0) }
+      x = x.updated {
+        recomputesBlocks ? recomputed[index]($0, positions) : blocks[index]($0, positions: positions)
+      }
       passing(.block(index))
     }
     x = x.updated { finalNorm($0) }
@@ -136,7 +163,9 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
   }
 
   public func logits(_ tokens: Tokens) -> Variable<Scalar> {
-    hiddenStates(tokens).linear(head ?? tokenEmbedding.weight)
+    let logits = hiddenStates(tokens).linear(head ?? tokenEmbedding.weight)
+    guard let cap = configuration.softCap else { return logits }
+    return logits.updated { ($0 * Scalar(1 / cap)).tanh() * Scalar(cap) }
   }
 
   /// See `LanguageModel`; the logits never exist.
@@ -144,10 +173,8 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Scalar>)?, ignoring: Int32?,
     expectedSeed: Scalar, passing: (ModelStage) -> Void
   ) -> Variable<Scalar> {
-    guard positions == nil else {
-      fatalError("Decoder: documents are not kept apart by this model; leave positions out")
-    }
-    return hiddenStates(tokens, passing: passing).linearCrossEntropy(
-      head ?? tokenEmbedding.weight, targets, ignoring: ignoring, weights: weights, expectedSeed: expectedSeed)
+    hiddenStates(tokens, positions: positions, passing: passing).linearCrossEntropy(
+      head ?? tokenEmbedding.weight, targets, ignoring: ignoring, weights: weights, softCap: configuration.softCap,
+      expectedSeed: expectedSeed)
   }
 }

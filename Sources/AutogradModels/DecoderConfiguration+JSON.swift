@@ -3,14 +3,48 @@ import AutogradBase
 /// config.json: which keys there are and what they mean is the family's business.
 extension DecoderConfiguration {
   package var json: JSON {
-    let own: [JSON.Member] = family.keys.compactMap { key in
-      key.write(self).map { JSON.Member(key.names[0], $0) }
-    }
+    let own = family.keys.flatMap { $0.write(self) }
     return .object(
       [
         JSON.Member("architectures", .array([.string(family.architecture)])),
         JSON.Member("model_type", .string(family.modelType)),
       ] + own.filter { member in !otherKeys.contains { $0.key.hasSameBytes(as: member.key) } } + otherKeys)
+  }
+
+  /// As it stands beside weights of a type.
+  func json(_ weights: WeightType) -> JSON {
+    .object(
+      (json.objectValue ?? []).map { member in
+        member.key.hasSameBytes(as: "torch_dtype") ? JSON.Member(member.key, .string(weights.name)) : member
+      })
+  }
+
+  /// What the family's config.json cannot say of this model, in words; nil where it says all.
+  package var unwritable: String? {
+    let again: DecoderConfiguration
+    do throws(LanguageModelError) {
+      again = try DecoderConfiguration(json: json, path: "config.json", families: [family])
+    } catch {
+      return "a model of the family \(family.modelType) cannot be like this: \(error)"
+    }
+    let lost = zip(choices, again.choices).compactMap { own, read in own.value == read.value ? nil : own.name }
+    guard !lost.isEmpty || again != self else { return nil }
+    return "files of the family \(family.modelType) cannot say what this model has: "
+      + (lost.isEmpty ? "other keys" : lost.joined(separator: ", ")) + "; leave it as the family has it, or choose another"
+  }
+
+  /// What a model is, by name.
+  private var choices: [(name: String, value: String)] {
+    [
+      ("its vocabulary", "\(vocabularySize)"), ("its context", "\(contextLength)"), ("its layers", "\(layerCount)"),
+      ("its heads", "\(headCount)"), ("its key-value heads", "\(keyValueHeadCount)"), ("its head size", "\(headSize)"),
+      ("its channels", "\(channelCount)"), ("its feed-forward width", "\(feedForwardWidth)"),
+      ("its biases", "\(biases.rawValue)"), ("its norm", "\(norm)"), ("a norm of the embedding", "\(normalizesEmbedding)"),
+      ("its norms' epsilon", "\(normEpsilon)"), ("its positions", "\(positions)"),
+      ("its norm of queries and keys", "\(queryKeyNorm)"), ("its window", "\(window as Any)"),
+      ("its feed-forward layers", "\(feedForward)"), ("its head", "\(head)"), ("its soft cap", "\(softCap as Any)"),
+      ("its dropout", "\(dropout)"), ("its initial deviation", "\(initialDeviation)"),
+    ]
   }
 
   /// Reads a configuration of any of the families.
@@ -28,16 +62,12 @@ extension DecoderConfiguration {
     var known: Set<String> = ["architectures", "model_type"]
     for key in family.keys {
       known.formUnion(key.names)
-      guard let name = key.names.first(where: { json[$0] != nil }), let value = json[name] else {
-        if key.isRequired { throw refused("the key \"\(key.names[0])\" is missing") }
-        continue
+      if let problem = key.read(json, &self) { throw refused(problem) }
+      if key.isCarried, let value = json[key.names[0]], !value.isNull {
+        otherKeys.append(JSON.Member(key.names[0], value))
       }
-      if value.isNull, !key.isRequired { continue }
-      if let problem = key.read(value, &self) { throw refused("\"\(name)\" \(problem)") }
-      if key.isCarried { otherKeys.append(JSON.Member(name, value)) }
     }
-    // Where no key says how wide the feed-forward layers are, they are four times as wide as the stream.
-    if feedForwardWidth == 0 { feedForwardWidth = 4 &* channelCount }
+    deriveSizes()
     if let problem { throw refused(problem) }
     for member in json.objectValue ?? [] where !known.contains(member.key) {
       guard family.harmlessKeys.contains(member.key) else {

@@ -14,22 +14,27 @@ extension DecoderConfiguration {
 
   /// The tensors of one block, under their paths in the block.
   var blockTensors: [TensorDescription] {
-    let C = channelCount, F = feedForwardWidth
+    let C = channelCount, F = feedForwardWidth, HD = attentionWidth
+    let inputs = HD &+ 2 &* keyValueHeadCount &* headSize, wide = feedForward.isGated ? 2 &* F : F
+    let hasFeedForwardBias = biases.contains(.feedForward)
     return normTensors("attentionNorm")
-      + linearTensors("attention.input", 3 &* C, C) + linearTensors("attention.output", C, C, .residualProjection)
-      + normTensors("feedForwardNorm")
-      + linearTensors("feedForward.input", F, C) + linearTensors("feedForward.output", C, F, .residualProjection)
+      + linearTensors("attention.input", inputs, C, hasBias: biases.contains(.attentionInput))
+      + linearTensors("attention.output", C, HD, .residualProjection, hasBias: biases.contains(.attentionOutput))
+      + queryKeyTensors + normTensors("feedForwardNorm")
+      + linearTensors("feedForward.input", wide, C, hasBias: hasFeedForwardBias)
+      + linearTensors("feedForward.output", C, F, .residualProjection, hasBias: hasFeedForwardBias)
   }
 
   /// The tensors that stand before and behind the blocks.
   var outerTensors: [TensorDescription] { embeddingTensors + finalTensors }
 
   private var embeddingTensors: [TensorDescription] {
-    let tokens = TensorDescription("tokenEmbedding.weight", [vocabularySize, channelCount], .tokenEmbedding)
-    switch positions {
-    case .learned:
-      return [tokens, TensorDescription("positionEmbedding.weight", [contextLength, channelCount], .positionEmbedding)]
+    var tensors = [TensorDescription("tokenEmbedding.weight", [vocabularySize, channelCount], .tokenEmbedding)]
+    if positions == .learned {
+      tensors.append(
+        TensorDescription("positionEmbedding.weight", [contextLength, channelCount], .positionEmbedding))
     }
+    return normalizesEmbedding ? tensors + normTensors("embeddingNorm") : tensors
   }
 
   private var finalTensors: [TensorDescription] {
@@ -40,15 +45,22 @@ extension DecoderConfiguration {
   }
 
   private func normTensors(_ path: String) -> [TensorDescription] {
+    let scale = TensorDescription(path + ".weight", [channelCount], .normScale)
     switch norm {
     case .layer:
-      let scale = TensorDescription(path + ".weight", [channelCount], .normScale)
-      return hasBias ? [scale, TensorDescription(path + ".bias", [channelCount], .normShift)] : [scale]
+      let hasShift = biases.contains(.norms)
+      return hasShift ? [scale, TensorDescription(path + ".bias", [channelCount], .normShift)] : [scale]
+    case .rms(let hasScale): return hasScale ? [scale] : []
     }
   }
 
+  private var queryKeyTensors: [TensorDescription] {
+    guard queryKeyNorm == .scaled else { return [] }
+    return ["query", "key"].map { TensorDescription("attention.\($0)Norm.weight", [headSize], .normScale) }
+  }
+
   private func linearTensors(
-    _ path: String, _ outputs: Int, _ inputs: Int, _ role: TensorDescription.Role = .projection
+    _ path: String, _ outputs: Int, _ inputs: Int, _ role: TensorDescription.Role = .projection, hasBias: Bool
   ) -> [TensorDescription] {
     let weight = TensorDescription(path + ".weight", [outputs, inputs], role)
     return hasBias ? [weight, TensorDescription(path + ".bias", [outputs], .bias)] : [weight]
@@ -75,10 +87,17 @@ extension DecoderConfiguration {
 
   /// Multiplications and additions that a training step needs for each token, forward and backward.
   ///
-  /// Formula: 6 · (weights in matrix products) + 6 · L · C · T. A product costs 2 flops per weight forward and 4
-  /// backward. Attention's two products over all T tokens cost 4 · C · T forward and twice that backward in each of
-  /// the L layers; being causal, half of it is needed. Norms, activations, softmax and the optimiser are not counted.
+  /// Formula: 6 · (weights in matrix products) + 6 · H·D · (sum of each layer's tokens seen). A product costs 2 flops per
+  /// weight forward and 4 backward. Attention's two products over all T tokens cost 4 · H·D · T forward and twice that
+  /// backward in each layer; being causal, half of it is needed: T counts as seen. With a window of W < T tokens,
+  /// W · (2 − W/T) do. Heads that share keys and values save none of it. Norms, activations, softmax and the optimiser
+  /// are not counted.
   public func trainingFlopsPerToken(sequenceLength T: Int) -> Double {
-    6 * Double(productWeightCount) + 6 * Double(layerCount) * Double(channelCount) * Double(T)
+    var seen = Double(layerCount) * Double(T)
+    if let window, window.size < T {
+      let W = Double(window.size), saved = Double(T) - W * (2 - W / Double(T))
+      seen -= saved * Double((0..<layerCount).count { window.layers.contains($0) })
+    }
+    return 6 * Double(productWeightCount) + 6 * Double(attentionWidth) * seen
   }
 }

@@ -1,31 +1,43 @@
 import AutogradBase
-public import AutogradEngine
+import AutogradEngine
 
 /// What a decoder is made of: sizes, and choices that are values with names.
 ///
-/// Every choice that can be written down here can be computed. How a file says it is the family's business.
+/// Every choice that can be written down here can be computed. How a file says it is the family's business, and what a
+/// family's files cannot say is refused when a model is saved.
 public struct DecoderConfiguration: Sendable, Equatable {
   /// V: tokens run from 0 to V − 1.
   public var vocabularySize: Int
-  /// The longest sequence that the model has positions for.
+  /// The longest sequence that the model is made for.
   public var contextLength: Int
   /// L
   public var layerCount: Int
-  /// H; channels are a multiple of it.
+  /// H: heads of queries.
   public var headCount: Int
+  /// Heads of keys and values, each shared by as many heads of queries; H is a multiple of it.
+  public var keyValueHeadCount: Int
+  /// D: channels of a head; C/H unless the model says otherwise.
+  public var headSize: Int
   /// C
   public var channelCount: Int
-  /// The width inside the feed-forward layers; 4C unless set.
+  /// F: the width inside the feed-forward layers.
   public var feedForwardWidth: Int
-  /// Whether linear layers and norms have biases.
-  public var hasBias: Bool
+  /// Which layers have biases.
+  public var biases: Biases
   public var norm = Norm.layer
-  /// Added to the variance of a norm.
+  /// Whether the sum of the embeddings goes through a norm before the first block.
+  public var normalizesEmbedding = false
+  /// Added to the variance, or to the mean square, of a norm.
   public var normEpsilon = 1e-5
   public var positions = Positions.learned
-  /// Between the two layers of the feed-forward part.
-  public var activation = Activation.geluTanh
+  /// How each head of queries and keys is normalised.
+  public var queryKeyNorm = QueryKeyNorm.none
+  /// How far attention looks back; nil everywhere.
+  public var window: Window?
+  public var feedForward = FeedForward.plain(.geluTanh)
   public var head = Head.tied
+  /// c: logits become c · tanh(logits / c); nil leaves them.
+  public var softCap: Double?
   /// The shares of activations dropped in training.
   public var dropout: DropoutShares
   /// The standard deviation of new weights.
@@ -35,27 +47,19 @@ public struct DecoderConfiguration: Sendable, Equatable {
   /// Keys of the file that it was read from which change nothing here: they are written again.
   package var otherKeys: [JSON.Member] = []
 
-  public enum Norm: Sendable, CaseIterable {
-    /// Zero mean and unit variance, then a scale; a shift where the model has biases.
-    case layer
-  }
-
-  public enum Positions: Sendable, CaseIterable {
-    /// A vector for each position, added to the token's.
-    case learned
-  }
-
-  public enum Head: Sendable, CaseIterable {
-    /// The token embedding once more.
-    case tied
-    /// A weight of its own.
-    case own
-  }
-
+  /// A new model of a family.
+  ///
+  /// - Parameters:
+  ///   - keyValueHeadCount: As many as heads unless given.
+  ///   - headSize: C/H unless given.
+  ///   - feedForwardWidth: 4C unless given; of gated layers, which have three matrices instead of two, 8/3 · C, rounded
+  ///     up to a multiple of 32.
+  ///   - hasBias: As is usual in the family unless given; see the property.
   /// - Throws: `LanguageModelError.invalidConfiguration` where the sizes do not make a model.
   public init(
     vocabularySize: Int, contextLength: Int, layerCount: Int, headCount: Int, channelCount: Int,
-    hasBias: Bool = true, dropout: Double = 0, family: ModelFamily = .standard
+    keyValueHeadCount: Int? = nil, headSize: Int? = nil, feedForwardWidth: Int? = nil, hasBias: Bool? = nil,
+    dropout: Double = 0, family: ModelFamily = .standard
   ) throws(LanguageModelError) {
     self.init(unchecked: family)
     self.vocabularySize = vocabularySize
@@ -63,44 +67,60 @@ public struct DecoderConfiguration: Sendable, Equatable {
     self.layerCount = layerCount
     self.headCount = headCount
     self.channelCount = channelCount
-    self.hasBias = hasBias
     self.dropout = DropoutShares(dropout)
-    feedForwardWidth = 4 &* channelCount  // wraps only where the channels are refused
+    if let hasBias { self.hasBias = hasBias }
+    (self.keyValueHeadCount, self.headSize) = (keyValueHeadCount ?? 0, headSize ?? 0)
+    self.feedForwardWidth = feedForwardWidth ?? 0
+    for (name, size) in [
+      ("number of key-value heads", keyValueHeadCount), ("head size", headSize), ("feed-forward width", feedForwardWidth),
+    ] where size ?? 1 < 1 {
+      throw .invalidConfiguration("the \(name) must be at least 1, got \(size ?? 0)")
+    }
+    deriveSizes()
     if let problem { throw .invalidConfiguration(problem) }
   }
 
-  /// No sizes yet: to be filled in, and checked afterwards.
+  /// The family's choices, and no sizes yet: to be filled in, and checked afterwards.
   init(unchecked family: ModelFamily) {
     (vocabularySize, contextLength, layerCount, headCount, channelCount) = (0, 0, 0, 0, 0)
-    (feedForwardWidth, hasBias, dropout, self.family) = (0, true, DropoutShares(0), family)
+    (keyValueHeadCount, headSize, feedForwardWidth) = (0, 0, 0)
+    (biases, dropout, self.family) = (.all, DropoutShares(0), family)
+    family.setChoices(&self)
+  }
+
+  /// Works out the sizes that nobody said: those that are 0.
+  mutating func deriveSizes() {
+    if keyValueHeadCount == 0 { keyValueHeadCount = headCount }
+    if headSize == 0, headCount > 0 { headSize = channelCount / headCount }
+    // Wraps only where the channels are refused.
+    if feedForwardWidth == 0 { feedForwardWidth = feedForward.usualWidth(channelCount) }
   }
 
   public var tiesHead: Bool { head == .tied }
 
-  /// What is wrong with the values, in words.
-  package var problem: String? {
-    let sizes = [
-      ("vocabulary size", vocabularySize), ("block size", contextLength), ("number of layers", layerCount),
-      ("number of heads", headCount), ("number of channels", channelCount),
-    ]
-    for (name, size) in sizes where size < 1 || size > 1 << 24 {
-      return "the \(name) must lie between 1 and \(1 << 24), got \(size)"
+  /// Whether there are biases at all. Set, it gives the model those that are usual in the family, or none.
+  public var hasBias: Bool {
+    get { !biases.isEmpty }
+    set { biases = newValue ? family.biases : [] }
+  }
+
+  /// H·D: the width of what attention computes for each token.
+  public var attentionWidth: Int { headCount &* headSize }
+
+  /// How many tokens back, itself included, a token sees in a layer; nil where all.
+  public func window(ofLayer index: Int) -> Int? { window.flatMap { $0.layers.contains(index) ? $0.size : nil } }
+
+  /// Its rotary positions; nil where it has others.
+  var rotary: Rotary? { if case .rotary(let rotary) = positions { rotary } else { nil } }
+
+  /// The base of rotary positions; nil where it has others, which stay so.
+  package var rotaryBase: Double? {
+    get { rotary?.base }
+    set {
+      guard var rotary, let newValue else { return }
+      rotary.base = newValue
+      positions = .rotary(rotary)
     }
-    guard 1...4 << 24 ~= feedForwardWidth else {
-      return "the feed-forward width must lie between 1 and \(4 << 24), got \(feedForwardWidth)"
-    }
-    let largest = (outerTensors + blockTensors).reduce(0) { max($0, $1.count) }
-    if largest > 0x1p40 || layerCount > 1 << 16 || numberCount > 0x1p44 {
-      return "the model is too large for any memory"
-    }
-    if channelCount % headCount != 0 {
-      return "\(channelCount) channels do not divide into \(headCount) heads; make the channels a multiple of the heads"
-    }
-    for share in dropout.all where !(share >= 0 && share < 1) {
-      return "dropout must be at least 0 and below 1, got \(share)"
-    }
-    if !(normEpsilon >= 0 && normEpsilon <= 1) { return "the norms' epsilon must lie between 0 and 1, got \(normEpsilon)" }
-    return nil
   }
 }
 

@@ -23,6 +23,14 @@ public protocol LanguageModel<Scalar>: Module {
   /// A model of the same kind for texts of another length, without weights: it takes next to no memory.
   func withoutWeights(contextLength: Int) -> Self
 
+  /// The bytes of tables that a pass looks up and nobody trains; 0 unless a model has any.
+  var tableBytes: Int { get }
+
+  /// Takes memory for the tables and fills them, so that no step has to.
+  ///
+  /// - Returns: Whether the system had it.
+  func reserveTables() -> Bool
+
   /// What the head sees of each token.
   ///
   /// Shapes: tokens [B, T] → [B, T, C].
@@ -52,6 +60,10 @@ public protocol LanguageModel<Scalar>: Module {
 }
 
 extension LanguageModel {
+  public var tableBytes: Int { 0 }
+
+  public func reserveTables() -> Bool { true }
+
   /// The loss, passing no stage on; see the requirement.
   public func loss(
     _ tokens: Tokens, targets: Tokens, positions: Tokens? = nil, weights: (any Operand<Scalar>)? = nil,

@@ -7,7 +7,8 @@ public enum LanguageModelError: Error, Sendable {
   case invalidConfiguration(String)
   case file(FileError)
   case json(path: String, JSONError)
-  case safetensors(path: String, SafetensorsError)
+  /// The weights' file cannot be read, or written, as what it is.
+  case tensorFile(path: String, TensorFileError)
   case tokenizer(path: String, TextError)
   /// config.json lacks a key or has a value of the wrong kind.
   case configuration(path: String, String)
@@ -23,7 +24,7 @@ extension LanguageModelError: CustomStringConvertible {
     case .invalidConfiguration(let problem): problem
     case .file(let error): "\(error)"
     case .json(let path, let error): "\(path): \(error)"
-    case .safetensors(let path, let error): "\(path): \(error)"
+    case .tensorFile(let path, let error): "\(path): \(error)"
     case .tokenizer(let path, let error): "\(path): \(error)"
     case .configuration(let path, let problem): "\(path): \(problem)"
     case .weights(let path, let problems):

@@ -1,4 +1,3 @@
-
 /// A family of decoders: how its files say what a model is, and how they call and lay out its tensors.
 ///
 /// A family is data. Whoever adds one writes a file in `Families/` and a line in `all`; nothing else asks which family a
@@ -8,8 +7,14 @@ public struct ModelFamily: Sendable, Equatable {
   public let modelType: String
   /// The class that Hugging Face's transformers has for it.
   public let architecture: String
-  /// What holds where `config.json` does not say otherwise.
+  /// The biases that a model of it has where it is to have any.
+  package let biases: DecoderConfiguration.Biases
+  /// What makes a model one of the family: norm, positions, feed-forward, and what a new one has.
+  package let setChoices: @Sendable (inout DecoderConfiguration) -> Void
+  /// What holds where `config.json` does not say otherwise; on top of the choices.
   package let setDefaults: @Sendable (inout DecoderConfiguration) -> Void
+  /// What the family does not allow, though it could be computed.
+  package let findProblem: @Sendable (DecoderConfiguration) -> String?
   /// The keys of `config.json`, in the order in which they are written.
   package let keys: [ConfigurationKey]
   /// Keys that other tools write and that change nothing which this library computes.
@@ -17,19 +22,30 @@ public struct ModelFamily: Sendable, Equatable {
   package let tensors: TensorLayout
 
   package init(
-    modelType: String, architecture: String,
+    modelType: String, architecture: String, biases: DecoderConfiguration.Biases = .all,
+    setChoices: @escaping @Sendable (inout DecoderConfiguration) -> Void = { _ in },
     setDefaults: @escaping @Sendable (inout DecoderConfiguration) -> Void = { _ in },
+    findProblem: @escaping @Sendable (DecoderConfiguration) -> String? = { _ in nil },
     keys: [ConfigurationKey], harmlessKeys: Set<String>, tensors: TensorLayout
   ) {
-    (self.modelType, self.architecture, self.setDefaults, self.keys) = (modelType, architecture, setDefaults, keys)
+    (self.modelType, self.architecture, self.biases, self.keys) = (modelType, architecture, biases, keys)
+    (self.setChoices, self.setDefaults, self.findProblem) = (setChoices, setDefaults, findProblem)
     (self.harmlessKeys, self.tensors) = (harmlessKeys, tensors)
   }
 
   /// Every family that can be opened.
-  public static let all: [ModelFamily] = [.gpt2]
+  public static let all: [ModelFamily] = [.gpt2, .llama, .mistral, .qwen2, .qwen3, .arcee, .nanochat]
 
   /// What a new model is of where nobody chose.
   public static let standard = ModelFamily.gpt2
+
+  /// The family that files call so; nil where there is none.
+  public static func named(_ modelType: String) -> ModelFamily? {
+    all.first { $0.modelType.hasSameBytes(as: modelType) }
+  }
+
+  /// Whether a new model of it has biases where nobody said.
+  package var usuallyHasBiases: Bool { DecoderConfiguration(unchecked: self).hasBias }
 
   /// There is one family of a name.
   public static func == (a: ModelFamily, b: ModelFamily) -> Bool { a.modelType == b.modelType }
@@ -41,10 +57,13 @@ package struct TensorLayout: Sendable {
   package struct Part: Sendable {
     /// Where it stands in the model or, where that is in a block, in the block: `attention.input`.
     package let path: String
-    /// What the files call it: several names where they hold it in several tensors, one behind the other by rows.
+    /// What the files call it: several names where they hold its rows in several tensors.
     package let names: [String]
     /// How many rows each of several tensors has.
     package let rows: (@Sendable (DecoderConfiguration) -> [Int])?
+    /// Whether the rows of several tensors alternate in ours: the first of each, the second of each, and so on.
+    /// Otherwise they stand one tensor behind the other.
+    package let isAlternating: Bool
     /// Whether a matrix lies there as [input, output] instead of [output, input].
     package let isTransposed: Bool
     /// Whether `prefix` does not stand before its name.
@@ -54,7 +73,7 @@ package struct TensorLayout: Sendable {
       _ path: String, _ name: String, isTransposed: Bool = false, isOutsidePrefix: Bool = false
     ) {
       (self.path, names, rows) = (path, [name], nil)
-      (self.isTransposed, self.isOutsidePrefix) = (isTransposed, isOutsidePrefix)
+      (self.isTransposed, self.isOutsidePrefix, isAlternating) = (isTransposed, isOutsidePrefix, false)
     }
 
     package init(
@@ -62,7 +81,13 @@ package struct TensorLayout: Sendable {
       isTransposed: Bool = false
     ) {
       (self.path, self.names, self.rows) = (path, names, rows)
-      (self.isTransposed, isOutsidePrefix) = (isTransposed, false)
+      (self.isTransposed, isOutsidePrefix, isAlternating) = (isTransposed, false, false)
+    }
+
+    /// A part whose rows alternate: as many of each name.
+    package init(_ path: String, alternating names: [String]) {
+      (self.path, self.names, rows) = (path, names, nil)
+      (isTransposed, isOutsidePrefix, isAlternating) = (false, false, true)
     }
   }
 
@@ -91,12 +116,18 @@ package struct StoredTensor: Sendable {
   /// Without it.
   package let shortName: String
   package let shape: [Int]
-  /// Where its first number stands in the model's tensor.
-  package let offset: Int
+  /// The row of the model's tensor in which its first row stands, and from each to the next.
+  package let firstRow, rowStep: Int
   /// Whether rows and columns are exchanged there.
   package let isTransposed: Bool
 
   package var count: Int { shape.reduce(1, *) }
+  /// Rows and their numbers, as the model's tensor has them.
+  package var rowCount: Int { isTransposed ? shape[1] : shape[0] }
+  package var rowWidth: Int { isTransposed ? shape[0] : shape.dropFirst().reduce(1, *) }
+
+  /// Where in the model's tensor a row begins.
+  package func place(ofRow row: Int) -> Int { (firstRow + row * rowStep) * rowWidth }
 }
 
 extension ModelFamily {
@@ -108,28 +139,31 @@ extension ModelFamily {
     return name(part.names[0], place)
   }
 
-  /// The tensors of a file that hold one of the model's; several lie one behind the other.
+  /// The tensors of a file that hold one of the model's.
   package func stored(_ tensor: TensorDescription, _ configuration: DecoderConfiguration) -> [StoredTensor] {
     let place = TensorPlace(tensor.path)
     guard let part = part(place) else { fatalError("the family \(modelType) has no name for \(tensor.path)") }
-    let rows = part.rows?(configuration) ?? [tensor.shape[0]], width = tensor.shape.dropFirst().reduce(1, *)
+    let all = tensor.shape[0], count = part.names.count
+    let rows = part.rows?(configuration) ?? [Int](repeating: all / count, count: count)
     let isTransposed = part.isTransposed && tensor.shape.count == 2
     var first = 0
-    return zip(part.names, rows).map { name, count in
-      defer { first += count * width }
-      let shape = [count] + tensor.shape.dropFirst(), short = self.name(name, place)
+    return zip(part.names, rows).enumerated().map { index, named in
+      let (name, count) = named, shape = [count] + tensor.shape.dropFirst(), short = self.name(name, place)
+      defer { first += count }
       return StoredTensor(
         name: part.isOutsidePrefix ? short : tensors.prefix + short, shortName: short,
-        shape: isTransposed ? shape.reversed() : shape, offset: first, isTransposed: isTransposed)
+        shape: isTransposed ? shape.reversed() : shape, firstRow: part.isAlternating ? index : first,
+        rowStep: part.isAlternating ? part.names.count : 1, isTransposed: isTransposed)
     }
   }
 
   /// The biases that files hold although the model has none: zeros.
   package func zeroBiases(_ configuration: DecoderConfiguration) -> [StoredTensor] {
-    guard tensors.alwaysHasBiases, !configuration.hasBias else { return [] }
+    guard tensors.alwaysHasBiases, configuration.biases != biases else { return [] }
     var complete = configuration
-    complete.hasBias = true
-    return complete.tensors.filter(\.role.isBias).flatMap { stored($0, complete) }
+    complete.biases = biases
+    let own = Set(configuration.tensors.map(\.path))
+    return complete.tensors.filter { !own.contains($0.path) }.flatMap { stored($0, complete) }
   }
 
   /// What files may hold although the model has it already: the head, where it is tied to the token embedding.

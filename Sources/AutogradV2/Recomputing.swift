@@ -81,7 +81,7 @@ private final class ProgramPart: RecomputedPart {
     (seed, draws) = (context.seed, context.draws)
   }
 
-  func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot {
+  func run(_ core: TapeCore, _ x: Slot, _ tokens: Slot) throws(Misuse) -> Slot {
     let operations = Int(context.tape.pointee.count)
     start = (context.parts.begin(), core.nodes.count, operations, context.fingerprints.count)
     // A variable of the part's own: the program's x may have been freed when backward comes.

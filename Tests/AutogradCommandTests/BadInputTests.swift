@@ -73,7 +73,7 @@ import Testing
     Case("train --init-from @/nowhere", 3, "error: cannot read @/nowhere/config.json: it does not exist; check the path"),
     Case("generate --model @/nowhere", 3, "error: cannot read @/nowhere/config.json: it does not exist; check the path"),
     Case("generate --model @/badjson", 3, "error: @/badjson/config.json: JSON "),
-    Case("generate --model @/llama", 3, "error: @/llama/config.json: model_type is \"llama\"; this version opens \"gpt2\""),
+    Case("generate --model @/mamba", 3, "error: @/mamba/config.json: model_type is \"mamba\"; this version opens \"gpt2\", \"llama\""),
     Case("generate --model @/keyless", 3, "error: @/keyless/config.json: the key \"vocab_size\" is missing"),
     Case("evaluate --model @/nowhere --data @/short.txt", 3, "error: cannot read @/nowhere/config.json: it does not exist; check the path"),
     Case("inspect @/missing.safetensors", 3, "error: cannot read @/missing.safetensors: it does not exist; check the path"),
@@ -86,7 +86,7 @@ import Testing
       for (name, content) in [("empty.txt", ""), ("short.txt", "too short")] { try write(content, "\(path)/\(name)") }
       try Data([0x61, 0xFF]).write(to: URL(fileURLWithPath: path + "/binary.txt"))
       mkfifo(path + "/fifo", 0o600)
-      for (folder, config) in [("badjson", "{"), ("llama", "{\"model_type\": \"llama\"}"), ("keyless", "{}")] {
+      for (folder, config) in [("badjson", "{"), ("mamba", "{\"model_type\": \"mamba\"}"), ("keyless", "{}")] {
         try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: true)
         try write(config, "\(path)/\(folder)/config.json")
       }

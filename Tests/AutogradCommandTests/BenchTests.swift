@@ -5,7 +5,7 @@ import Testing
 @Suite("Bench and doctor") struct BenchTests {
   static let model = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 8 --batch-size 2 --vocab-size 11 --threads 1"
   static let machine = ["cpu", "instruction_set"]
-  static let step = machine + ["threads", "precision", "parameters", "batch_size", "block_size"]
+  static let step = machine + ["family", "threads", "precision", "parameters", "batch_size", "block_size"]
   static let load = ["other_processes_share", "host_share"]
 
   /// The object that a command prints with `--json`, and nothing beside it.

@@ -16,18 +16,21 @@ func options(of command: String) throws -> Set<String> {
     "--dropout": ["0.5"], "--bias": [], "--batch-size": ["3"], "--grad-accum": ["2"], "--optimizer": ["sgd"],
     "--learning-rate": ["0.5"], "--min-lr": ["0.25"], "--schedule": ["linear"], "--warmup-iters": ["9"],
     "--weight-decay": ["0.75"], "--beta1": ["0.5"], "--beta2": ["0.5"], "--grad-clip": ["3"],
-    "--eval-iters": ["2"], "--precision": ["bf16"], "--seed": ["1"],
+    "--eval-iters": ["2"], "--precision": ["bf16"], "--seed": ["1"], "--family": ["llama"], "--n-kv-head": ["3"],
+    "--head-dim": ["5"], "--n-inner": ["77"], "--rope-theta": ["500.0"], "--sliding-window": ["4"],
+    "--no-tie-word-embeddings": [],
   ]
   /// Values unlike those of the run, which a resume takes.
   private static let changing: [String: [String]] = [
     "--max-iters": ["3"], "--eval-interval": ["7"], "--log-interval": ["7"], "--save-every": ["7"], "--keep": ["7"],
-    "--on-nonfinite": ["stop"], "--recompute": [], "--lr-decay-iters": ["9"],
+    "--on-nonfinite": ["stop"], "--recompute": [], "--lr-decay-iters": ["9"], "--weights": ["bf16"],
   ]
   /// No settings: places, the machine, the opposite of a flag above, what stands for several settings or for none.
   /// --data and what goes with it have tests of their own, and the preset's settings are checked one by one.
   private static let others: Set = [
     "--data", "--out", "--resume", "--preset", "--threads", "--trace", "--no-bias", "--no-recompute", "--help",
-    "--version", "--val-fraction", "--data-weights", "--keep-documents-apart", "--no-keep-documents-apart", "--ctx-size", "--iters", "--gradient-accumulation-steps",
+    "--version", "--val-fraction", "--data-weights", "--keep-documents-apart", "--no-keep-documents-apart", "--ctx-size",
+    "--iters", "--gradient-accumulation-steps", "--intermediate-size", "--tie-word-embeddings",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")
@@ -43,9 +46,10 @@ func options(of command: String) throws -> Set<String> {
       let refused = try resumed(Self.contradicting)
       #expect(refused.status == 3)
       for (name, value) in Self.contradicting {
-        let own = name == "--bias" ? "--no-bias" : name
+        let own = ["--bias": "--no-bias", "--no-tie-word-embeddings": "--tie-word-embeddings"][name] ?? name
         let clause = refused.errors.components(separatedBy: ", ").first { (" " + $0).contains(" \(own) ") } ?? "nothing"
-        #expect(clause.contains(" (not \(value.first ?? "yes")"), "\(name): \(clause) in \(refused.errors)")
+        let asked = value.first ?? (name.hasPrefix("--no-") ? "no" : "yes")
+        #expect(clause.contains(" (not \(asked)"), "\(name): \(clause) in \(refused.errors)")
       }
       let taken = try resumed(Self.changing)
       let shown = try autograd("inspect", path + "/checkpoints/step-00000003").output

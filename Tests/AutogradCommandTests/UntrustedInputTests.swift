@@ -28,7 +28,7 @@ import Testing
 
   /// The targets whose files the command reads as they are. A new one has no place until somebody gives it one here.
   private enum Target: String {
-    case json, safetensors, config, tokenizer, weights, text, tokens, lines
+    case json, safetensors, config, tokenizer, weights, index, text, tokens, lines
   }
 
   /// Where a target's file goes, and the command that reads it there.
@@ -43,6 +43,13 @@ import Testing
     case .json, .config: return (folder + "/config.json", evaluate)
     case .tokenizer: return (folder + "/tokenizer.json", evaluate)
     case .weights: return (folder + "/model.safetensors", evaluate)
+    case .index:
+      // Its shard holds the whole model.
+      let shard = folder + "/model-00001-of-00001.safetensors"
+      if !FileManager.default.fileExists(atPath: shard) {
+        try FileManager.default.moveItem(atPath: folder + "/model.safetensors", toPath: shard)
+      }
+      return (folder + "/model.safetensors.index.json", evaluate)
     }
   }
 

@@ -114,7 +114,7 @@ private let split = ModelFamily(
     ]
     let configuration = try read(members)
     #expect(configuration.dropout == DropoutShares(embedding: 0.5, attention: 0.125, residual: 0.25))
-    #expect(configuration.activation == .relu && configuration.feedForwardWidth == 24 && configuration.head == .own)
+    #expect(configuration.feedForward == .plain(.relu) && configuration.feedForwardWidth == 24 && configuration.head == .own)
     for member in members { #expect(configuration.json[member.key] == member.value, "\(member.key)") }
     #expect(try DecoderConfiguration(json: configuration.json, path: "config.json") == configuration)
     // And through a folder, whose other dropout is asked for.

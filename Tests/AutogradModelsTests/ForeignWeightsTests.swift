@@ -95,7 +95,7 @@ import Testing
   @Test(
     "a folder without model.safetensors says what is there and what to do",
     arguments: [
-      ("model.safetensors.index.json", "shards"), ("pytorch_model.bin", "pickled"),
+      ("pytorch_model.bin", "pickled"),
       ("pytorch_model.bin.index.json", "pickled"), ("tf_model.h5", "TensorFlow"), ("flax_model.msgpack", "Flax"),
       ("adapter_model.safetensors", "adapter"),
     ])

@@ -1,34 +1,13 @@
 import AutogradEngine
 import AutogradBase
-import Foundation
 import AutogradModels
 import AutogradTestSupport
 import Testing
 import AutogradText
 
-/// Against Hugging Face's own code, where `AUTOGRAD_PYTHON` names a Python with torch and transformers.
-private let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
-
-@Suite("Hugging Face transformers", .enabled(if: python != nil, "set AUTOGRAD_PYTHON to a Python with transformers"))
+/// Against Hugging Face's own code.
+@Suite("Hugging Face transformers", .enabled(if: TransformersPeer.python != nil, "set AUTOGRAD_PYTHON to a Python with transformers"))
 struct TransformersTests {
-  private func ask(_ arguments: [String], _ input: JSON = .null) throws -> JSON {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("Scripts/transformers_peer.py").path
-    return try temporaryDirectory { folder in
-      try Data(input.serialized()).write(to: URL(fileURLWithPath: folder + "/input"))
-      let process = Process(), output = Pipe()
-      process.executableURL = URL(fileURLWithPath: try #require(python))
-      process.arguments = [script] + arguments
-      process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: folder + "/input"))
-      process.standardOutput = output
-      try process.run()
-      let bytes = output.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      try #require(process.terminationStatus == 0)
-      return try JSON(parsing: Array(bytes))
-    }
-  }
-
   private let text = "The quick brown fox — «jumps» over Ünïcödé 中文 😀 dogs.\n0123456789"
 
   private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
@@ -45,7 +24,7 @@ struct TransformersTests {
       try ModelDirectory(folder).save(model, tokenizer: tokenizer)
       let V = model.configuration.vocabularySize
       let sequences = [1, 7, 32].map { length in (0..<length).map { Int32(($0 * 7 + length) % V) } }
-      let answer = try ask(
+      let answer = try TransformersPeer.ask(
         ["logits", folder], .array(sequences.map { .array($0.map { .integer(Int64($0)) }) }))
       let tape = Tape<Float>()
       for (index, ids) in sequences.enumerated() {
@@ -70,7 +49,7 @@ struct TransformersTests {
         tokenizer.scalars[random.integer(below: tokenizer.characterCount)]
       }))
     }
-    let answer = try ask(["ids", folder], .array(strings.map { .string($0) }))
+    let answer = try TransformersPeer.ask(["ids", folder], .array(strings.map { .string($0) }))
     let ids = try #require(answer["ids"]?.arrayValue), texts = try #require(answer["texts"]?.arrayValue)
     for (index, string) in strings.enumerated() {
       #expect(try tokenizer.encode(string).map(Int.init) == ids[index].arrayValue?.compactMap(\.intValue))
@@ -90,7 +69,7 @@ struct TransformersTests {
     try temporaryDirectory { folder in
       try ModelDirectory(folder).save(model, tokenizer: tokenizer)
       let prompt = String(text.unicodeScalars.prefix(6)), own = try tokenizer.encode(prompt)
-      let answer = try ask(["defaults", folder, folder], .string(prompt))
+      let answer = try TransformersPeer.ask(["defaults", folder, folder], .string(prompt))
       #expect(answer["tokens"] == answer["rows"] && answer["rows"]?.intValue == tokenizer.vocabularySize)
       #expect(answer["model_max_length"]?.intValue == 24)
       #expect(answer["ids"]?.arrayValue?.compactMap(\.intValue) == own.map(Int.init))
@@ -124,11 +103,11 @@ struct TransformersTests {
     ], [["tied", "float32"], ["untied", "float32"], ["tied", "bfloat16"], ["untied", "bfloat16"]])
   func made(sizes: [String], kind: [String]) throws {
     try temporaryDirectory { folder in
-      _ = try ask(["make", folder] + sizes + kind)
+      _ = try TransformersPeer.ask(["make", folder] + sizes + kind)
       let vocabulary = try #require(Int(sizes[0]))
       let tokens = (0..<203).map { Int32(($0 * $0 * 31 + $0 * 7) % vocabulary) }
       let expected = try #require(
-        try ask(["loss", folder], .array(tokens.map { .integer(Int64($0)) }))["loss"]?.doubleValue)
+        try TransformersPeer.ask(["loss", folder], .array(tokens.map { .integer(Int64($0)) }))["loss"]?.doubleValue)
       // There is no tokenizer: the ids are given.
       let model = try ModelDirectory(folder).loadModel()
       let loss = try #require(Evaluator(model: model).loss(of: tokens)).loss

@@ -9,9 +9,10 @@ import Testing
   /// A value unlike the default, inside the range.
   private func other(_ setting: Setting) throws -> JSON {
     let value = setting.value(in: RunSettings())
-    if let flag = value.boolValue { return .bool(!flag) }
-    if setting.type is Int.Type { return .integer(Int64(try #require(value.intValue) + 1)) }
-    if setting.type is Double.Type { return .number(try #require(value.doubleValue) / 2 + 0.25) }
+    if setting.type is Bool.Type { return .bool(value.boolValue != true) }
+    // Some have no value of their own: it follows from others.
+    if setting.type is Int.Type { return .integer(Int64((value.intValue ?? 2) + 1)) }
+    if setting.type is Double.Type { return .number((value.doubleValue ?? 8) / 2 + 0.25) }
     if setting.type.names.isEmpty { return .string(value.isNull ? "/a/model" : "77") }
     return .string(try #require(setting.type.names.first { $0 != value.stringValue }))
   }

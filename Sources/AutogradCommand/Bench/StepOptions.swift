@@ -80,6 +80,7 @@ extension Report {
     let precision = bench.trainer.configuration.precision
     let sizes = bench.trainer.model.configuration, threads = bench.backend.pool.threadCount
     addMachine(bench.backend)
+    add("family", sizes.family.modelType, .string(sizes.family.modelType))
     add("threads", "\(threads)", .integer(Int64(threads)))
     add("precision", precision.rawValue, .string(precision.rawValue))
     add(

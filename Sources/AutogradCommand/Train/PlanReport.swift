@@ -15,8 +15,9 @@ struct PlanReport {
   private var parts: [(name: String, bytes: Int)] {
     [
       ("parameters", plan.parameters), ("gradients", plan.gradients), ("optimiser state", plan.optimizerState),
-      ("activations", plan.arena), ("threads' scratch", plan.workspace), ("data", plan.data),
-      ("saving and sampling", plan.saving), ("the process itself", plan.process),
+      ("activations", plan.arena), ("threads' scratch", plan.workspace),
+    ] + (plan.tables > 0 ? [("rotary positions", plan.tables)] : []) + [
+      ("data", plan.data), ("saving and sampling", plan.saving), ("the process itself", plan.process),
     ]
   }
 
@@ -81,7 +82,8 @@ struct PlanReport {
       JSON.Member("optimizer_bytes", number(plan.optimizerState)), JSON.Member("arena_bytes", number(plan.arena)),
       JSON.Member(
         "activation_bytes", .object(stages.map { JSON.Member($0.name, number($0.bytes)) })),
-      JSON.Member("scratch_bytes", number(plan.workspace)), JSON.Member("data_bytes", number(plan.data)),
+      JSON.Member("scratch_bytes", number(plan.workspace)), JSON.Member("table_bytes", number(plan.tables)),
+      JSON.Member("data_bytes", number(plan.data)),
       JSON.Member("saving_bytes", number(plan.saving)), JSON.Member("process_bytes", number(plan.process)),
       JSON.Member("total_bytes", number(plan.total)),
       JSON.Member("private_bytes", number(plan.privateTotal)),

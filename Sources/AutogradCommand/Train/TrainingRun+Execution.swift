@@ -90,7 +90,8 @@ extension TrainingRun {
 
   private func writeModel(in directory: RunDirectory) throws {
     try ModelDirectory(directory.path).save(
-      trainer.model, tokenizer: source.tokenizer, metadata: [("step", "\(trainer.stepCount)")])
+      trainer.model, tokenizer: source.tokenizer, weights: settings.weights,
+      metadata: [("step", "\(trainer.stepCount)")])
   }
 
   /// What comes after the last step. All that a run must not lose is on the disk after the first line.

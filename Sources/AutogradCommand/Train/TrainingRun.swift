@@ -71,12 +71,9 @@ struct TrainingRun {
   static func network(_ settings: RunSettings, vocabularySize: Int) throws -> Decoder<Float> {
     let configuration: DecoderConfiguration
     do {
-      configuration = try DecoderConfiguration(
-        vocabularySize: vocabularySize, contextLength: settings.blockSize, layerCount: settings.layerCount,
-        headCount: settings.headCount, channelCount: settings.channelCount, hasBias: settings.hasBias,
-        dropout: settings.dropout)
+      configuration = try DecoderConfiguration(settings, vocabularySize: vocabularySize)
     } catch {
-      guard settings.channelCount % settings.headCount != 0 else { throw error }
+      guard settings.channelCount % settings.headCount != 0, settings.headSize == nil else { throw error }
       throw InputError(sentence: "\(error) (--n-embd, --n-head)")
     }
     return Decoder(configuration)

@@ -29,25 +29,34 @@
 ///
 /// Inside `tape.inference` it is the body and nothing else, as in `scope`.
 public final class Recomputation<Scalar: TensorScalar> {
-  private let body: (Variable<Scalar>) -> Variable<Scalar>
+  private let body: (Variable<Scalar>, Tokens?) -> Variable<Scalar>
 
   /// - Parameter body: What to compute. It runs twice in every step, and must compute the same both times.
-  public init(_ body: @escaping (Variable<Scalar>) -> Variable<Scalar>) { self.body = body }
+  public init(_ body: @escaping (Variable<Scalar>) -> Variable<Scalar>) { self.body = { x, _ in body(x) } }
+
+  /// - Parameter body: What to compute of a variable, and of tokens where the step has some: the places of tokens in
+  ///   their documents, for example. Otherwise as above.
+  public init(_ body: @escaping (Variable<Scalar>, Tokens?) -> Variable<Scalar>) { self.body = body }
 
   /// Runs the part; keeps `x` and the result.
   ///
+  /// - Parameter tokens: What the body gets beside `x`, both times.
   /// - Precondition: The body uses parameters, `x`, and variables that need no gradient. It holds no
   ///   `linearCrossEntropy` and calls no `backward`; otherwise stops with a sentence.
   /// - Complexity: the part's forward, and once more in backward. Recording allocates nothing from the heap.
-  public func callAsFunction(_ x: Variable<Scalar>) -> Variable<Scalar> {
-    x.apply("recompute", isScope: true) { core, slot throws(Misuse) in try core.recompute(self, slot) }
+  public func callAsFunction(_ x: Variable<Scalar>, _ tokens: Tokens? = nil) -> Variable<Scalar> {
+    x.apply("recompute", isScope: true) { core, slot throws(Misuse) in
+      var second = -1
+      if let tokens { second = try core.slot(tokens.handle, "recompute") }
+      return try core.recompute(self, slot, second)
+    }
   }
 }
 
 /// A `Recomputation` of whatever scalar, or what a caller of the core has in its place.
 package protocol RecomputedPart: AnyObject {
-  /// Runs the body on a variable of `core`.
-  func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot
+  /// Runs the body on a variable of `core`, and on the tokens that it was given; -1 for none.
+  func run(_ core: TapeCore, _ x: Slot, _ tokens: Slot) throws(Misuse) -> Slot
   /// Follows every `run`, whether it failed or not, while the variables it made are still there.
   func willEnd(_ core: TapeCore)
 }
@@ -57,8 +66,9 @@ package extension RecomputedPart {
 }
 
 extension Recomputation: RecomputedPart {
-  package func run(_ core: TapeCore, _ x: Slot) throws(Misuse) -> Slot {
-    try core.slot(body(Variable(core.handle(x))).handle, "recompute")
+  package func run(_ core: TapeCore, _ x: Slot, _ tokens: Slot) throws(Misuse) -> Slot {
+    let second = tokens < 0 ? nil : Tokens(core.handle(tokens))
+    return try core.slot(body(Variable(core.handle(x)), second).handle, "recompute")
   }
 }
 
@@ -89,18 +99,18 @@ private struct TapePosition {
 }
 
 extension TapeCore {
-  package func recompute(_ part: any RecomputedPart, _ x: Slot) throws(Misuse) -> Slot {
+  package func recompute(_ part: any RecomputedPart, _ x: Slot, _ tokens: Slot = -1) throws(Misuse) -> Slot {
     try requireStep("recompute")
     guard isRecording else {
       return try scope { () throws(Misuse) in
         defer { part.willEnd(self) }
-        return try part.run(self, x)
+        return try part.run(self, x, tokens)
       }
     }
     let random = randomPosition, start = position, firstFree = firstFreeBlock, reads = parameterReads
     firstFreeBlock = freeBlocks.count
     defer { firstFreeBlock = firstFree }
-    let inner = try run(part, x, since: start) { _ in }
+    let inner = try run(part, x, tokens, since: start) { _ in }
     let versions = UInt32(truncatingIfNeeded: parameterReads &- reads)
     freeBlocks.removeLast(downTo: firstFreeBlock)
     // The part gave back its input, or something else from outside.
@@ -117,7 +127,7 @@ extension TapeCore {
     guard needed else { return y }
     recomputations.append(part)
     unsafe record(
-      .recompute, x, output: y,
+      .recompute, x, tokens, output: y,
       integers: [
         recomputations.count - 1, Int(bitPattern: UInt(random.seed)), Int(bitPattern: UInt(random.step)),
         Int(random.ordinal),
@@ -140,7 +150,7 @@ extension TapeCore {
       firstFreeBlock = firstFree
     }
     let reads = parameterReads
-    _ = try run(part, x, since: start) { inner throws(Misuse) in
+    _ = try run(part, x, record.inputs[1], since: start) { inner throws(Misuse) in
       guard UInt32(truncatingIfNeeded: parameterReads &- reads) == record.versions[0] else {
         throw Misuse(
           "backward", "a parameter changed after a part that is recomputed had read its values",
@@ -189,10 +199,10 @@ extension TapeCore {
 
   /// Runs a part, then `body` on its result. Where one of them fails, nothing stays of what they made.
   private func run(
-    _ part: any RecomputedPart, _ x: Slot, since start: TapePosition, _ body: (Slot) throws(Misuse) -> Void
+    _ part: any RecomputedPart, _ x: Slot, _ tokens: Slot, since start: TapePosition, _ body: (Slot) throws(Misuse) -> Void
   ) throws(Misuse) -> Slot {
     do throws(Misuse) {
-      let inner = try inside(x) { () throws(Misuse) in try part.run(self, x) }
+      let inner = try inside(x) { () throws(Misuse) in try part.run(self, x, tokens) }
       try body(inner)
       part.willEnd(self)
       return inner

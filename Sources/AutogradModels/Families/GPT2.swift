@@ -29,9 +29,10 @@ extension ModelFamily {
     .choice(
       "activation_function",
       [
-        ("gelu_new", Activation.geluTanh), ("gelu_pytorch_tanh", .geluTanh), ("gelu", .geluErf), ("relu", .relu),
-        ("silu", .silu), ("swish", .silu), ("tanh", .tanh), ("sigmoid", .sigmoid),
-      ], at: \.activation),
+        ("gelu_new", DecoderConfiguration.FeedForward.plain(.geluTanh)), ("gelu_pytorch_tanh", .plain(.geluTanh)),
+        ("gelu", .plain(.geluErf)), ("relu", .plain(.relu)), ("silu", .plain(.silu)), ("swish", .plain(.silu)),
+        ("tanh", .plain(.tanh)), ("sigmoid", .plain(.sigmoid)),
+      ], at: \.feedForward),
     .number("resid_pdrop", to: 1, at: \.dropout.residual),
     .number("embd_pdrop", to: 1, at: \.dropout.embedding),
     .number("attn_pdrop", to: 1, at: \.dropout.attention),
@@ -46,29 +47,12 @@ extension ModelFamily {
     // What changes the computation, and is not here.
     .only("scale_attn_weights", .bool(true)),
     .only("scale_attn_by_inverse_layer_idx", .bool(false)),
-    .only("add_cross_attention", .bool(false)),
-    .only("is_encoder_decoder", .bool(false)),
-    .only("pruned_heads", .object([])),
-    .only("quantization_config"),
-    .only("auto_map"),
-  ]
+  ] + ConfigurationKey.unsupported
 
-  /// What transformers has written beside them in some version or other: about other tasks, about training elsewhere,
-  /// about how to generate, or about how to compute the same.
-  private static let harmlessKeys: Set<String> = [
-    "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "attn_implementation",
-    "bad_words_ids", "begin_suppress_tokens", "chunk_size_feed_forward", "cls_token_id", "cross_attention_hidden_size",
-    "decoder_start_token_id", "diversity_penalty", "do_sample", "dtype", "early_stopping",
-    "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id",
-    "forced_eos_token_id", "gradient_checkpointing", "id2label", "is_decoder", "label2id", "length_penalty",
-    "max_length", "min_length", "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_labels",
-    "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "pad_token_id", "prefix",
-    "problem_type", "remove_invalid_values", "reorder_and_upcast_attn", "repetition_penalty", "return_dict",
-    "return_dict_in_generate", "sep_token_id", "summary_activation", "summary_first_dropout",
-    "summary_proj_to_labels", "summary_type", "summary_use_proj", "suppress_tokens", "task_specific_params",
-    "temperature", "tf_legacy_loss", "tie_encoder_decoder", "tokenizer_class", "top_k", "top_p", "torchscript",
-    "transformers_version", "typical_p", "use_bfloat16", "use_cache",
-  ]
+  private static let harmlessKeys = commonHarmlessKeys.union([
+    "reorder_and_upcast_attn", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
+    "summary_use_proj",
+  ])
 
   /// Linear layers lie as Conv1D has them, [input, output].
   private static let tensors = TensorLayout(

@@ -4,14 +4,34 @@ public import AutogradNeuralNetwork
 import AutogradFormats
 public import AutogradText
 
+/// How the numbers of weights are written into a folder. Every one is read.
+public enum WeightType: String, Sendable, CaseIterable {
+  /// As they are.
+  case float32 = "f32"
+  /// Rounded to 8 bits of fraction: half the size, for use elsewhere and to begin with.
+  case bfloat16 = "bf16"
+
+  /// What config.json calls it.
+  var name: String {
+    switch self {
+    case .float32: "float32"
+    case .bfloat16: "bfloat16"
+    }
+  }
+}
+
 extension ModelDirectory {
-  /// Writes the model's weights as they are now, in float32.
+  /// Writes the model's weights as they are now.
   ///
-  /// - Parameter metadata: Strings for the weights' file.
+  /// - Parameters:
+  ///   - weights: How each number is written.
+  ///   - metadata: Strings for the weights' file.
+  /// - Throws: `invalidConfiguration` where the family's files cannot say what the model is; `file`.
   public func save<Scalar: TensorScalar>(
-    _ model: any LanguageModel<Scalar>, tokenizer: any Tokenizer, metadata: [(key: String, value: String)] = []
+    _ model: any LanguageModel<Scalar>, tokenizer: any Tokenizer, weights: WeightType = .float32,
+    metadata: [(key: String, value: String)] = []
   ) throws(LanguageModelError) {
-    let files = try ModelDirectory.files(model, tokenizer: tokenizer, metadata: metadata)
+    let files = try ModelDirectory.files(model, tokenizer: tokenizer, weights: weights, metadata: metadata)
     do throws(FileError) {
       try fileSystem.createDirectory(path)
       for one in files { try fileSystem.writeAtomically(to: file(one.name), pieces: one.pieces) }
@@ -22,15 +42,19 @@ extension ModelDirectory {
 
   /// The files of a directory, the weights last, as pieces that are made when they are asked for: nothing may be
   /// trained meanwhile.
+  ///
+  /// - Throws: `invalidConfiguration` where the family's files cannot say what the model is.
   public static func files<Scalar: TensorScalar>(
-    _ model: any LanguageModel<Scalar>, tokenizer: any Tokenizer, metadata: [(key: String, value: String)] = []
+    _ model: any LanguageModel<Scalar>, tokenizer: any Tokenizer, weights: WeightType = .float32,
+    metadata: [(key: String, value: String)] = []
   ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)] {
-    [
+    if let problem = model.configuration.unwritable { throw .invalidConfiguration(problem) }
+    return [
       ("tokenizer.json", CollectionOfOne(tokenizer.tokenizerJSON())),
-      ("config.json", CollectionOfOne(model.configuration.json.serialized(pretty: true))),
+      ("config.json", CollectionOfOne(model.configuration.json(weights).serialized(pretty: true))),
       ("tokenizer_config.json", CollectionOfOne(tokenizerConfiguration(model.configuration, tokenizer).serialized(pretty: true))),
       ("generation_config.json", CollectionOfOne(generationConfiguration(model.configuration, tokenizer).serialized(pretty: true))),
-      ("model.safetensors", try weights(of: model, metadata)),
+      ("model.safetensors", try self.weights(of: model, weights, metadata)),
     ]
   }
 
@@ -74,33 +98,55 @@ extension ModelDirectory {
   }
 
   private static func weights<Scalar: TensorScalar>(
-    of model: any LanguageModel<Scalar>, _ metadata: [(key: String, value: String)]
+    of model: any LanguageModel<Scalar>, _ type: WeightType, _ metadata: [(key: String, value: String)]
   ) throws(LanguageModelError) -> any Sequence<[UInt8]> {
     var writer = SafetensorsWriter()
     let configuration = model.configuration, family = configuration.family
     do throws(SafetensorsError) {
       for (key, value) in metadata { try writer.setMetadata(key, value) }
       for tensor in model.tensors {
-        for stored in family.stored(tensor.description, configuration) { try add(tensor, stored, to: &writer) }
+        for stored in family.stored(tensor.description, configuration) { try add(tensor, stored, type, to: &writer) }
       }
       for stored in family.zeroBiases(configuration) {
-        try writer.add(stored.name, shape: stored.shape, floats: [Float](repeating: 0, count: stored.count))
+        let zeros = { [Float](repeating: 0, count: stored.count) }
+        switch type {
+        case .float32: try writer.add(stored.name, shape: stored.shape, zeros)
+        case .bfloat16: try writer.addBFloat16(stored.name, shape: stored.shape, zeros)
+        }
       }
       return try writer.pieces()
     } catch {
-      throw .safetensors(path: "model.safetensors", error)
+      throw .tensorFile(path: "model.safetensors", TensorFileError(error))
     }
   }
 
   private static func add<Scalar>(
-    _ tensor: ModelTensor<Scalar>, _ stored: StoredTensor, to writer: inout SafetensorsWriter
+    _ tensor: ModelTensor<Scalar>, _ stored: StoredTensor, _ type: WeightType, to writer: inout SafetensorsWriter
   ) throws(SafetensorsError) {
-    try writer.add(stored.name, shape: stored.shape) {
+    func numbers() -> [Float] {
       // Of a model in Float the cast costs nothing; the conversion, number by number, would.
       let numbers = tensor.parameter.array, floats = numbers as? [Float] ?? numbers.map { Float($0) }
-      let part = stored.count == floats.count ? floats : Array(floats[stored.offset..<stored.offset + stored.count])
-      return stored.isTransposed ? transpose(part, rows: stored.shape[1], columns: stored.shape[0]) : part
+      let part = rows(of: floats, stored)
+      return stored.isTransposed ? transpose(part, rows: stored.rowCount, columns: stored.rowWidth) : part
     }
+    switch type {
+    case .float32: try writer.add(stored.name, shape: stored.shape, numbers)
+    case .bfloat16: try writer.addBFloat16(stored.name, shape: stored.shape, numbers)
+    }
+  }
+
+  /// The rows of a tensor that a stored one holds.
+  private static func rows(of floats: [Float], _ stored: StoredTensor) -> [Float] {
+    if stored.count == floats.count { return floats }
+    let start = stored.place(ofRow: 0), width = stored.rowWidth
+    if stored.rowStep == 1 { return Array(floats[start..<start + stored.count]) }
+    var part: [Float] = []
+    part.reserveCapacity(stored.count)
+    for row in 0..<stored.rowCount {
+      let place = stored.place(ofRow: row)
+      part += floats[place..<place + width]
+    }
+    return part
   }
 }
 

@@ -4,8 +4,9 @@ public import AutogradNeuralNetwork
 import AutogradFormats
 public import AutogradText
 
-/// A folder that holds a model as Hugging Face's tools expect it: `config.json`, `model.safetensors`,
-/// `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`.
+/// A folder that holds a model as Hugging Face's tools expect it: `config.json`, `model.safetensors` (or several files
+/// that `model.safetensors.index.json` lists, to be read), `tokenizer.json`, `tokenizer_config.json`,
+/// `generation_config.json`.
 ///
 /// Every file is replaced in one moment: a reader finds the old or the new bytes, never half of them.
 public struct ModelDirectory: Sendable {
@@ -80,16 +81,16 @@ public struct ModelDirectory: Sendable {
       configuration.dropout = DropoutShares(dropout)
       if let problem = configuration.problem { throw .invalidConfiguration(problem) }
     }
-    let contents = try openWeights()
+    let (contents, weightsPath) = try openWeights()
     // Making a model, and listing what it lacks, takes time and memory by its configuration. One that is nowhere near
     // its weights is refused for that alone.
     guard configuration.isNear(contents) else {
       throw .weights(
-        path: file("model.safetensors"),
-        ["config.json describes a model many times the size of the \(contents.names.count) tensors here"])
+        path: weightsPath,
+        ["config.json describes a model many times the size of the \(contents.tensors.count) tensors here"])
     }
     let model = Decoder<Scalar>(configuration)
-    try load(into: model, from: contents)
+    try load(into: model, from: contents, weightsPath)
     return model
   }
 
@@ -121,42 +122,41 @@ public struct ModelDirectory: Sendable {
   ///
   /// - Complexity: reads the file twice.
   public func load<Scalar: TensorScalar>(into model: any LanguageModel<Scalar>) throws(LanguageModelError) {
-    let weights = try StoredWeights(of: model, in: try openWeights(), path: file("model.safetensors"))
+    let (contents, path) = try openWeights(), weights = try StoredWeights(of: model, in: contents, path: path)
     try weights.read(writing: false)
     try weights.read(writing: true)
   }
 
   /// Reads the weights into a model. Where tensors do not fit, nothing was changed; where numbers are not finite, the
   /// model is of no use.
+  ///
+  /// - Parameter path: What errors call the file.
   package func load<Scalar: TensorScalar>(
-    into model: any LanguageModel<Scalar>, from contents: SafetensorsFile
+    into model: any LanguageModel<Scalar>, from contents: any TensorFile, _ path: String = "model.safetensors"
   ) throws(LanguageModelError) {
-    try StoredWeights(of: model, in: contents, path: file("model.safetensors")).read(writing: true)
+    try StoredWeights(of: model, in: contents, path: path).read(writing: true)
   }
 
-  private func openWeights() throws(LanguageModelError) -> SafetensorsFile {
-    let path = file("model.safetensors"), source: any RandomAccessFile
-    do throws(FileError) {
-      source = try fileSystem.openForReading(path)
+  /// The file with all weights or, where there is none, the index over several.
+  public var weightsPath: String {
+    let single = file("model.safetensors"), index = file(SafetensorsIndex.fileName)
+    return !fileSystem.exists(single) && fileSystem.exists(index) ? index : single
+  }
+
+  private func openWeights() throws(LanguageModelError) -> (contents: any TensorFile, path: String) {
+    let path = weightsPath
+    do throws(LanguageModelError) {
+      return (try SafetensorsContents(path, fileSystem).tensorFile, path)
     } catch {
       if let problem = otherWeights { throw .configuration(path: self.path, problem) }
-      throw .file(error)
-    }
-    do throws(SafetensorsError) {
-      return try SafetensorsFile(source)
-    } catch {
-      throw .safetensors(path: path, error)
+      throw error
     }
   }
 
   /// Where there is no `model.safetensors`: what holds the weights instead, and what to do.
   private var otherWeights: String? {
-    guard !fileSystem.exists(file("model.safetensors")) else { return nil }
+    guard !fileSystem.exists(weightsPath) else { return nil }
     let advice = "open the folder with transformers and save it again, with save_pretrained"
-    if fileSystem.exists(file("model.safetensors.index.json")) {
-      return "its weights lie in several files (model.safetensors.index.json lists the shards), and this version reads "
-        + "one; \(advice)(…, max_shard_size=\"1TB\")"
-    }
     for (name, kind) in [
       ("pytorch_model.bin", "pickled, which is code"), ("pytorch_model.bin.index.json", "pickled, which is code"),
       ("tf_model.h5", "TensorFlow's"), ("flax_model.msgpack", "Flax's"), ("adapter_model.safetensors", "an adapter's"),
@@ -169,8 +169,8 @@ public struct ModelDirectory: Sendable {
 
 extension DecoderConfiguration {
   /// Whether a file could be this model's with mistakes in it: a model's numbers are at most a few times the file's.
-  fileprivate func isNear(_ contents: SafetensorsFile) -> Bool {
-    let held = contents.header.entries.reduce(0.0) { $0 + Double($1.elementCount) }
+  fileprivate func isNear(_ contents: any TensorFile) -> Bool {
+    let held = contents.tensors.reduce(0.0) { $0 + Double($1.elementCount) }
     return numberCount <= 4 * held + 65536
   }
 }

@@ -2,7 +2,7 @@ import AutogradBase
 import AutogradEngine
 import AutogradFormats
 
-/// The tensors of a safetensors file that hold a model's weights, matched by name and shape.
+/// The tensors of a file that hold a model's weights, matched by name and shape.
 ///
 /// Every tensor of the file is used, equal to one that is used, known to be harmless, or named in the error.
 struct StoredWeights<Scalar: TensorScalar> {
@@ -14,7 +14,7 @@ struct StoredWeights<Scalar: TensorScalar> {
     let name: String
   }
 
-  private let contents: SafetensorsFile
+  private let contents: any TensorFile
   private let path: String
   private var matches: [Match] = []
   /// Tensors that the model does without, so that they must hold zeros.
@@ -26,7 +26,7 @@ struct StoredWeights<Scalar: TensorScalar> {
   ///
   /// - Throws: `weights`, with everything that is missing, unexpected, of another shape or no real numbers.
   init(
-    of model: any LanguageModel<Scalar>, in contents: SafetensorsFile, path: String
+    of model: any LanguageModel<Scalar>, in contents: any TensorFile, path: String
   ) throws(LanguageModelError) {
     (self.contents, self.path) = (contents, path)
     let configuration = model.configuration, family = configuration.family
@@ -47,7 +47,9 @@ struct StoredWeights<Scalar: TensorScalar> {
     }
     comparison.noteRest(except: family.isIgnored)
     guard !comparison.problems.isEmpty else { return }
-    if let wrapping = WrappedNames(contents.names, wanted: matches.isEmpty) {
+    if let wrapping = WrappedNames(
+      contents.tensors.map(\.name), prefix: family.tensors.prefix, wanted: matches.isEmpty)
+    {
       throw .weights(path: path, [wrapping.sentence])
     }
     throw .weights(path: path, comparison.problems)
@@ -55,15 +57,15 @@ struct StoredWeights<Scalar: TensorScalar> {
 
   private static func names(_ stored: StoredTensor) -> [String] { [stored.name, stored.shortName] }
 
-  private static func name(of stored: StoredTensor, _ contents: SafetensorsFile) -> String? {
-    names(stored).first { contents.entry($0) != nil }
+  private static func name(of stored: StoredTensor, _ contents: any TensorFile) -> String? {
+    names(stored).first { contents.tensor($0) != nil }
   }
 
   private static func take(
-    _ stored: StoredTensor, _ contents: SafetensorsFile, _ comparison: inout TensorComparison
+    _ stored: StoredTensor, _ contents: any TensorFile, _ comparison: inout TensorComparison
   ) -> String? {
     guard let name = comparison.take(names(stored), stored.shortName, shape: stored.shape) else { return nil }
-    if let dtype = contents.entry(name)?.dtype, !dtype.isReal {
+    if let dtype = contents.tensor(name)?.dtype, !dtype.isReal {
       comparison.note("\(name) is \(dtype.name), expected real numbers")
       return nil
     }
@@ -79,7 +81,7 @@ struct StoredWeights<Scalar: TensorScalar> {
   ///   without would have made a difference.
   func read(writing: Bool) throws(LanguageModelError) {
     var problems: [String] = [], differences: [String] = []
-    do throws(SafetensorsError) {
+    do throws(TensorFileError) {
       for match in matches {
         guard let (index, value) = try read(match, writing: writing) else { continue }
         problems.append("\(match.stored.shortName) holds \(value) at index \(index)")
@@ -95,16 +97,17 @@ struct StoredWeights<Scalar: TensorScalar> {
             + "set \"tie_word_embeddings\" to false to use it, or remove it")
       }
     } catch {
-      throw .safetensors(path: path, error)
+      if case .file(let problem) = error { throw .file(problem) }
+      throw .tensorFile(path: path, error)
     }
     if !differences.isEmpty { throw .weights(path: path, differences) }
     if !problems.isEmpty { throw .nonFiniteWeights(path: path, problems) }
   }
 
-  private func numbers(_ name: String, _ elements: Range<Int>) throws(SafetensorsError) -> [Scalar] {
+  private func numbers(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Scalar] {
     switch Scalar.elementType {
-    case .float32: try contents.floats(name, elements: elements).map { Scalar($0) }
-    case .float64: try contents.doubles(name, elements: elements).map { Scalar($0) }
+    case .float32: try contents.readFloats(name, elements).map { Scalar($0) }
+    case .float64: try contents.readDoubles(name, elements).map { Scalar($0) }
     }
   }
 
@@ -114,8 +117,8 @@ struct StoredWeights<Scalar: TensorScalar> {
 
   private func first(
     of name: String, where isWrong: (Int, Scalar) -> Bool
-  ) throws(SafetensorsError) -> (index: Int, value: Scalar)? {
-    for range in pieces(contents.entry(name)?.elementCount ?? 0) {
+  ) throws(TensorFileError) -> (index: Int, value: Scalar)? {
+    for range in pieces(contents.tensor(name)?.elementCount ?? 0) {
       for (index, value) in zip(range, try numbers(name, range)) where isWrong(index, value) { return (index, value) }
     }
     return nil
@@ -123,8 +126,8 @@ struct StoredWeights<Scalar: TensorScalar> {
 
   private func firstDifference(
     _ name: String, _ original: String
-  ) throws(SafetensorsError) -> (index: Int, value: Scalar)? {
-    for range in pieces(contents.entry(name)?.elementCount ?? 0) {
+  ) throws(TensorFileError) -> (index: Int, value: Scalar)? {
+    for range in pieces(contents.tensor(name)?.elementCount ?? 0) {
       let own = try numbers(name, range), other = try numbers(original, range)
       // NaN is named elsewhere, and is no difference.
       if let offset = own.indices.first(where: { own[$0] != other[$0] && !(own[$0].isNaN && other[$0].isNaN) }) {
@@ -135,7 +138,7 @@ struct StoredWeights<Scalar: TensorScalar> {
   }
 
   /// - Returns: The first number in the file that is not finite, and where it stands there.
-  private func read(_ match: Match, writing: Bool) throws(SafetensorsError) -> (index: Int, value: Scalar)? {
+  private func read(_ match: Match, writing: Bool) throws(TensorFileError) -> (index: Int, value: Scalar)? {
     let stored = match.stored
     for range in pieces(stored.count) {
       let piece = try numbers(match.name, range)
@@ -147,18 +150,28 @@ struct StoredWeights<Scalar: TensorScalar> {
 
   /// Writes a piece of a stored tensor to where it belongs.
   private func write(_ piece: [Scalar], at first: Int, _ stored: StoredTensor, _ parameter: Parameter<Scalar>) {
-    // INVARIANT: no step is running on a model that is being loaded; the stored tensors of a parameter lie one behind
-    // the other in it, so that offset and index together lie below its count.
+    // INVARIANT: no step is running on a model that is being loaded; the rows of the stored tensors of a parameter are
+    // rows of it, so that every place lies below its count.
     let values = unsafe parameter.currentValues
-    guard stored.isTransposed else {
-      for (offset, value) in piece.enumerated() { unsafe values[stored.offset + first + offset] = value }
+    if !stored.isTransposed, stored.rowStep == 1 {
+      let start = stored.place(ofRow: 0) + first
+      for (offset, value) in piece.enumerated() { unsafe values[start + offset] = value }
       return
     }
-    // Element i of a stored [columns, rows] matrix is element (i mod rows, i / rows) of ours.
-    let rows = stored.shape[1], columns = stored.shape[0]
+    guard stored.isTransposed else {
+      var (row, column) = first.quotientAndRemainder(dividingBy: stored.rowWidth)
+      for value in piece {
+        unsafe values[stored.place(ofRow: row) + column] = value
+        column += 1
+        if column == stored.rowWidth { (row, column) = (row + 1, 0) }
+      }
+      return
+    }
+    let rows = stored.rowCount
+    // Element i of a stored [columns, rows] matrix stands in row i mod rows, column i / rows of ours.
     for (offset, value) in piece.enumerated() {
-      let index = first + offset
-      unsafe values[stored.offset + index % rows * columns + index / rows] = value
+      let (column, row) = (first + offset).quotientAndRemainder(dividingBy: rows)
+      unsafe values[stored.place(ofRow: row) + column] = value
     }
   }
 }
@@ -167,14 +180,16 @@ struct StoredWeights<Scalar: TensorScalar> {
 private struct WrappedNames {
   let sentence: String
 
-  /// - Parameter wanted: Whether no tensor was found under its own name.
-  init?(_ names: [String], wanted: Bool) {
+  /// - Parameters:
+  ///   - prefix: The family's own.
+  ///   - wanted: Whether no tensor was found under its own name.
+  init?(_ names: [String], prefix own: String, wanted: Bool) {
     let wrappers = [
       ("_orig_mod.", "torch.compile's"), ("module.", "DataParallel's"), ("_fsdp_wrapped_module.", "FSDP's"),
       ("base_model.model.", "PEFT's"), ("model.", "a trainer's"),
     ]
     guard wanted, let first = names.first,
-      let (prefix, whose) = wrappers.first(where: { first.hasPrefix($0.0) }),
+      let (prefix, whose) = wrappers.first(where: { first.hasPrefix($0.0) && $0.0 != own }),
       names.allSatisfy({ $0.hasPrefix(prefix) })
     else { return nil }
     sentence =

@@ -5,10 +5,10 @@ import AutogradFormats
 /// Takes tensors out of a file and keeps a list of what does not fit.
 struct TensorReader<Scalar: TensorScalar> {
   private var comparison: TensorComparison
-  private let contents: SafetensorsFile
+  private let contents: any TensorFile
   private let allowsNonfinite: Bool
 
-  init(_ contents: SafetensorsFile, allowsNonfinite: Bool) {
+  init(_ contents: any TensorFile, allowsNonfinite: Bool) {
     self.contents = contents
     self.allowsNonfinite = allowsNonfinite
     comparison = TensorComparison(contents)
@@ -19,16 +19,21 @@ struct TensorReader<Scalar: TensorScalar> {
   mutating func note(_ problem: String) { comparison.note(problem) }
 
   mutating func tensor(_ name: String, _ shape: [Int]) -> Tensor<Scalar>? {
-    guard comparison.take(name, shape: shape) != nil, let entry = contents.entry(name) else { return nil }
-    do throws(SafetensorsError) {
-      guard entry.dtype != .f64 || Scalar.elementType == .float64 else {
-        comparison.note("\(name) is F64 and would be rounded")
-        return nil
-      }
+    guard comparison.take(name, shape: shape) != nil, let entry = contents.tensor(name) else { return nil }
+    guard entry.dtype.isReal else {
+      comparison.note("\(name) is \(entry.dtype.name), expected real numbers")
+      return nil
+    }
+    guard entry.dtype != .f64 || Scalar.elementType == .float64 else {
+      comparison.note("\(name) is F64 and would be rounded")
+      return nil
+    }
+    do throws(TensorFileError) {
+      let all = 0..<entry.elementCount
       let elements =
         switch Scalar.elementType {
-        case .float32: try contents.floats(name).map { Scalar($0) }
-        case .float64: try contents.doubles(name).map { Scalar($0) }
+        case .float32: try contents.readFloats(name, all).map { Scalar($0) }
+        case .float64: try contents.readDoubles(name, all).map { Scalar($0) }
         }
       if !allowsNonfinite, let index = elements.firstIndex(where: { !$0.isFinite }) {
         comparison.note("\(name) holds \(elements[index]) at index \(index)")
@@ -36,7 +41,7 @@ struct TensorReader<Scalar: TensorScalar> {
       }
       return Tensor(shape: shape, elements)
     } catch {
-      comparison.note("\(name) is \(entry.dtype.name), expected real numbers")
+      comparison.note("\(name): \(error)")
       return nil
     }
   }

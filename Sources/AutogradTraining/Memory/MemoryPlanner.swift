@@ -59,12 +59,13 @@ public struct MemoryPlanner {
     let parameters = trainer.model.parameters.reduce(0) { $0 + max(64, $1.parameter.count * 4) }
     let batch = trainer.batchByteCount
     let new = parameters + memory.gradientBytes + memory.stateBytes + steps.arenaBytes + steps.workspaceBytes
-      + need.saving + batch - before.taken
+      + trainer.model.tableBytes + need.saving + batch - before.taken
     return TrainingPlan(
       batchSize: trainer.B, blockSize: trainer.T, accumulation: trainer.configuration.accumulation,
       recomputesBlocks: trainer.model.recomputesBlocks, parameterCount: trainer.model.parameterCount,
       parameters: parameters, gradients: memory.gradientBytes, optimizerState: memory.stateBytes,
       arena: steps.arenaBytes, stages: need.stages, workspace: steps.workspaceBytes, data: dataBytes + batch,
+      tables: trainer.model.tableBytes,
       saving: need.saving,
       process: max(0, before.resident - dataBytes - before.taken) + MemoryPlanner.growth,
       // Saving makes and frees large arrays, between which the heap keeps holes: addresses, not memory.

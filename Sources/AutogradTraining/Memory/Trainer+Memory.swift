@@ -39,7 +39,7 @@ extension Trainer {
     if hasMemory { return need.steps }
     let planner = MemoryPlanner(self, isNew: false)
     try planner.requireMemory()
-    guard optimizer.reserve(), tape.reserve(need.steps) else { throw .outOfMemory(bytes: planner.plan.newMemory) }
+    guard optimizer.reserve(), tape.reserve(need.steps), model.reserveTables() else { throw .outOfMemory(bytes: planner.plan.newMemory) }
     makeRoomForBatch()
     hasMemory = true
     return need.steps

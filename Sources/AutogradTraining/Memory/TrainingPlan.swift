@@ -23,6 +23,8 @@ public struct TrainingPlan: Sendable, Equatable {
   public let workspace: Int
   /// The text's tokens and one batch of them.
   public let data: Int
+  /// Tables that the model looks up, of rotary positions.
+  public let tables: Int
   /// While a model is saved or samples are drawn: whichever takes more.
   public let saving: Int
   /// Program, libraries, heap: what was resident when the plan was made and is none of the above, and room to grow.
@@ -50,7 +52,7 @@ public struct TrainingPlan: Sendable, Equatable {
 
   /// What is still to be taken, where a limit counts memory in use.
   public var newMemory: Int {
-    parameters + gradients + optimizerState + arena + workspace + data + saving + process - residentBefore
+    parameters + gradients + optimizerState + arena + workspace + tables + data + saving + process - residentBefore
   }
 
   /// The addresses that the whole run takes.

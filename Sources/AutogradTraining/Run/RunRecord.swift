@@ -74,9 +74,40 @@ public struct RunRecord: Sendable {
 }
 
 extension RunSettings {
-  /// Sizes as a model has them.
+  /// Sizes and choices as a model has them.
   package mutating func takeSizes(of model: DecoderConfiguration) {
     (layerCount, headCount, channelCount) = (model.layerCount, model.headCount, model.channelCount)
     (dropout, hasBias) = (model.dropout.residual, model.hasBias)
+    (family, keyValueHeadCount, headSize) = (model.family, model.keyValueHeadCount, model.headSize)
+    (feedForwardWidth, rotaryBase) = (model.feedForwardWidth, model.rotaryBase)
+    (window, tiesHead) = (model.window?.size ?? 0, model.tiesHead)
+  }
+}
+
+extension DecoderConfiguration {
+  /// The new model that settings ask for.
+  ///
+  /// - Throws: `invalidConfiguration` where they make no model, or one that the family's files cannot describe.
+  package init(_ settings: RunSettings, vocabularySize: Int) throws(LanguageModelError) {
+    try self.init(
+      vocabularySize: vocabularySize, contextLength: settings.blockSize, layerCount: settings.layerCount,
+      headCount: settings.headCount, channelCount: settings.channelCount,
+      keyValueHeadCount: settings.keyValueHeadCount, headSize: settings.headSize,
+      feedForwardWidth: settings.feedForwardWidth, hasBias: settings.hasBias, dropout: settings.dropout,
+      family: settings.family)
+    if hasBias != settings.hasBias {
+      throw .invalidConfiguration("models of the family \(family.modelType) have no biases; leave them out")
+    }
+    if let base = settings.rotaryBase {
+      guard rotaryBase != nil else {
+        throw .invalidConfiguration(
+          "models of the family \(family.modelType) learn their positions, which have no base; leave it out, or choose a "
+            + "family with rotary positions")
+      }
+      rotaryBase = base
+    }
+    if let size = settings.window { window = size == 0 ? nil : Window(size: size) }
+    if let isTied = settings.tiesHead { head = isTied ? .tied : .own }
+    if let problem = problem ?? unwritable { throw .invalidConfiguration(problem) }
   }
 }

@@ -16,19 +16,33 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var layerCount = 4, headCount = 4, channelCount = 128
   public var dropout = 0.0
   public var hasBias = false
+  /// The family of a new model.
+  public var family = ModelFamily.standard
+  /// Choices that follow from the sizes and the family where they are nil: see `DecoderConfiguration`.
+  public var keyValueHeadCount, headSize, feedForwardWidth: Int?
+  public var rotaryBase: Double?
+  /// Tokens that attention looks back; 0 looks back to the first.
+  public var window: Int?
+  public var tiesHead: Bool?
   /// Whether backward computes activations again: memory and time depend on it, bits do not.
   public var recomputesBlocks = false
   /// The model directory, from the root, whose weights the run begins with; nil for new weights.
   public var initFrom: String?
+  /// How the numbers of the model's folder are written; checkpoints keep float32.
+  public var weights = WeightType.float32
 
   public init() {}
 
   /// What was given, the preset's values for the rest.
+  ///
+  /// A preset's sizes are for any family; whether there are biases, it says for its own, and other families have those
+  /// that are usual there.
   package init(_ preset: TrainingPreset, _ given: GivenSettings) {
     self = preset.settings
     for setting in Setting.all {
       if let value = given[setting.key] { _ = setting.set(value, in: &self) }
     }
+    if family != preset.settings.family, !given.contains("bias") { hasBias = family.usuallyHasBiases }
   }
 
   /// What is wrong with the values, in words; nil where nothing is.
@@ -41,12 +55,28 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
     return nil
   }
 
-  /// As options.
+  /// As options, without choices that follow from the others.
   public var description: String {
-    Setting.all.compactMap { setting in
+    let implied = implied
+    return Setting.all.compactMap { setting in
       let value = setting.value(in: self)
-      return value.isNull ? nil : setting.phrase(value)
+      return value.isNull || implied[setting.key] == value ? nil : setting.phrase(value)
     }.joined(separator: " ")
+  }
+
+  /// What the choices would be if nobody had made any.
+  private var implied: GivenSettings {
+    var plain = self, result = GivenSettings()
+    plain.leaveChoicesOpen()
+    guard let model = try? DecoderConfiguration(plain, vocabularySize: 1) else { return result }
+    plain.takeSizes(of: model)
+    plain.family = .standard
+    for setting in Setting.choices { result[setting.key] = setting.value(in: plain) }
+    return result
+  }
+
+  private mutating func leaveChoicesOpen() {
+    (keyValueHeadCount, headSize, feedForwardWidth, rotaryBase, window, tiesHead) = (nil, nil, nil, nil, nil, nil)
   }
 
   // MARK: Going on with a run

@@ -5,7 +5,9 @@ extension Setting {
 
   package static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
 
-  package static let model = [
+  package static let model = sizes + choices
+
+  private static let sizes = [
     Setting(
       "n_layer", .model, "the number of layers", \.layerCount, .within(1...1 << 24), help: "Layers",
       shown: "preset \(TrainingPreset.standard.name): \(TrainingPreset.standard.settings.layerCount)",
@@ -23,6 +25,30 @@ extension Setting {
       "dropout", .model, "dropout", \.dropout, .belowOne, help: "Share of activations dropped in training",
       valueName: "p", isInPreset: true),
     Setting("bias", .model, "biases", \.hasBias, help: "Biases in linear layers and norms", isInPreset: true),
+  ]
+
+  /// What families of models differ in.
+  static let choices = [
+    Setting("family", .model, "the family", \.family, help: "What the model is built like", valueName: "name"),
+    Setting(
+      "n_kv_head", .model, "the number of key-value heads", get: { $0.keyValueHeadCount },
+      set: { $0.keyValueHeadCount = $1 }, .within(1...1 << 24), help: "Heads of keys and values", shown: "n-head"),
+    Setting(
+      "head_dim", .model, "the head size", get: { $0.headSize }, set: { $0.headSize = $1 }, .within(1...1 << 24),
+      help: "Channels of a head", shown: "n-embd / n-head"),
+    Setting(
+      "n_inner", .model, "the feed-forward width", get: { $0.feedForwardWidth }, set: { $0.feedForwardWidth = $1 },
+      .within(1...4 << 24), help: "Channels inside feed-forward layers", aliases: ["intermediate_size"],
+      shown: "4 or 8/3 n-embd"),
+    Setting(
+      "rope_theta", .model, "the base of rotary positions", get: { $0.rotaryBase }, set: { $0.rotaryBase = $1 },
+      .positive, help: "Base of rotary positions", valueName: "x", shown: "10000"),
+    Setting(
+      "sliding_window", .model, "the window", get: { $0.window }, set: { $0.window = $1 }, .within(0...1 << 40),
+      help: "Tokens that attention looks back; 0: all", shown: "all"),
+    Setting(
+      "tie_word_embeddings", .model, "a tied head", get: { $0.tiesHead }, set: { $0.tiesHead = $1 },
+      help: "The head is the token embedding", shown: "gpt2: yes"),
   ]
 
   package static let run = [
@@ -100,6 +126,9 @@ extension Setting {
   ]
 
   package static let saving = [
+    Setting(
+      "weights", .saving, "the type of saved weights", \.weights, help: "Numbers of the saved model; checkpoints: f32",
+      valueName: "type", resume: .mayChange, isOptionalInFiles: true),
     Setting(
       "on_nonfinite", .saving, "the policy", \.configuration.nonFinitePolicy,
       help: "What to do where a step gives NaN", valueName: "what", resume: .mayChange),

@@ -1,5 +1,6 @@
 package import AutogradBase
 import AutogradKernels
+import AutogradModels
 import AutogradNeuralNetwork
 
 /// A type that a setting can have: how its values are read from a word and from a file, and written.
@@ -92,6 +93,22 @@ extension OptimizerKind: SettingChoice {}
 extension LearningRateSchedule.Decay: SettingChoice {}
 extension MatmulPrecision: SettingChoice {}
 extension NonFinitePolicy: SettingChoice {}
+extension WeightType: SettingChoice {}
+
+/// By its name.
+extension ModelFamily: SettingValue {
+  package static var form: String { "a known name" }
+  package static var names: [String] { all.map(\.modelType) }
+  package init?(word: String) {
+    guard let family = ModelFamily.named(word) else { return nil }
+    self = family
+  }
+  package init?(json: JSON) {
+    guard let family = json.stringValue.flatMap({ ModelFamily.named($0) }) else { return nil }
+    self = family
+  }
+  package var json: JSON { .string(modelType) }
+}
 
 /// What a setting's values must fulfil, and how to say so: "must be at least 1".
 package struct SettingRange<Value: SettingValue>: Sendable {
@@ -118,6 +135,7 @@ extension SettingRange<Int> {
 }
 
 extension SettingRange<Double> {
+  static var positive: Self { Self { $0 > 0 && $0.isFinite ? nil : "must be a number above 0" } }
   static var notNegative: Self { Self { $0 >= 0 && $0.isFinite ? nil : "must be a number of at least 0" } }
   /// From 0 to below 1.
   static var belowOne: Self { Self { $0 >= 0 && $0 < 1 ? nil : "must be at least 0 and below 1" } }

@@ -1,0 +1,14 @@
+extension ModelFamily {
+  /// Mistral: a Llama without biases whose attention looks back as far as a window, or everywhere where that is null.
+  ///
+  /// config.json is that of transformers' MistralConfig, whose window is 4096 where nothing is said.
+  public static let mistral = ModelFamily(
+    modelType: "mistral", architecture: "MistralForCausalLM", biases: [], setChoices: setLlamaChoices,
+    setDefaults: { configuration in
+      configuration.setSizes(vocabulary: 32000, context: 131_072, keyValueHeads: 8, width: 14336)
+      configuration.window = DecoderConfiguration.Window(size: 4096)
+    },
+    keys: ConfigurationKey.sizes + [.activation(isGated: true), .rotary, .window, .only("layer_types")]
+      + ConfigurationKey.rest + ConfigurationKey.unsupportedRotary,
+    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts))
+}
