@@ -65,7 +65,7 @@ import Testing
     Case("train --weight-decay=-1", 3, "error: the weight decay must be a number of at least 0, got -1.0"),
     // Files.
     Case("train --data @/missing.txt", 3, "error: cannot read @/missing.txt: it does not exist; check the path"),
-    Case("train --data @", 3, "error: cannot read @: it is a folder"),
+    Case("train --data @", 3, "error: cannot read @/fifo: it is not a plain file"),
     Case("train --data @/empty.txt", 3, "error: @/empty.txt is empty"),
     Case("train --data @/short.txt", 3, "error: the training part has 8 tokens, but one window of block size 64 takes 64 + 1"),
     Case("train --data @/binary.txt", 3, "error: @/binary.txt is not UTF-8"),

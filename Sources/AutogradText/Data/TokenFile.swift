@@ -139,6 +139,7 @@ public struct TokenFile: TokenSource {
       throw .file(error)
     }
     if !isSame { throw .changed(path: path, byteOffset: firstChange()) }
+    var foreign: (index: Int, token: Int32)?
     // From the last on: token i lies in the word i / 2, which no later one needs.
     for index in (0..<range.count).reversed() {
       let token: Int32 =
@@ -147,13 +148,14 @@ public struct TokenFile: TokenSource {
         case .uint16:
           Int32(UInt32(bitPattern: Int32(littleEndian: destination[place + index / 2])) >> (16 * (index & 1)) & 0xFFFF)
         }
-      guard token >= 0, token < vocabularySize else {
-        throw .notTokens(
-          path: path,
-          "token \(range.lowerBound + index) is \(token), and the vocabulary has \(vocabularySize); name its format, "
-            + "or make it by the model's tokenizer")
-      }
+      if token < 0 || token >= vocabularySize { foreign = (index, token) }
       destination[place + index] = token
+    }
+    if let (index, token) = foreign {
+      throw .notTokens(
+        path: path,
+        "token \(range.lowerBound + index) is \(token), and the vocabulary has \(vocabularySize); name its format, "
+          + "or make it by the model's tokenizer")
     }
   }
 
