@@ -15,7 +15,6 @@ torch, transformers and tokenizers.
                                                                       them more; saves it to OUT, and a trained one
 """
 
-import contextlib
 import json
 import os
 import sys
@@ -33,6 +32,16 @@ def load(folder, dtype):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
 
 
+def exact_logits(folder, sequences):
+    """Logits of each sequence, everything in float64 (see fixtures/families.py)."""
+    weights = load(folder, torch.float32)
+    with families.exact(), torch.no_grad():
+        model = AutoModelForCausalLM.from_config(weights.config, attn_implementation="eager").to(torch.float64).eval()
+        for own, loaded in zip(model.parameters(), weights.parameters(), strict=True):
+            own.copy_(loaded)
+        return [model(torch.tensor([ids])).logits[0].flatten().tolist() for ids in sequences]
+
+
 def family(folder):
     from safetensors.torch import save_file
 
@@ -45,11 +54,7 @@ def family(folder):
 
 
 def opened():
-    answers = []
-    with families.exact(), torch.no_grad():
-        for folder, sequence in json.load(sys.stdin):
-            answers.append(load(folder, torch.float64)(torch.tensor([sequence])).logits[0].flatten().tolist())
-    return answers
+    return [exact_logits(folder, [sequence])[0] for folder, sequence in json.load(sys.stdin)]
 
 
 def sharded(folder, size, file):
@@ -69,12 +74,10 @@ def sharded(folder, size, file):
 
 def logits(folder):
     sequences = json.load(sys.stdin)
-    answers = {}
-    for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
-        with families.exact() if dtype == torch.float64 else contextlib.nullcontext(), torch.no_grad():
-            model = load(folder, dtype)
-            answers[name] = [model(torch.tensor([ids])).logits[0].flatten().tolist() for ids in sequences]
-    return answers
+    model = load(folder, torch.float32)
+    with torch.no_grad():
+        single = [model(torch.tensor([ids])).logits[0].flatten().tolist() for ids in sequences]
+    return {"float32": single, "float64": exact_logits(folder, sequences)}
 
 
 def ids(folder):

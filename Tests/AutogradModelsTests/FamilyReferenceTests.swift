@@ -17,8 +17,10 @@ private func expectSameNumbers(_ reference: FamilyReference, recomputing: Bool =
   // Logits.
   let logits = try file.doubles("logits")
   #expect(distance(reference.logits(double), logits) <= 1e-9 * norm(logits), "\(name): logits")
-  let allowed = 2 * (try file.doubles("float32_error/logits")[0]), error = distance(reference.logits(single), logits)
-  #expect(error <= allowed, "\(name): logits in float32 are off by \(error), PyTorch's by half of \(allowed)")
+  // Of a few numbers PyTorch may have been lucky with all.
+  let theirError = try file.doubles("float32_error/logits")[0], error = distance(reference.logits(single), logits)
+  #expect(
+    error <= max(2 * theirError, 3e-7 * norm(logits)), "\(name): logits are off by \(error), PyTorch's by \(theirError)")
   // Loss and gradients.
   let expected = try file.doubles("loss")[0], tape = Tape<Double>(), singleTape = Tape<Float>()
   #expect(abs(reference.step(double, tape) - expected) <= 1e-9 * expected, "\(name): loss")
@@ -32,10 +34,11 @@ private func expectSameNumbers(_ reference: FamilyReference, recomputing: Bool =
     errors.append(distance(ownSingle, wanted))
     theirs.append(try file.doubles("float32_error/" + tensor)[0])
     // Of a dozen numbers PyTorch may have been lucky with all: here only what is no rounding is found.
-    let allowed = max(4 * theirs.last!, 3e-7 * norm(wanted) + 1e-12)
+    let allowed = max(4 * theirs.last!, 1e-6 * norm(wanted) + 1e-12)
     #expect(errors.last! <= allowed, "\(name): \(tensor): \(errors.last!) against \(allowed)")
   }
-  #expect(norm(errors) <= 2 * norm(theirs), "\(name): all gradients are off by \(norm(errors)), PyTorch's by \(norm(theirs))")
+  #expect(
+    norm(errors) <= 2 * norm(theirs), "\(name): all gradients are off by \(norm(errors)), PyTorch's by \(norm(theirs))")
 }
 
 private func expectSameTraining(_ reference: FamilyReference) throws {
