@@ -1,4 +1,5 @@
-import Autograd
+import AutogradEngine
+import AutogradNeuralNetwork
 import AutogradTestSupport
 import Testing
 

@@ -57,6 +57,27 @@ import Testing
     }
   }
 
+  @Test("tests import only what their target depends on, at whatever distance: else a clean build fails now and then")
+  func tests() throws {
+    let pattern = /\.(?:target|executableTarget|testTarget)\(\s*name: "(\w+)"(?:,\s*dependencies: \[([^\]]*)\])?/
+    var dependencies: [String: [String]] = [:]
+    for match in try Repository.text("Package.swift").matches(of: pattern) {
+      dependencies[String(match.1)] = (match.2 ?? "").matches(of: /"(\w+)"/).map { String($0.1) }
+    }
+    func reached(from name: String) -> Set<String> {
+      (dependencies[name] ?? []).reduce(into: []) { $0.formUnion(reached(from: $1).union([$1])) }
+    }
+    let names = Set(dependencies.keys), folders = try Repository.names(in: "Tests").filter(names.contains)
+    #expect(folders.count >= 10)
+    for name in folders {
+      let within = reached(from: name).union([name])
+      for file in try Repository.files(below: "Tests/\(name)", suffix: ".swift") {
+        let undeclared = try Self.imports(of: file).intersection(names).subtracting(within)
+        #expect(undeclared.isEmpty, "\(file) imports \(undeclared.sorted()), which \(name) does not depend on")
+      }
+    }
+  }
+
   @Test("nothing imports the command or the C library")
   func top() throws {
     for target in try Self.targets() where target.name != "AutogradCommand" {
