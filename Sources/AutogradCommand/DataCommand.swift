@@ -91,7 +91,9 @@ struct DataCommand: ParsableCommand, HasExamples {
     report.add("bytes", bytes.bytes, number(bytes))
     report.add("documents", documents.grouped, number(documents))
     report.add("tokens", tokens.grouped, number(tokens))
-    report.add("bytes_per_token", (Double(bytes) / Double(max(1, tokens))).fixed(3), .number(Double(bytes) / Double(max(1, tokens))))
+    // Of the documents' text: what a line of JSON has beside it makes no tokens.
+    let text = texts.sources.reduce(0) { $0 + $1.byteCount }, perToken = Double(text) / Double(max(1, tokens))
+    report.add("bytes_per_token", perToken.fixed(3), .number(perToken))
     let end = texts.boundary.map { ", end of text \($0)" } ?? ""
     report.add("vocabulary", texts.tokenizer.vocabularySize.grouped + end, number(texts.tokenizer.vocabularySize))
     report.add("end_of_text", texts.boundary.map { number(Int($0)) } ?? .null)

@@ -61,7 +61,8 @@ private func sentence(of error: any Error) -> String {
   case TrainingError.outOfMemory: "\(error) (--batch-size, --block-size)"
   case CheckpointError.noRun(let path): "\(error): repeat the command that began it, with --out \(path) --resume"
   case CheckpointError.occupied: "\(error) (--resume, --out)"
-  case CheckpointError.strayCheckpoint, CheckpointError.foreignLock, CheckpointError.locked: "\(error) (--out)"
+  case CheckpointError.strayCheckpoint, CheckpointError.foreignLock, CheckpointError.foreignModel, CheckpointError.locked:
+    "\(error) (--out)"
   default: "\(error)"
   }
 }

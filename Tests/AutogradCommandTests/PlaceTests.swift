@@ -190,4 +190,25 @@ import Testing
       #expect(marked.status == 0 && marked.output == plain.output, "\(marked.errors)")
     }
   }
+
+  @Test("a model that no run has left is not overwritten; one of a run is")
+  func foreignModel() throws {
+    try temporaryDirectory { path in
+      let run = path + "/run", copy = path + "/copy"
+      #expect(try train(path, "--out", run).status == 0)
+      #expect(try train(path, "--out", run, "--seed", "2").status == 0)
+      try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
+      for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        try FileManager.default.copyItem(atPath: run + "/" + name, toPath: copy + "/" + name)
+      }
+      let before = try Data(contentsOf: URL(fileURLWithPath: copy + "/model.safetensors"))
+      for more in [[], ["--init-from", copy]] {
+        let outcome = try autograd(["train", "--data", path + "/text"] + (more.isEmpty ? tinyRun : []) + more + ["--out", copy])
+        expectRefused(
+          outcome, "@ holds a model that is no run's, and would be overwritten; choose another folder (--out)", copy)
+      }
+      #expect(try Data(contentsOf: URL(fileURLWithPath: copy + "/model.safetensors")) == before)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: copy).count == 3)
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AutogradBase
 import AutogradText
 import AutogradTraining
 
@@ -55,7 +56,9 @@ struct GivenData {
       guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "texts" }
       path = String(path[..<slash])
     }
-    let name = path.split(separator: "/").last.map(String.init) ?? path
+    // What `.` and `..` are called.
+    if path.split(separator: "/").last.map({ $0 == "." || $0 == ".." }) ?? true { path = absolutePath(path) ?? "texts" }
+    let name = path.split(separator: "/").last.map(String.init) ?? "texts"
     return name.split(separator: ".").first.map(String.init) ?? name
   }
 }

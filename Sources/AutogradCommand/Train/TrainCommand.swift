@@ -8,7 +8,7 @@ import AutogradTraining
 struct TrainCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Trains a GPT, on your text or on stories of its own.",
+    abstract: "Trains a model, on your text or on stories of its own.",
     discussion: """
       Without --data it learns stories of a small grammar, and shows how close it comes to the best.
       """)
@@ -32,8 +32,9 @@ struct TrainCommand: ParsableCommand, HasExamples {
 
   private func train() throws {
     if resuming.resume != nil { return try resume() }
-    let run = try newRun()
-    let directory = try RunDirectory(out ?? defaultOut)
+    let run = try newRun(), place = out ?? defaultOut
+    try RunDirectory.requireNoForeignModel(place)
+    let directory = try RunDirectory(place)
     try run.execute(in: directory, superseded: try directory.startAfresh())
   }
 

@@ -8,7 +8,11 @@ extension ConfigurationKey {
     .size("vocab_size", at: \.vocabularySize, isRequired: false),
     .size("max_position_embeddings", at: \.contextLength, isRequired: false),
     .size("hidden_size", at: \.channelCount, isRequired: false),
-    .size("intermediate_size", at: \.feedForwardWidth, isRequired: false),
+    ConfigurationKey(["intermediate_size"]) { json, configuration in
+      guard let width = json.intValue, width >= 1 else { return "must be a whole number of at least 1" }
+      configuration.feedForwardWidth = width
+      return nil
+    } write: { .integer(Int64($0.feedForwardWidth)) },
     .size("num_hidden_layers", at: \.layerCount, isRequired: false),
     .size("num_attention_heads", at: \.headCount, isRequired: false),
     .sizeOrNull("num_key_value_heads", at: \.keyValueHeadCount),

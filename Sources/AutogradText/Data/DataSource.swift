@@ -11,7 +11,7 @@ public enum DataSource: Sendable {
   ///
   /// - `.jsonl` and `.ndjson` hold a document in each line, `.bin` holds tokens, anything else is one plain text.
   /// - A folder with `train.bin` is nanoGPT's, one with `train.jsonl` mlx-lm's: what stands beside to validate with
-  ///   (`val.bin`, `valid.jsonl`) is taken for that, and nothing else of the folder is read. Of any other folder all files
+  ///   (`val.bin`, `valid.jsonl` or `val.jsonl`) is taken for that, and nothing else of the folder is read. Of any other folder all files
   ///   are read, those in its folders, too, but for names that begin with a dot, in the order of their paths' bytes.
   ///
   /// - Throws: `file`, `emptyFile` of a file that was named, `notTexts`.
@@ -19,16 +19,19 @@ public enum DataSource: Sendable {
     let files = POSIXFileSystem()
     guard files.exists(path) else {
       let found = pathsMatching(path)
-      guard !found.isEmpty else { return try file(path) }
+      guard !found.isEmpty else {
+        if path.contains(where: { "*?[".contains($0) }) { throw .notTexts(path: path, "no file's name matches it") }
+        return try file(path)
+      }
       return try all(found)
     }
     guard files.isDirectory(path) else { return try file(path) }
     if files.exists(path + "/train.bin") { return try file(path + "/train.bin") }
     if files.exists(path + "/train.jsonl") {
-      let other = path + "/valid.jsonl"
-      return .texts(
-        training: [try text(path + "/train.jsonl", .lines)],
-        validation: files.exists(other) ? [try text(other, .lines)] : nil)
+      let other = ["/valid.jsonl", "/val.jsonl"].map { path + $0 }.first { files.exists($0) }
+      var validation: [TextInput]? = nil
+      if let other { validation = [try text(other, .lines)] }
+      return .texts(training: [try text(path + "/train.jsonl", .lines)], validation: validation)
     }
     return try all([path])
   }

@@ -50,7 +50,7 @@ extension TextInput {
   ///   the document comes after that. Documents without text are left out.
   /// - Returns: How many lines there were.
   /// - Throws: What `body` throws, with the place in the file; `inside` with the line, counted from 1 in this part, where a
-  ///   line holds no document.
+  ///   line holds something else; an empty line holds nothing.
   package func forEachDocument(
     in part: Part, _ body: (Span<UInt8>, Bool) throws(TextError) -> Void
   ) throws(TextError) -> Int {
@@ -68,7 +68,9 @@ extension TextInput {
       let end = part.bytes[first..<part.own.upperBound].firstIndex(of: UInt8(ascii: "\n")) ?? part.own.upperBound
       line += 1
       do throws(TextError) {
-        let text = try TextInput.document(ofLine: Array(part.bytes[first..<end]))
+        let bytes = part.bytes[first..<end]
+        // A line of nothing holds no document; files often end in one.
+        let text = bytes.allSatisfy { " \t\r".utf8.contains($0) } ? [] : try TextInput.document(ofLine: Array(bytes))
         if !text.isEmpty { try body(text.span, true) }
       } catch {
         throw .inside(path: path, line: line, error)

@@ -17,6 +17,8 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
   case strayCheckpoint(path: String)
   /// Something else has the name of a run directory's lock.
   case foreignLock(path: String)
+  /// A model that no run left in a directory, where a run would overwrite it.
+  case foreignModel(path: String)
   /// A run that did not come to its end has checkpoints in the directory, the newest of this step.
   case occupied(path: String, step: Int)
   /// The run directory belongs to another process.
@@ -38,6 +40,8 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
       "\(path) lies in no run's folder checkpoints; name the folder in which the run is to go on"
     case .foreignLock(let path):
       "\(path) is no lock of a run, and would be emptied; move it away, or choose another folder"
+    case .foreignModel(let path):
+      "\(path) holds a model that is no run's, and would be overwritten; choose another folder"
     case .occupied(let path, let step):
       "\(path) holds an unfinished run, saved at step \(step); resume it, choose another folder, or remove "
         + "\(path)/checkpoints"

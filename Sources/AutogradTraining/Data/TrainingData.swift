@@ -57,10 +57,11 @@ extension TrainingData {
     of datasets: [TokenDataset], weights: [Double]?, boundary: Int32?, blockSize: Int, batchSize: Int, seed: UInt64
   ) -> TrainingData {
     func sampler(_ part: TokenDataset.Part, _ purpose: RandomPurpose) -> any BatchSampler {
-      let samplers = datasets.map { dataset in
+      // Texts of one length, translations of one another for example, are not read at the same places.
+      let samplers = datasets.enumerated().map { index, dataset in
         WindowSampler(
-          tokens: dataset[part], blockSize: blockSize, batchSize: batchSize, seed: seed, purpose: purpose,
-          boundary: boundary)
+          tokens: dataset[part], blockSize: blockSize, batchSize: batchSize,
+          seed: seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15, purpose: purpose, boundary: boundary)
       }
       guard samplers.count > 1 else { return samplers[0] }
       return MixtureSampler(

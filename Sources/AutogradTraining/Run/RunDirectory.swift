@@ -69,6 +69,17 @@ public struct RunDirectory: Sendable {
     return entries.contains { CheckpointManifest.stands(in: store.path($0), POSIXFileSystem()) }
   }
 
+  /// Makes sure that a new run overwrites no model but one that a run has left.
+  ///
+  /// - Throws: `foreignModel`.
+  public static func requireNoForeignModel(_ path: String) throws(CheckpointError) {
+    let files = POSIXFileSystem(), traces = ["log.jsonl", "checkpoints", RunRecord.beginningFile]
+    if traces.contains(where: { files.exists(path + "/" + $0) }) { return }
+    for name in ["config.json", "model.safetensors", "model.safetensors.index.json"] {
+      if files.exists(path + "/" + name) { throw .foreignModel(path: path) }
+    }
+  }
+
   // MARK: Going on
 
   /// What a run goes on from.
