@@ -81,8 +81,7 @@ extension Context {
     let ids = try context.tokens(targets, shape.droppingLast())
     try context.core.checkTokens(ids, below: shape.last, "targets")
     try context.recordByHand(loss, [logits, nil, nil]) {
-      context.core.record(
-        .crossEntropy, x, ids, output: y, integers: [Int(Int32.min), Int(seq_len), 0, 0])
+      context.core.recordCrossEntropy(x, ids, loss: y)
     }
     return 0
   }

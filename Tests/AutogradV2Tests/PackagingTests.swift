@@ -36,7 +36,7 @@ struct PackagingTests {
     var called: Set<String> = []
     for folder in ["Tests/c", "Examples/c"] {
       let path = CLibrary.repository + "/" + folder
-      for file in try FileManager.default.contentsOfDirectory(atPath: path) {
+      for file in try FileManager.default.contentsOfDirectory(atPath: path) where file.hasSuffix(".c") {
         let text = try String(contentsOfFile: path + "/" + file, encoding: .utf8)
         for match in text.matches(of: /\w+/) { called.insert(String(match.0)) }
       }

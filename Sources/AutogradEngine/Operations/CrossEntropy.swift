@@ -32,6 +32,13 @@ package extension TapeCore {
     return y
   }
 
+  /// Records a loss that was computed elsewhere: the mean over all targets, without weights.
+  func recordCrossEntropy(_ logits: Slot, _ targets: Slot, loss: Slot) {
+    unsafe record(
+      .crossEntropy, logits, targets, output: loss, integers: [Int(Int32.min), 0, 0, 0],
+      scalars: [Double(nodes[targets].shape.count), 0])
+  }
+
   func crossEntropyBackward(_ record: Record) throws(Misuse) {
     let logits = record.inputs[0], shape = nodes[logits].shape, V = shape.last
     guard let target = unsafe try contribution(to: logits, "crossEntropy") else { return }

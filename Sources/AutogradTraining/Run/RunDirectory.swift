@@ -76,7 +76,8 @@ public struct RunDirectory: Sendable {
     let files = POSIXFileSystem(), traces = ["log.jsonl", "checkpoints", RunRecord.beginningFile]
     if traces.contains(where: { files.exists(path + "/" + $0) }) { return }
     for name in ["config.json", "model.safetensors", "model.safetensors.index.json"] {
-      if files.exists(path + "/" + name) { throw .foreignModel(path: path) }
+      let file = path + "/" + name
+      if files.exists(file), !files.isDirectory(file) { throw .foreignModel(path: path) }
     }
   }
 
