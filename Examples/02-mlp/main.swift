@@ -5,8 +5,8 @@ struct MLP: Layer {  // its stored properties are its parts
   let hidden = Linear<Float>(inputs: 2, outputs: 32), output = Linear<Float>(inputs: 32, outputs: 1)
   func callAsFunction(_ x: Variable<Float>) -> Variable<Float> { output(hidden(x, activation: .tanh)) }
 }
-let points = (0..<400).map { [Float($0 % 20) / 10 - 0.95, Float($0 / 20) / 10 - 0.95] }
-let isInside: [[Float]] = points.map { [$0[0] * $0[0] + $0[1] * $0[1] < 0.5 ? 1 : 0] }
+let points = (0..<400).map { i -> [Float] in [Float(i % 20) / 10 - 0.95, Float(i / 20) / 10 - 0.95] }
+let isInside = points.map { p -> [Float] in [p[0] * p[0] + p[1] * p[1] < 0.5 ? 1 : 0] }
 let model = MLP(), tape = Tape<Float>(), optimizer = Adam(model)
 model.initialize(seed: 1)
 for step in 1...500 {
