@@ -35,33 +35,13 @@ extension DecoderConfiguration {
   /// Rotary positions: pair i of a head's R = D · `share` turned channels turns by position / base^(2i/R).
   public struct Rotary: Sendable, Equatable {
     public var base = 10000.0
-    public var scaling = Scaling.none
+    public var scaling = RotaryScaling.none
     /// The share of a head's channels that turn, the first ones.
     public var share = 1.0
-    public var pairs = Pairs.halves
-    /// Whether the angles are taken with the other sign.
-    public var turnsBackwards = false
+    public var convention = RotaryConvention.half
+    public var direction = RotaryDirection.forward
 
     public init() {}
-
-    /// How the angles of a model change that was made for shorter texts.
-    public enum Scaling: Sendable, Equatable {
-      case none
-      /// All are divided.
-      case linear(factor: Double)
-      /// Llama 3's: those of slow pairs are divided by `factor`, those of fast ones stay, between them it blends.
-      ///
-      /// A pair is slow where a turn takes more than `originalContext / lowFrequency` tokens, fast where it takes fewer
-      /// than `originalContext / highFrequency`.
-      case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalContext: Int)
-    }
-
-    public enum Pairs: Sendable, Equatable {
-      /// Channel i with channel i + R/2.
-      case halves
-      /// Channel 2i with channel 2i + 1.
-      case neighbours
-    }
   }
 
   public enum QueryKeyNorm: Sendable, Equatable {
@@ -227,7 +207,7 @@ extension DecoderConfiguration: CustomStringConvertible {
   }
 }
 
-extension DecoderConfiguration.Rotary.Scaling {
+extension RotaryScaling {
   fileprivate var phrase: String {
     switch self {
     case .none: ""

@@ -97,17 +97,9 @@ extension DecoderConfiguration {
   /// The angles that all layers share; nil where positions are others.
   func rotaryTable<Scalar: TensorScalar>(of type: Scalar.Type) -> RotaryTable<Scalar>? {
     guard let rotary else { return nil }
-    let scaling: RotaryScaling =
-      switch rotary.scaling {
-      case .none: .none
-      case .linear(let factor): .linear(factor: factor)
-      case .llama3(let factor, let low, let high, let context):
-        .llama3(factor: factor, lowFactor: low, highFactor: high, originalContext: context)
-      }
     return RotaryTable(
-      contextLength: contextLength, headSize: headSize, base: rotary.base, scaling: scaling, share: rotary.share,
-      convention: rotary.pairs == .halves ? .half : .interleaved,
-      direction: rotary.turnsBackwards ? .backward : .forward)
+      contextLength: contextLength, headSize: headSize, base: rotary.base, scaling: rotary.scaling, share: rotary.share,
+      convention: rotary.convention, direction: rotary.direction)
   }
 
   /// How each head of queries and keys is normalised; nil where it is not.

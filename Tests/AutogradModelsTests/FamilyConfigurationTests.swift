@@ -79,16 +79,16 @@ import Testing
     let llama3 = #"{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0"#
     #expect(
       try rotary(#"{"rope_theta":5e5,"rope_scaling":"# + llama3 + #","original_max_position_embeddings":8192}}"#).scaling
-        == .llama3(factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 8192))
+        == .llama3(factor: 8, lowFactor: 1, highFactor: 4, originalContext: 8192))
     #expect(
       try rotary(#"{"rope_parameters":"# + llama3 + "}}").scaling
-        == .llama3(factor: 8, lowFrequency: 1, highFrequency: 4, originalContext: 64))
+        == .llama3(factor: 8, lowFactor: 1, highFactor: 4, originalContext: 64))
     // Both, as a file saved twice may have them: the old one counts.
     #expect(
       try rotary(#"{"rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_type":"default"}}"#).scaling
         == .linear(factor: 2))
     #expect(try rotary("{}") == Choices.Rotary())
-    #expect(try rotary("{}", of: "nanochat").turnsBackwards)
+    #expect(try rotary("{}", of: "nanochat").direction == .backward)
   }
 
   @Test(

@@ -9,7 +9,7 @@ extension ModelFamily {
     setChoices: { configuration in
       setLlamaChoices(&configuration)
       var rotary = DecoderConfiguration.Rotary()
-      rotary.turnsBackwards = true
+      rotary.direction = .backward
       configuration.positions = .rotary(rotary)
       configuration.norm = .rms(hasScale: false)
       configuration.normalizesEmbedding = true

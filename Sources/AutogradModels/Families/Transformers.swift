@@ -102,7 +102,7 @@ extension ConfigurationKey {
     ]
   }
 
-  private static func scaling(_ scaling: DecoderConfiguration.Rotary.Scaling) -> JSON {
+  private static func scaling(_ scaling: RotaryScaling) -> JSON {
     switch scaling {
     case .none: .null
     case .linear(let factor):
@@ -152,8 +152,8 @@ extension ConfigurationKey {
         return "needs a whole number under \"original_max_position_embeddings\""
       }
       rotary.scaling = .llama3(
-        factor: number("factor") ?? 1, lowFrequency: number("low_freq_factor") ?? 1,
-        highFrequency: number("high_freq_factor") ?? 4, originalContext: context)
+        factor: number("factor") ?? 1, lowFactor: number("low_freq_factor") ?? 1,
+        highFactor: number("high_freq_factor") ?? 4, originalContext: context)
     default: rotary.scaling = .none
     }
     return nil
