@@ -59,7 +59,7 @@ private func sentence(of error: any Error) -> String {
   case TrainingError.checkpoint(let error): sentence(of: error)
   case TrainingError.nonFinite: "\(error) (--learning-rate, --grad-clip)"
   case TrainingError.outOfMemory: "\(error) (--batch-size, --block-size)"
-  case CheckpointError.noRun(let path): "\(error): repeat the command that began it, with --out \(path) --resume"
+  case CheckpointError.noRun(let path, nil): "\(error): repeat the command that began it, with --out \(path) --resume"
   case CheckpointError.occupied: "\(error) (--resume, --out)"
   case CheckpointError.strayCheckpoint, CheckpointError.foreignLock, CheckpointError.foreignModel, CheckpointError.locked:
     "\(error) (--out)"

@@ -23,7 +23,7 @@ public struct SafetensorsIndex: Sendable, Equatable {
     }
   }
 
-  /// The bytes of all tensors, where the index says so.
+  /// The bytes of all tensors, where the index says so. Nothing depends on it: tools that merge models leave it as it was.
   public let totalByteCount: Int?
   /// In the order of the file.
   public let entries: [Entry]
@@ -91,7 +91,6 @@ public enum SafetensorsIndexError: Error, Equatable, Sendable {
   case inTwoShards(tensor: String, first: String, second: String)
   case notListed(tensor: String, shard: String)
   case notInShard(tensor: String, shard: String)
-  case totalDiffers(stated: Int, found: Int)
 }
 
 extension SafetensorsIndexError: CustomStringConvertible {
@@ -119,8 +118,6 @@ extension SafetensorsIndexError: CustomStringConvertible {
           "tensor \(quoted(tensor)) lies in \(quoted(shard)), but is not listed; get index and shards again"
         case .notInShard(let tensor, let shard):
           "tensor \(quoted(tensor)) is listed in \(quoted(shard)), but is not there; get index and shards again"
-        case .totalDiffers(let stated, let found):
-          "the tensors have \(found) bytes, but \"total_size\" says \(stated); get index and shards again"
         }
       }()
   }

@@ -7,7 +7,7 @@ public struct DecoderBlock<Scalar: TensorScalar>: Layer {
   public let attentionNorm: DecoderNorm<Scalar>
   public let attention: CausalSelfAttention<Scalar>
   public let feedForwardNorm: DecoderNorm<Scalar>
-  public let feedForward: DecoderFeedForward<Scalar>
+  public let feedForward: FeedForward<Scalar>
 
   /// - Parameters:
   ///   - index: Which layer it is, counted from 0: not all need have a window.
@@ -23,7 +23,7 @@ public struct DecoderBlock<Scalar: TensorScalar>: Layer {
       dropout: dropout.attention, outputDropout: dropout.residual, initially: configuration.initialization,
       outputInitially: configuration.residualInitialization)
     feedForwardNorm = DecoderNorm(configuration)
-    feedForward = DecoderFeedForward(configuration)
+    feedForward = FeedForward(configuration)
   }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {

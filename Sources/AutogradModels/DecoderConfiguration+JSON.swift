@@ -23,14 +23,35 @@ extension DecoderConfiguration {
   package var unwritable: String? {
     let again: DecoderConfiguration
     do throws(LanguageModelError) {
-      again = try DecoderConfiguration(json: json, path: "config.json", families: [family])
+      again = try reread()
     } catch {
       return "a model of the family \(family.modelType) cannot be like this: \(error)"
     }
-    let lost = zip(choices, again.choices).compactMap { own, read in own.value == read.value ? nil : own.name }
+    let lost = differences(from: again)
     guard !lost.isEmpty || again != self else { return nil }
+    let others = ModelFamily.all.filter { keeps(lost, in: $0) }.map(\.modelType)
     return "files of the family \(family.modelType) cannot say what this model has: "
-      + (lost.isEmpty ? "other keys" : lost.joined(separator: ", ")) + "; leave it as the family has it, or choose another"
+      + (lost.isEmpty ? "other keys" : lost.joined(separator: ", ")) + "; leave it as the family has it"
+      + (lost.isEmpty || others.isEmpty ? "" : ", or choose a family that can: " + others.joined(separator: ", "))
+  }
+
+  /// What a reader makes of the file.
+  private func reread() throws(LanguageModelError) -> DecoderConfiguration {
+    try DecoderConfiguration(json: json, path: "config.json", families: [family])
+  }
+
+  private func differences(from other: DecoderConfiguration) -> [String] {
+    zip(choices, other.choices).compactMap { own, its in own.value == its.value ? nil : own.name }
+  }
+
+  /// Whether a model of the same sizes in another family has these choices, and its files say so.
+  private func keeps(_ names: [String], in family: ModelFamily) -> Bool {
+    var other = DecoderConfiguration(unchecked: family)
+    (other.vocabularySize, other.contextLength, other.layerCount) = (vocabularySize, contextLength, layerCount)
+    (other.headCount, other.keyValueHeadCount, other.headSize) = (headCount, keyValueHeadCount, headSize)
+    (other.channelCount, other.feedForwardWidth) = (channelCount, feedForwardWidth)
+    guard let again = try? other.reread() else { return false }
+    return Set(names).isDisjoint(with: differences(from: other) + other.differences(from: again))
   }
 
   /// What a model is, by name.

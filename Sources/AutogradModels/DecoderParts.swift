@@ -38,58 +38,17 @@ public enum DecoderNorm<Scalar: TensorScalar>: Layer {
   }
 }
 
-/// The feed-forward part of a block, plain or gated as its configuration says.
-public enum DecoderFeedForward<Scalar: TensorScalar>: Module {
-  case plain(FeedForward<Scalar>)
-  case gated(GatedFeedForward<Scalar>)
-
-  public init(_ configuration: DecoderConfiguration) {
-    let C = configuration.channelCount, F = configuration.feedForwardWidth
-    let bias = configuration.biases.contains(.feedForward), dropout = configuration.dropout.residual
-    let initially = configuration.initialization, outputInitially = configuration.residualInitialization
-    switch configuration.feedForward {
-    case .plain(let activation):
-      self = .plain(
-        FeedForward(
-          channels: C, width: F, activation: activation, bias: bias, dropout: dropout, initially: initially,
-          outputInitially: outputInitially))
-    case .gated(let activation):
-      self = .gated(
-        GatedFeedForward(
-          channels: C, width: F, activation: activation, bias: bias, dropout: dropout, initially: initially,
-          outputInitially: outputInitially))
+extension FeedForward {
+  /// The feed-forward part of a block, plain or gated as its configuration says.
+  init(_ configuration: DecoderConfiguration) {
+    let (activation, isGated) = switch configuration.feedForward {
+    case .plain(let activation): (activation, false)
+    case .gated(let activation): (activation, true)
     }
-  }
-
-  /// [F, C]; of gated layers [2F, C].
-  public var input: Linear<Scalar> {
-    switch self {
-    case .plain(let layers): layers.input
-    case .gated(let layers): layers.input
-    }
-  }
-
-  /// [C, F]
-  public var output: Linear<Scalar> {
-    switch self {
-    case .plain(let layers): layers.output
-    case .gated(let layers): layers.output
-    }
-  }
-
-  public func listParts(_ parts: inout ModuleParts<Scalar>) {
-    switch self {
-    case .plain(let layers): layers.listParts(&parts)
-    case .gated(let layers): layers.listParts(&parts)
-    }
-  }
-
-  /// Shapes: x and `residual` [..., C] → [..., C].
-  public func callAsFunction(_ x: Variable<Scalar>, adding residual: Variable<Scalar>) -> Variable<Scalar> {
-    switch self {
-    case .plain(let layers): layers(x, adding: residual)
-    case .gated(let layers): layers(x, adding: residual)
-    }
+    self.init(
+      channels: configuration.channelCount, width: configuration.feedForwardWidth, activation: activation,
+      isGated: isGated, bias: configuration.biases.contains(.feedForward), dropout: configuration.dropout.residual,
+      initially: configuration.initialization, outputInitially: configuration.residualInitialization)
   }
 }
 

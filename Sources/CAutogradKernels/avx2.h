@@ -8,4 +8,4 @@
 #define MORE_CASES(CASE) CASE(5) CASE(6)
 #define HAS_FMA 1
 #define HAS_MASKS 0
-#define STEPS_TOGETHER 2
+#define STEPS_TOGETHER 4

@@ -123,8 +123,28 @@ import Testing
         refused.errors.hasPrefix(
           "error: \(path)/run holds an unfinished run, saved at step 10; resume it, choose another folder"))
       #expect(try train(path, "--resume").status == 0)
-      #expect(try train(path, "--max-iters", "10").status == 0)
+      let replacing = try train(path, "--max-iters", "10")
+      #expect(replacing.status == 0)
+      #expect(replacing.errors.hasPrefix("warning: the finished run in \(path)/run is replaced: "))
       #expect(try files(path + "/run/checkpoints") == ["step-00000010"])
+    }
+  }
+
+  @Test("a run that ended before it had written down anything: what it was to replace is named, and can be resumed")
+  func replacedRun() throws {
+    try temporaryDirectory { path in
+      _ = try train(path, "--max-iters", "10")
+      let run = path + "/run", checkpoints = run + "/checkpoints/", files = FileManager.default
+      // As a process leaves it that is killed between the two.
+      try files.removeItem(atPath: run + "/run.json")
+      try files.moveItem(atPath: checkpoints + "step-00000010", toPath: checkpoints + "finished-step-00000010")
+      let refused = try autograd("train", "--resume", run)
+      #expect(refused.status == 3)
+      #expect(
+        refused.errors == "error: \(run) holds no run that could go on; \(checkpoints)finished-step-00000010 is of a finished "
+          + "run that one without checkpoints replaced: name it to go on from there\n")
+      let resumed = try train(path, "--max-iters", "20", "--resume", checkpoints + "finished-step-00000010")
+      #expect(resumed.status == 0, "\(resumed.errors)")
     }
   }
 

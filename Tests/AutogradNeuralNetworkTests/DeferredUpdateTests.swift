@@ -218,9 +218,12 @@ import Testing
     let counts = [6, 3000].map { rows in
       let run = Run(rows: rows)
       _ = run.train(steps: 3)
-      let before = ctest_thread_allocations()
-      for _ in 0..<3 { run.optimizer.step(learningRate: 1e-2) }
-      return ctest_thread_allocations() - before
+      // What the runtime allocates once, whenever it comes to it, is no part of a step: the least of several counts.
+      return (0..<5).map { _ in
+        let before = ctest_thread_allocations()
+        for _ in 0..<3 { run.optimizer.step(learningRate: 1e-2) }
+        return ctest_thread_allocations() - before
+      }.min() ?? 0
     }
     #expect(counts[0] <= counts[1])
   }

@@ -8,12 +8,14 @@ import Testing
 @Suite("Gated feed-forward and RMS norm") struct GatedFeedForwardTests {
   @Test("parts have their names and shapes, and begin as they are told")
   func parts() {
-    let layer = GatedFeedForward<Double>(channels: 3, width: 5, bias: true, outputInitially: .zeros)
+    let layer = FeedForward<Double>(
+      channels: 3, width: 5, activation: .silu, isGated: true, outputInitially: .zeros)
     #expect(layer.parameters.map(\.path) == ["input.weight", "input.bias", "output.weight", "output.bias"])
     #expect(layer.parameters.map(\.parameter.shape) == [[10, 3], [10], [3, 5], [3]])
     layer.initialize(seed: 1)
     #expect(layer.output.weight.array.allSatisfy { $0 == 0 } && layer.input.weight.array.contains { $0 != 0 })
-    #expect(GatedFeedForward<Double>(channels: 3, width: 5).parameters.map(\.path) == ["input.weight", "output.weight"])
+    let bare = FeedForward<Double>(channels: 3, width: 5, activation: .silu, isGated: true, bias: false)
+    #expect(bare.parameters.map(\.path) == ["input.weight", "output.weight"])
     #expect(RMSNorm<Double>(channels: 3).parameters.map(\.path) == ["weight"])
     #expect(RMSNorm<Double>(channels: 3).weight?.array == [1, 1, 1])
     #expect(RMSNorm<Double>(channels: 3, hasScale: false).parameters.isEmpty)
@@ -22,7 +24,7 @@ import Testing
   @Test("is its formula, with its gradients", arguments: [Activation.silu, .geluErf, .sigmoid])
   func formula(activation: Activation) {
     let norm = RMSNorm<Double>(channels: 6, epsilon: 1e-5)
-    let layer = GatedFeedForward<Double>(channels: 6, width: 10, activation: activation, bias: true)
+    let layer = FeedForward<Double>(channels: 6, width: 10, activation: activation, isGated: true, bias: true)
     layer.initialize(seed: 1)
     let x = Parameter<Double>(randomTensor([2, 3, 6], seed: 2)), parameters = layer.parameters.map(\.parameter) + [x]
     let report = checkGradients(of: parameters + [norm.weight!]) { tape in
@@ -44,8 +46,8 @@ import Testing
 
   @Test("dropout takes part of the result while recording, and nothing otherwise")
   func dropout() {
-    let layer = GatedFeedForward<Double>(channels: 4, width: 8, dropout: 0.5)
-    let without = GatedFeedForward<Double>(channels: 4, width: 8)
+    let layer = FeedForward<Double>(channels: 4, width: 8, activation: .silu, isGated: true, bias: false, dropout: 0.5)
+    let without = FeedForward<Double>(channels: 4, width: 8, activation: .silu, isGated: true, bias: false)
     layer.initialize(seed: 1)
     without.initialize(seed: 1)
     Tape<Double>().step { tape in
@@ -62,7 +64,7 @@ import Testing
   private final class Network: Module {
     let table = Parameter<Float>(shape: [150, 71], initially: .normal(deviation: 0.1))
     let norm = RMSNorm<Float>(channels: 71)
-    let layer = GatedFeedForward<Float>(channels: 71, width: 1050, bias: true)
+    let layer = FeedForward<Float>(channels: 71, width: 1050, activation: .silu, isGated: true, bias: true)
 
     func listParts(_ parts: inout ModuleParts<Float>) {
       parts.add("table", table)

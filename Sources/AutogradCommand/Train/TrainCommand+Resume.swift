@@ -12,9 +12,9 @@ extension TrainCommand {
       return try go(on: try run(from: beginning.checkpoint, in: place), from: beginning, in: existing)
     }
     if let existing, let start = try existing.start() { return try begin(again: start, in: existing) }
-    if named != nil { throw CheckpointError.noRun(path: place) }
+    if named != nil { throw CheckpointError.noRun(path: place, finished: RunDirectory.finishedCheckpoint(in: place)) }
     let run = try newRun(), directory = try existing ?? RunDirectory(place)
-    let superseded = try directory.startAfresh()
+    let superseded = try startAfresh(in: directory)
     tellBeginning(directory)
     try run.execute(in: directory, superseded: superseded)
   }

@@ -35,7 +35,18 @@ struct TrainCommand: ParsableCommand, HasExamples {
     let run = try newRun(), place = out ?? defaultOut
     try RunDirectory.requireNoForeignModel(place)
     let directory = try RunDirectory(place)
-    try run.execute(in: directory, superseded: try directory.startAfresh())
+    try run.execute(in: directory, superseded: try startAfresh(in: directory))
+  }
+
+  /// Makes room for a new run, and says so where a finished one goes for it.
+  func startAfresh(in directory: RunDirectory) throws -> [String] {
+    let superseded = try directory.startAfresh()
+    if !superseded.isEmpty {
+      Console.writeError(
+        "warning: the finished run in \(directory.path) is replaced: its checkpoints go with the first new one, its model "
+          + "with the first evaluation. To keep it, stop now and name another folder with --out")
+    }
+    return superseded
   }
 
   var defaultOut: String { "runs/" + (input.given?.name ?? "stories") }

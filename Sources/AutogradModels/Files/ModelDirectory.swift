@@ -143,6 +143,13 @@ public struct ModelDirectory: Sendable {
     return !fileSystem.exists(single) && fileSystem.exists(index) ? index : single
   }
 
+  /// Whether files lie here that a model's would replace.
+  package var holdsModelFiles: Bool {
+    ["config.json", "model.safetensors", SafetensorsIndex.fileName].contains {
+      fileSystem.exists(file($0)) && !fileSystem.isDirectory(file($0))
+    }
+  }
+
   private func openWeights() throws(LanguageModelError) -> (contents: any TensorFile, path: String) {
     let path = weightsPath
     do throws(LanguageModelError) {

@@ -11,8 +11,9 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
   case noneVerifies(folder: String, [String])
   /// Nothing there is a checkpoint.
   case none(path: String)
-  /// A run is to go on in a folder that holds none.
-  case noRun(path: String)
+  /// A run is to go on in a folder that holds none. `finished` is a checkpoint there of a run that had come to its end
+  /// when a new one began.
+  case noRun(path: String, finished: String? = nil)
   /// A checkpoint that does not lie in a run, so that nobody knows where the run is to go on.
   case strayCheckpoint(path: String)
   /// Something else has the name of a run directory's lock.
@@ -34,8 +35,10 @@ public enum CheckpointError: Error, Sendable, CustomStringConvertible {
       "none of the checkpoints in \(folder) can be used: \(problems.joined(separator: "; ")). "
         + "Restore one from a backup, or move the folder away to start afresh"
     case .none(let path): "\(path) holds no checkpoint; name a folder step-… or a run that has one"
-    case .noRun(let path):
-      "\(path) holds no run that could go on; name a run's folder or a checkpoint step-…, or begin the run there"
+    case .noRun(let path, let finished):
+      "\(path) holds no run that could go on; "
+        + (finished.map { "\($0) is of a finished run that one without checkpoints replaced: name it to go on from there" }
+          ?? "name a run's folder or a checkpoint step-…, or begin the run there")
     case .strayCheckpoint(let path):
       "\(path) lies in no run's folder checkpoints; name the folder in which the run is to go on"
     case .foreignLock(let path):

@@ -1,4 +1,5 @@
 import AutogradBase
+import AutogradModels
 
 /// A run's directory, locked: one process at a time writes to it, until it ends, however it ends.
 public struct RunDirectory: Sendable {
@@ -69,16 +70,25 @@ public struct RunDirectory: Sendable {
     return entries.contains { CheckpointManifest.stands(in: store.path($0), POSIXFileSystem()) }
   }
 
+  /// The newest checkpoint of a finished run that a new one set aside, and that still stands; nil where there is none.
+  public static func finishedCheckpoint(in path: String) -> String? {
+    let store = store(in: path), files = POSIXFileSystem(), prefix = RunDirectory.finished + "-"
+    let names = ((try? files.list(store.folder)) ?? []).filter {
+      $0.hasPrefix(prefix) && CheckpointManifest.stands(in: store.folder + "/" + $0, files)
+    }
+    return names.sorted().last.map { store.folder + "/" + $0 }
+  }
+
+  /// What stands before the names of a finished run's checkpoints.
+  private static let finished = "finished"
+
   /// Makes sure that a new run overwrites no model but one that a run has left.
   ///
   /// - Throws: `foreignModel`.
   public static func requireNoForeignModel(_ path: String) throws(CheckpointError) {
     let files = POSIXFileSystem(), traces = ["log.jsonl", "checkpoints", RunRecord.beginningFile]
     if traces.contains(where: { files.exists(path + "/" + $0) }) { return }
-    for name in ["config.json", "model.safetensors", "model.safetensors.index.json"] {
-      let file = path + "/" + name
-      if files.exists(file), !files.isDirectory(file) { throw .foreignModel(path: path) }
-    }
+    if ModelDirectory(path).holdsModelFiles { throw .foreignModel(path: path) }
   }
 
   // MARK: Going on
@@ -186,7 +196,7 @@ public struct RunDirectory: Sendable {
     }
     try removeStart()
     var places: [String] = []
-    for entry in all { places.append(try setAside(entry, as: "finished")) }
+    for entry in all { places.append(try setAside(entry, as: RunDirectory.finished)) }
     return places
   }
 
