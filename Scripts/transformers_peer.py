@@ -7,6 +7,12 @@ torch, transformers and tokenizers.
     transformers_peer.py ids DIR < ["string", ...]                    token ids of each string, and the text of the ids
     transformers_peer.py make DIR VOCAB CONTEXT LAYERS HEADS CHANNELS tied|untied float32|bfloat16
     transformers_peer.py loss DIR < [ids]                             mean loss over windows of the context length
+    transformers_peer.py perplexity DIR STRIDE < [ids]                mean loss as the guide "Perplexity of fixed-length
+                                                                      models" measures it, each token counted once
+    transformers_peer.py continuations DIR < [[[ids], [ids]], ...]    log-probability of the second after the first, and
+                                                                      whether each of its tokens is the likeliest
+    transformers_peer.py chat                                         what chat_templates.py finds, and ten conversations
+                                                                      written by each; AUTOGRAD_CHECKOUTS names checkouts
     transformers_peer.py family FOLDER                                random models of every family in three shapes, their
                                                                       gradients and more: see fixtures/families.py
     transformers_peer.py opened < [[DIR, [ids]], ...]                 float64 logits of each folder's model
@@ -114,6 +120,52 @@ def loss(folder):
     return {"loss": total / (len(tokens) - 1)}
 
 
+def perplexity(folder, stride):
+    tokens, stride = torch.tensor(json.load(sys.stdin)), int(stride)
+    model = load(folder, torch.float64)
+    context = getattr(model.config, "n_positions", None) or model.config.max_position_embeddings
+    total, count, previous = 0.0, 0, 0
+    with torch.no_grad():
+        for start in range(0, len(tokens), stride):
+            end = min(start + context, len(tokens))
+            inputs = tokens[None, start:end]
+            targets = inputs.clone()
+            targets[:, : -(end - previous)] = -100
+            own = (targets[:, 1:] != -100).sum().item()
+            total += model(inputs, labels=targets).loss.item() * own
+            count += own
+            previous = end
+            if end == len(tokens):
+                break
+    return {"loss": total / count, "tokens": count}
+
+
+def continuations(folder):
+    model, answers = load(folder, torch.float64), []
+    with torch.no_grad():
+        for before, after in json.load(sys.stdin):
+            scores = torch.log_softmax(model(torch.tensor([before + after])).logits[0, len(before) - 1:-1], dim=-1)
+            wanted = torch.tensor(after)
+            answers.append({
+                "logprob": scores.gather(1, wanted[:, None]).sum().item(),
+                "greedy": bool((scores.argmax(dim=-1) == wanted).all()),
+            })
+    return answers
+
+
+def chat():
+    import chat_templates
+
+    texts = chat_templates.gathered(os.environ.get("AUTOGRAD_CHECKOUTS"))
+    fixed = {source: text for source, text in texts.items() if "strftime_now" not in text}
+    return {
+        "begin": chat_templates.BEGIN, "end": chat_templates.END, "conversations": chat_templates.CONVERSATIONS,
+        "templates": [
+            {"source": source, "text": text, "renderings": chat_templates.renderings(text)} for source, text in fixed.items()
+        ],
+    }
+
+
 def defaults(folder, out):
     from transformers import AutoTokenizer, DataCollatorForLanguageModeling, Trainer, TrainingArguments, pipeline
 
@@ -154,6 +206,6 @@ def defaults(folder, out):
 
 
 if __name__ == "__main__":
-    tasks = [logits, ids, make, loss, defaults, family, opened, sharded]
+    tasks = [logits, ids, make, loss, defaults, family, opened, sharded, perplexity, continuations, chat]
     task = {task.__name__: task for task in tasks}[sys.argv[1]]
     json.dump(task(*sys.argv[2:]), sys.stdout)

@@ -56,16 +56,19 @@ extension FuzzTarget {
     return true
   }
 
-  /// The documents of a file of lines are the same, however the file is cut, and are text.
+  /// The documents of a file of lines are the same, however the file is cut, and are text; answers lie inside them, in order.
   static let lines = FuzzTarget("lines") { bytes throws(BrokenProperty) in
+    let form = try accepted { () throws(TextError) in try AnswerForm.characters(.named("alpaca")) }
     func documents(_ length: Int) throws(TextError) -> [[UInt8]] {
       let input = try TextInput(FileInMemory(bytes: bytes), path: "x.jsonl", kind: .lines)
       if input.textByteCount == 0 { throw .emptyFile(path: "x.jsonl") }
       var documents: [[UInt8]] = []
       for piece in TextPiece.pieces(of: [input], length: length) {
         for stretch in piece.stretches {
-          _ = try input.forEachDocument(in: input.part(stretch.range)) { text, isLast throws(TextError) in
+          _ = try input.forEachDocument(in: input.part(stretch.range), form) { text, isLast, answers throws(TextError) in
             documents.append(text.indices.map { text[$0] })
+            // Bounds are compared as a document of their own.
+            if let answers { documents.append(Array("\(answers)".utf8)) }
           }
         }
       }

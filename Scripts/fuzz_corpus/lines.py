@@ -38,3 +38,25 @@ def make(case):
     refused("not-utf-8", line("a").encode() + b'{"text": "\xff"}\n', "JSON has bytes that are not UTF-8")
     refused("too-deep", second('{"text": "a", "more": ' + "[" * 80 + "]" * 80 + "}"), "JSON is nested deeper than 64")
     refused("utf-16", "{}".encode("utf-16"), "JSON has 0xFF at byte 0", number=1)
+
+    pair = '{"prompt": "", "completion": "an answer"}'
+    chat = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
+    asked = "the text has conversations, and nobody has said how to write them"
+    case("completions", f"{pair}\n" * 2)
+    case("instructions", '{"instruction": "a", "input": "b", "output": "c", "text": "d"}\n{"instruction": "a", "output": ""}\n',
+         "@: the training part has 1 document, none with an answer within its first 1 tokens", accepted=True)
+    case("conversations", f"{chat}\n" * 2, f"@, line 1: {asked}", accepted=True)
+    refused("answers-and-texts", f"{pair}\n" + line("a"), "the line holds texts, and those before hold prompts with completions")
+    refused("texts-and-answers", line("a") + pair, "the line holds prompts with completions, and those before hold texts")
+    refused("completion-number", pair + '\n{"prompt": "a", "completion": 4}\n', '"completion" is no string')
+    refused("completion-missing", pair + '\n{"prompt": "a"}\n', 'the object has no "completion"')
+    refused("output-missing", '{"instruction": "a", "output": "b"}\n{"instruction": "a"}\n', 'the object has no "output"')
+
+    def spoken(name, content, reason):
+        refused(name, f'{{"messages": {content}}}\n', reason, number=1)
+
+    spoken("messages-number", "4", '"messages" is no list')
+    spoken("messages-strings", '["a"]', "message 1: it is no object")
+    spoken("role-missing", '[{"content": "a"}]', 'message 1: the object has no "role"')
+    spoken("role-unknown", '[{"role": "\\u001b[2J", "content": "a"}]', 'message 1: its role is "\\u{1B}[2J"')
+    spoken("content-null", '[{"role": "user", "content": null}]', 'message 1: "content" is no string')

@@ -135,6 +135,25 @@ final class POSIXRandomAccessFile: RandomAccessFile {
   }
 }
 
+/// A file of the machine that is opened anew for each read, so that any number of them can be in use at once.
+public struct ReopenedFile: RandomAccessFile {
+  private let path: String
+  public let byteCount: Int
+
+  public init(_ path: String) throws(FileError) {
+    self.path = path
+    byteCount = try POSIXRandomAccessFile(path).byteCount
+  }
+
+  public func read(_ range: Range<Int>) throws(FileError) -> [UInt8] { try POSIXRandomAccessFile(path).read(range) }
+
+  public func read(_ range: Range<Int>, into bytes: inout MutableRawSpan, at place: Int) throws(FileError) {
+    try POSIXRandomAccessFile(path).read(range, into: &bytes, at: place)
+  }
+
+  public func version() throws(FileError) -> FileVersion? { try POSIXRandomAccessFile(path).version() }
+}
+
 extension stat {
   var version: FileVersion {
     #if canImport(Darwin)

@@ -7,7 +7,9 @@ import AutogradTraining
 
 /// What train's settings decide about what is read.
 enum DataPart: SettingPart {
-  static let settings = ["block_size", "batch_size", "val_fraction", "keep_documents_apart", "seed"]
+  static let settings = [
+    "block_size", "batch_size", "val_fraction", "keep_documents_apart", "chat_template", "mask_prompt", "seed",
+  ]
     .compactMap(Setting.named)
 }
 
@@ -16,9 +18,9 @@ struct DataCommand: ParsableCommand, HasExamples {
     commandName: "data",
     abstract: "Shows what train would read: texts, documents, tokens, and the first windows.",
     discussion: """
-      A file is one plain text; .jsonl holds a document under "text" in each line, .bin the tokens of nanoGPT or llm.c, with
-      tokenizer.json or meta.json beside them. Of a folder all files are read, in the order of their names. - is standard
-      input. Nothing is kept.
+      A file is one plain text; .jsonl holds a document or a conversation in each line, .bin the tokens of nanoGPT or llm.c,
+      with tokenizer.json or meta.json beside them. Of a folder all files are read, in the order of their names. - is standard
+      input. Nothing is kept. What training learns of conversations is shown between « and ».
       """)
 
   static let examples = ["autograd data book.txt", "autograd data stories/ more.jsonl --data-weights 3,1 --json"]
@@ -26,7 +28,9 @@ struct DataCommand: ParsableCommand, HasExamples {
   @Argument(help: ArgumentHelp("What train's --data would be.", valueName: "path"))
   var paths: [String]
 
-  @Option(help: ArgumentHelp("In proportion to what windows are drawn from each path: 3,1.", valueName: "x,…"))
+  @Option(
+    help: ArgumentHelp("In proportion to what windows are drawn from each path: 3,1.", valueName: "x,…"),
+    transform: DataWeights.init(word:))
   var dataWeights: DataWeights?
 
   @Option(help: ArgumentHelp("Take the tokenizer of a saved model.", valueName: "dir"))
@@ -58,16 +62,19 @@ struct DataCommand: ParsableCommand, HasExamples {
     let settings = RunSettings(.standard, settings.given)
     if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
     let tokenizer = try initFrom.map { try ModelDirectory($0).load().tokenizer }
+    let template = try settings.chatTemplate?.choice ?? initFrom.map { try ModelDirectory($0).chatTemplate() } ?? .none
     let source = try TextSource(
-      GivenData(paths: paths, weights: dataWeights?.values), tokenizer: tokenizer,
+      GivenData(paths: paths, weights: dataWeights?.values), tokenizer: tokenizer, template: template,
       pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
     let data = try source.trainingData(settings)
     try source.prepare(in: nil)
     guard let texts = source.texts else { return }
-    try report(texts, data, settings).show(json: json)
+    try report(texts, data, settings, template).show(json: json)
   }
 
-  private func report(_ texts: RunTexts, _ data: TrainingData, _ settings: RunSettings) throws -> Report {
+  private func report(
+    _ texts: RunTexts, _ data: TrainingData, _ settings: RunSettings, _ template: ChatTemplateChoice
+  ) throws -> Report {
     func number(_ value: Int) -> JSON { .integer(Int64(value)) }
     let tokens = texts.sources.reduce(0) { $0 + $1.tokenCount }, bytes = texts.identity.byteCount
     let documents = texts.sources.reduce(0) { $0 + $1.documentCount }
@@ -105,21 +112,81 @@ struct DataCommand: ParsableCommand, HasExamples {
     let validation = parts.reduce(0) { $0 + $1.validation.count }
     report.add("training", "\(training.grouped) tokens", number(training))
     report.add("validation", "\(validation.grouped) tokens", number(validation))
+    if texts.haveAnswers {
+      let name = ChatTemplateName(template).name
+      report.add("chat_template", name, .string(name))
+      report.addLine("learnt", settings.masksPrompt ? "answers, between « and »" : "questions and answers")
+    }
+    if !data.note.isEmpty { report.addLine("note", data.note) }
     try addWindows(to: &report, texts, data.training)
     return report
   }
 
-  /// The windows that training begins with.
+  /// The windows that training begins with; of conversations, what is learnt of them stands between « and ».
   private func addWindows(to report: inout Report, _ texts: RunTexts, _ sampler: any BatchSampler) throws {
-    var shown: [JSON] = [], batch = sampler.makeBatch()
+    var shown: [JSON] = [], parts: [JSON] = [], batch = sampler.makeBatch()
     for number in 0..<windows {
       let row = number % sampler.batchSize
       if row == 0 { try sampler.fill(&batch, number: UInt64(number / sampler.batchSize)) }
       let range = row * sampler.blockSize..<(row + 1) * sampler.blockSize
-      let text = String(decoding: texts.tokenizer.decode(Array(batch.inputs[range])), as: UTF8.self)
-      report.addLine("window \(number + 1)", text.escapedForDisplay)
-      shown.append(.string(text))
+      if sampler.hasWeights {
+        let pieces = LearntPiece.pieces(of: batch, range, texts.tokenizer)
+        report.addLine("window \(number + 1)", LearntPiece.line(pieces))
+        shown.append(.string(pieces.map(\.text).joined()))
+        parts.append(
+          .array(pieces.map { .object([JSON.Member("text", .string($0.text)), JSON.Member("learnt", .bool($0.isLearnt))]) }))
+      } else {
+        let text = String(decoding: texts.tokenizer.decode(Array(batch.inputs[range])), as: UTF8.self)
+        report.addLine("window \(number + 1)", text.shownInLine)
+        shown.append(.string(text))
+      }
     }
     report.add("windows", .array(shown))
+    if sampler.hasWeights { report.add("learnt", .array(parts)) }
+  }
+}
+
+/// Neighbouring tokens of a window, all of which are learnt or none.
+private struct LearntPiece {
+  private(set) var tokens: [Int32] = []
+  let isLearnt: Bool
+  let beginsDocument: Bool
+  private(set) var text = ""
+
+  /// The tokens of a row: a document's first, then all that follow it as targets. What only fills the row up is left out.
+  static func pieces(of batch: TokenBatch, _ row: Range<Int>, _ tokenizer: any Tokenizer) -> [LearntPiece] {
+    var pieces: [LearntPiece] = []
+    func add(_ token: Int32, isLearnt: Bool, begins: Bool = false) {
+      if begins || pieces.last?.isLearnt != isLearnt {
+        pieces.append(LearntPiece(isLearnt: isLearnt, beginsDocument: begins))
+      }
+      pieces[pieces.count - 1].tokens.append(token)
+    }
+    for place in row {
+      let begins = place == row.lowerBound || batch.positions[place] == 0
+      let isAlone = begins && (place + 1 == row.upperBound || batch.positions[place + 1] == 0)
+      if isAlone, batch.weights[place] == 0 { continue }
+      if begins { add(batch.inputs[place], isLearnt: false, begins: true) }
+      add(batch.targets[place], isLearnt: batch.weights[place] > 0)
+    }
+    return pieces.map { piece in
+      var piece = piece
+      piece.text = String(decoding: tokenizer.decode(piece.tokens), as: UTF8.self)
+      return piece
+    }
+  }
+
+  static func line(_ pieces: [LearntPiece]) -> String {
+    pieces.enumerated().map { index, piece in
+      let text = piece.text.shownInLine
+      return (index > 0 && piece.beginsDocument ? " ¦ " : "") + (piece.isLearnt ? "«\(text)»" : text)
+    }.joined()
+  }
+}
+
+extension String {
+  /// In one line: a line feed as ↵, other control characters by their numbers.
+  fileprivate var shownInLine: String {
+    split(separator: "\n", omittingEmptySubsequences: false).map { String($0).escapedForDisplay }.joined(separator: "↵")
   }
 }

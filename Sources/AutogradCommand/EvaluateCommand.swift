@@ -1,46 +1,172 @@
 import ArgumentParser
 import AutogradBase
+import AutogradEngine
+import AutogradKernels
 import AutogradModels
 import AutogradText
+import AutogradTraining
 
 struct EvaluateCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Measures a model's loss on a text file.",
+    abstract: "Measures a model's loss on a text, or its answers to questions.",
     discussion: """
-      Reads the text in neighbouring windows of the model's context; every token but the first is predicted once.
+      Reads the text in neighbouring windows of the model's context; every token but the first is predicted once. Bits per
+      byte compare models with different tokenizers. Of conversations the answers count.
+
+      A task is JSONL with {"question", "choices", "answer"} or {"context", "continuation"} in each line. Choices are scored as
+      lm-evaluation-harness does: acc takes the likeliest, acc_norm divides by characters, acc_bytes by bytes.
       """)
 
   static let examples = [
     "autograd evaluate --model runs/book --data other-book.txt",
-    "autograd evaluate --model runs/book --data other-book.txt --json",
+    "autograd evaluate --model runs/book --data other-book.txt --stride 32 --json",
+    "autograd evaluate --model runs/book --task questions.jsonl",
   ]
 
   @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
   var model: String
 
-  @Option(help: ArgumentHelp("The text to predict, UTF-8.", valueName: "file"))
-  var data: String
+  @Option(help: ArgumentHelp("A text, JSONL, tokens (.bin), a folder or -.", valueName: "path"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("Questions with choices, or texts to continue: JSONL.", valueName: "file"))
+  var task: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Move the window by so many tokens, which see at least the rest of the context before them.", valueName: "n"))
+  var stride: Int?
+
+  @Option(help: ArgumentHelp("How conversations are written (the model's).", valueName: "name"))
+  var chatTemplate: TemplateOption?
+
+  @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
+  var threads: Int?
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  func validate() throws {
+    try checkThreads(threads)
+    guard (data == nil) != (task == nil) else { throw ValidationError("give one of --data and --task") }
+    if task != nil, stride != nil || chatTemplate != nil {
+      throw ValidationError("\(stride != nil ? "--stride" : "--chat-template") means nothing with --task; leave it out")
+    }
+    if let stride, stride < 1 { throw ValidationError("--stride must be at least 1, got \(stride)") }
+  }
+
   mutating func run() throws { try reportingErrors { try evaluate() } }
 
   private func evaluate() throws {
+    let pool = threads.map { ThreadPool(threads: $0) } ?? .shared
     let (network, tokenizer) = try ModelDirectory(model).load()
-    let text = try loadText(path: data, fileSystem: POSIXFileSystem())
-    let evaluation = try Evaluator(model: network).evaluate(text, tokenizer)
-    guard evaluation.loss.isFinite else {
+    let tape = Tape<Float>(backend: Backend(pool: pool))
+    if let task { return try answer(task, network, tokenizer, tape) }
+    if let data { try measure(data, network, tokenizer, tape, pool) }
+  }
+
+  // MARK: A text
+
+  private func measure(
+    _ data: String, _ network: any LanguageModel<Float>, _ tokenizer: any Tokenizer, _ tape: Tape<Float>, _ pool: ThreadPool
+  ) throws {
+    let context = network.configuration.contextLength
+    if let stride, stride >= context {
       throw InputError(
-        sentence: "the loss of \(model) on \(data) is \(evaluation.loss): its logits overflow; train it anew, with a "
-          + "smaller learning rate", exit: .nonFinite)
+        sentence: "a stride of \(stride) leaves no token before those that count: the model's context is \(context), and the "
+          + "stride must be below it (--stride)")
     }
+    let template = try chatTemplate?.name.choice ?? ModelDirectory(model).chatTemplate()
+    let source = try TextSource(GivenData(paths: [data]), tokenizer: tokenizer, template: template, pool: pool)
+    try source.prepare(in: nil)
+    guard let texts = source.texts, let text = texts.sources.first else { return }
+    let evaluation = try evaluation(of: text, Evaluator(model: network, tape: tape), tokenizer)
+    try requireFinite(evaluation.loss, on: data)
+    report(evaluation, context).show(json: json)
+  }
+
+  private func requireFinite(_ loss: Double, on path: String) throws {
+    guard !loss.isFinite else { return }
+    throw InputError(
+      sentence: "the loss of \(model) on \(path) is \(loss): its logits overflow; train it anew, with a smaller learning rate",
+      exit: .nonFinite)
+  }
+
+  /// Of a folder that comes with texts to validate with, those.
+  private func evaluation(
+    of text: RunTexts.Source, _ evaluator: Evaluator<Float>, _ tokenizer: any Tokenizer
+  ) throws -> Evaluation {
+    let progress = ShareProgress("evaluating")
+    Signals.watch()
+    let result = try evaluator.evaluate(
+      text.validation ?? text.tokens, tokenizer, textByteCount: text.validation == nil ? text.textByteCount : nil,
+      stride: stride, answers: text.validation == nil ? text.answers : text.validationAnswers
+    ) { share in progress.show(share) && !Signals.isNoted }
+    progress.end()
+    Signals.endIfNoted()
+    Signals.unwatch()
+    return result
+  }
+
+  private func report(_ evaluation: Evaluation, _ context: Int) -> Report {
     var report = Report()
     report.add("loss", "\(evaluation.loss.fixed(4)) nats per token", .number(evaluation.loss))
     report.add("perplexity", evaluation.perplexity.fixed(3), .number(evaluation.perplexity))
     report.add("bits_per_byte", evaluation.bitsPerByte.fixed(4), .number(evaluation.bitsPerByte))
     report.add("tokens", evaluation.tokenCount.grouped, .integer(Int64(evaluation.tokenCount)))
+    report.add("bytes", evaluation.byteCount.grouped, .integer(Int64(evaluation.byteCount)))
+    report.add("context", context.grouped, .integer(Int64(context)))
+    if let stride { report.add("stride", stride.grouped, .integer(Int64(stride))) }
+    return report
+  }
+
+  // MARK: A task
+
+  private func answer(
+    _ path: String, _ network: any LanguageModel<Float>, _ tokenizer: any Tokenizer, _ tape: Tape<Float>
+  ) throws {
+    let file = try TaskFile(path), progress = ShareProgress("scoring")
+    Signals.watch()
+    let result = try TaskScorer(model: network, tokenizer: tokenizer, tape: tape).score(file, path: path) { share in
+      progress.show(share) && !Signals.isNoted
+    }
+    progress.end()
+    Signals.endIfNoted()
+    Signals.unwatch()
+    guard let result else { return }
+    try requireFinite(result.loss, on: path)
+    var report = Report()
+    report.add("items", "\(result.itemCount.grouped), \(result.kind.rawValue)", .integer(Int64(result.itemCount)))
+    func add(_ key: String, _ share: Double?) {
+      guard let share else { return }
+      let error = result.standardError(of: share)
+      report.add(key, "\(share.fixed(4)) ± \(error.fixed(4))", .number(share))
+      report.add(key + "_stderr", .number(error.isNaN ? 0 : error))
+    }
+    add("acc", result.accuracy)
+    add("acc_norm", result.accuracyPerCharacter)
+    add("acc_bytes", result.accuracyPerByte)
+    report.add("loss", "\(result.loss.fixed(4)) nats per token of the right answers", .number(result.loss))
+    report.add("perplexity", "\(result.perplexity.fixed(3)) per item", .number(result.perplexity))
+    report.add("bits_per_byte", result.bitsPerByte.fixed(4), .number(result.bitsPerByte))
+    if result.cutCount > 0 {
+      report.add(
+        "cut", "\(result.cutCount.grouped) items, whose beginning does not fit into the context",
+        .integer(Int64(result.cutCount)))
+    }
     report.show(json: json)
   }
+}
+
+/// A chat template on the command line.
+struct TemplateOption: ExpressibleByArgument {
+  let name: ChatTemplateName
+
+  init?(argument: String) {
+    guard let name = ChatTemplateName(argument) else { return nil }
+    self.name = name
+  }
+
+  static var allValueStrings: [String] { ChatTemplate.all.map(\.name) + ["none"] }
 }

@@ -59,11 +59,23 @@ private func sentence(of error: any Error) -> String {
   case TrainingError.checkpoint(let error): sentence(of: error)
   case TrainingError.nonFinite: "\(error) (--learning-rate, --grad-clip)"
   case TrainingError.outOfMemory: "\(error) (--batch-size, --block-size)"
+  case let error as TextError where error.isOfTemplate: "\(error) (--chat-template)"
   case CheckpointError.noRun(let path, nil): "\(error): repeat the command that began it, with --out \(path) --resume"
   case CheckpointError.occupied: "\(error) (--resume, --out)"
   case CheckpointError.strayCheckpoint, CheckpointError.foreignLock, CheckpointError.foreignModel, CheckpointError.locked:
     "\(error) (--out)"
   default: "\(error)"
+  }
+}
+
+extension TextError {
+  /// Whether another chat template would do.
+  fileprivate var isOfTemplate: Bool {
+    switch self {
+    case .noTemplate, .templateNeeds, .unknownTemplate: true
+    case .inside(_, _, let error): error.isOfTemplate
+    default: false
+    }
   }
 }
 

@@ -39,3 +39,31 @@ final class TextProgress {
     isShown = false
   }
 }
+
+/// How much of something is done: one live line on a terminal, nothing in a pipe.
+final class ShareProgress {
+  private let word: String
+  private let watch = Stopwatch(.wall)
+  private var shown = 0.0
+  private var isShown = false
+
+  /// - Parameter word: What is being done: `evaluating`.
+  init(_ word: String) { self.word = word }
+
+  /// - Parameter share: From 0 to 1.
+  /// - Returns: True: it interrupts nothing.
+  func show(_ share: Double) -> Bool {
+    let seconds = watch.seconds
+    guard Console.isTerminal, seconds > 0.5, seconds - shown > 0.1, share > 0 else { return true }
+    (shown, isShown) = (seconds, true)
+    Console.showLive(
+      Progress.fitting(
+        ["\(word) \(share.percent)", "\((seconds / share - seconds).duration) left"], columns: Console.columns))
+    return true
+  }
+
+  func end() {
+    if isShown { Console.clearLive() }
+    isShown = false
+  }
+}

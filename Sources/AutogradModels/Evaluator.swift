@@ -15,14 +15,14 @@ public import AutogradText
 public struct Evaluation: Sendable, Equatable {
   /// Mean negative log-likelihood per predicted token, in nats.
   public let loss: Double
-  /// Predicted tokens: all but the first.
+  /// Predicted tokens that count: of a plain text all but the first.
   public let tokenCount: Int
   /// Bytes of the predicted tokens.
   public let byteCount: Int
 
   /// e^loss: the number of tokens that the model hesitates between.
   public var perplexity: Double { exp(loss) }
-  /// What a byte of the text would take when compressed with the model.
+  /// What a byte of the text would take when compressed with the model: models with different tokenizers compare by it.
   public var bitsPerByte: Double { loss * Double(tokenCount) / (log(2) * Double(byteCount)) }
 }
 
@@ -50,40 +50,92 @@ public struct Evaluator<Scalar: TensorScalar> {
       loss: result.loss, tokenCount: result.tokenCount, byteCount: text.count - tokenizer.bytes(of: tokens[0]).count)
   }
 
+  /// Measures tokens that need not fit in memory.
+  ///
+  /// - Parameters:
+  ///   - textByteCount: The bytes of the text that they were made of; nil takes those that the tokens spell, special ones
+  ///     apart.
+  ///   - stride: As for `EvaluationWindows.text`; nil takes windows that do not overlap.
+  ///   - answers: The documents and which of their tokens count; nil counts all tokens of one text.
+  ///   - progress: Called after each window with the share done; false ends the evaluation early.
+  /// - Throws: What reading tokens throws; `nothingToPredict`.
+  /// - Precondition: Tokens lie inside the model's vocabulary.
+  public func evaluate(
+    _ tokens: any TokenSource, _ tokenizer: any Tokenizer, textByteCount: Int? = nil, stride: Int? = nil,
+    answers: DocumentTable? = nil, progress: (Double) -> Bool = { _ in true }
+  ) throws -> Evaluation {
+    let windows = windows(count: tokens.count, stride: stride, answers: answers)
+    var lengths = (0..<Int32(tokenizer.vocabularySize)).map { Int32(tokenizer.bytes(of: $0).count) }
+    for special in tokenizer.specialTokens where special.role != .padding { lengths[Int(special.id)] = 0 }
+    var spelt = 0, first: Int32?
+    let sum = try measure(windows, progress: progress) { (range: Range<Int>) throws -> [Int32] in
+      var window = [Int32](repeating: 0, count: range.count), room = window.mutableSpan
+      try tokens.read(range, into: &room, at: 0)
+      first = first ?? window.first
+      return window
+    } counted: { token in spelt += Int(lengths[Int(token)]) }
+    guard let sum, let first else { throw TextError.nothingToPredict(tokenCount: tokens.count) }
+    let byteCount = answers == nil ? textByteCount.map { $0 - Int(lengths[Int(first)]) } : nil
+    return Evaluation(loss: sum.loss, tokenCount: sum.tokenCount, byteCount: byteCount ?? spelt)
+  }
+
   /// The mean loss over every token of `tokens` but the first.
   ///
   /// Neighbouring windows of the context length, each predicting one token more than the last one ended with; the
   /// last may be shorter. A token sees what its own window holds before it.
   ///
-  /// - Parameter progress: Called after each window with the share done; false ends the evaluation early.
+  /// - Parameters:
+  ///   - stride: As for `EvaluationWindows.text`; nil takes windows that do not overlap.
+  ///   - progress: Called after each window with the share done; false ends the evaluation early.
   /// - Returns: Loss and number of the predicted tokens; nil where there are fewer than two tokens.
   /// - Precondition: Tokens lie inside the vocabulary.
   /// - Complexity: one forward pass per window; memory for two layers' activations.
   public func loss(
-    of tokens: [Int32], progress: (Double) -> Bool = { _ in true }
+    of tokens: [Int32], stride: Int? = nil, progress: (Double) -> Bool = { _ in true }
   ) -> (loss: Double, tokenCount: Int)? {
-    guard tokens.count >= 2 else { return nil }
-    let T = model.configuration.contextLength, last = tokens.count - 1
-    var sum = CompensatedSum(), counted = 0
-    // Mapped at once: growing on the way would leave pages behind.
-    tape.reserve(tape.plan { _ in _ = windowLoss(tokens[0...min(T, last)]) })
-    for start in stride(from: 0, to: last, by: T) {
-      let count = min(T, last - start)
-      let loss = tape.step { _ in windowLoss(tokens[start...start + count]) }
-      sum.add(loss * Double(count))
-      counted += count
-      if !progress(Double(counted) / Double(last)) { break }
-    }
-    return (sum.total / Double(counted), counted)
+    measure(windows(count: tokens.count, stride: stride, answers: nil), progress: progress) { Array(tokens[$0]) }
   }
 
-  /// Inside a step: the mean loss of a window, whose last token is a target only.
-  private func windowLoss(_ window: ArraySlice<Int32>) -> Double {
-    let count = window.count - 1
+  private func windows(count: Int, stride: Int?, answers: DocumentTable?) -> EvaluationWindows {
+    let context = model.configuration.contextLength
+    if let answers { return .answers(answers, context: context, stride: stride) }
+    return .text(tokenCount: count, context: context, stride: stride)
+  }
+
+  /// Goes over the windows; nil where they predict nothing.
+  private func measure<Failure: Error>(
+    _ windows: EvaluationWindows, progress: (Double) -> Bool, read: (Range<Int>) throws(Failure) -> [Int32],
+    counted note: (Int32) -> Void = { _ in }
+  ) throws(Failure) -> (loss: Double, tokenCount: Int)? {
+    var sum = CompensatedSum(), count = 0
+    // Mapped at once: growing on the way would leave pages behind.
+    tape.reserve(tape.plan { _ in _ = windowLoss([Int32](repeating: 0, count: windows.longest), counts: { _ in true }) })
+    for number in 0..<windows.count {
+      let window = windows[number]
+      let own = window.counted.reduce(0) { $0 + $1.count }
+      if own == 0 { continue }
+      let tokens = try read(window.range)
+      let loss = tape.step { _ in
+        windowLoss(tokens) { place in window.counted.contains { $0.contains(window.range.lowerBound + place) } }
+      }
+      sum.add(loss * Double(own))
+      count += own
+      for range in window.counted { for place in range { note(tokens[place - window.range.lowerBound]) } }
+      if !progress(Double(number + 1) / Double(windows.count)) { break }
+    }
+    return count == 0 ? nil : (sum.total / Double(count), count)
+  }
+
+  /// Inside a step: the mean loss of a window's tokens that count; its last token is a target only.
+  ///
+  /// - Parameter counts: Whether the token at a place counts, the first of the window being 0.
+  private func windowLoss(_ window: [Int32], counts: (Int) -> Bool) -> Double {
+    let count = window.count - 1, ignored: Int32 = -1
+    let wanted = (1..<window.count).map { counts($0) ? window[$0] : ignored }
     return tape.inference {
-      let inputs = tape.tokens(Array(window.dropLast()).span, shape: [1, count])
-      let targets = tape.tokens(Array(window.dropFirst()).span, shape: [1, count])
-      return Double(model.loss(inputs, targets: targets).value)
+      let inputs = tape.tokens(window.span.extracting(0..<count), shape: [1, count])
+      let targets = tape.tokens(wanted.span, shape: [1, count])
+      return Double(model.loss(inputs, targets: targets, ignoring: ignored).value)
     }
   }
 }

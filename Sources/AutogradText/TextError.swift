@@ -7,6 +7,18 @@ public indirect enum TextError: Error, Equatable, Sendable {
   case inside(path: String, line: Int?, TextError)
   /// A line that holds no document, in words.
   case notDocument(String)
+  /// A conversation that a template has no way to write, in words.
+  case notConversation(String)
+  /// A conversation, and no template to write it by.
+  case noTemplate
+  /// A template with a token that the vocabulary lacks.
+  case templateNeeds(template: String, token: String)
+  /// A line that holds no item of a task, in words.
+  case notTaskItem(String)
+  /// A part of which no document has an answer that a window reaches.
+  case noAnswers(path: String, part: TokenDataset.Part, documentCount: Int, blockSize: Int)
+  /// A model's own template is none that is known.
+  case unknownTemplate(sha256: String)
   /// A file whose contents are others than they were when it was opened; where they are is not always known.
   case changed(path: String, byteOffset: Int?)
   /// Several texts, and a tokenizer that cannot set them apart.
@@ -44,7 +56,25 @@ extension TextError: CustomStringConvertible {
     case .inside(let path, let line, let error):
       "\(path.escapedForDisplay)\(line.map { ", line \($0)" } ?? ""): \(error)"
     case .notDocument(let reason):
-      "\(reason); a line is one JSON object with the document under \"text\""
+      "\(reason); a line is one JSON object with the document under \"text\", or with \"messages\", with \"prompt\" and "
+        + "\"completion\", or with \"instruction\" and \"output\""
+    case .notConversation(let reason):
+      "the conversation cannot be written: \(reason)"
+    case .noTemplate:
+      "the text has conversations, and nobody has said how to write them; name a chat template: \(Self.templates)"
+    case .templateNeeds(let template, let token):
+      "the chat template \(template) is made of special tokens, and the vocabulary has no \(token.quotedForMessage); begin "
+        + "with a model that has it, or name a template of plain text: \(Self.plainTemplates)"
+    case .notTaskItem(let reason):
+      "\(reason); a line is one JSON object with \"question\", \"choices\" and \"answer\", or with \"context\" and "
+        + "\"continuation\""
+    case .noAnswers(let path, let part, let documentCount, let blockSize):
+      "\(path.escapedForDisplay): the \(part.rawValue) part has \(documentCount) "
+        + "\(documentCount == 1 ? "document" : "documents"), none with an answer within its first \(blockSize) tokens; give "
+        + "more documents, a larger block size, or another validation fraction"
+    case .unknownTemplate(let sha256):
+      "the model's own chat template is none that is known (SHA-256 \(sha256.prefix(12))); name the one that writes the same: "
+        + "\(Self.templates)"
     case .changed(let path, let byteOffset):
       "\(path.escapedForDisplay) was changed while it was in use"
         + (byteOffset.map { ": it differs from byte \($0) on, or soon after" } ?? "") + "; leave it as it is during a run"
@@ -88,6 +118,11 @@ extension TextError: CustomStringConvertible {
     case .notTokens(let path, let problem):
       "\(path) does not hold tokens: \(problem)"
     }
+  }
+
+  private static var templates: String { ChatTemplate.all.map(\.name).joined(separator: ", ") }
+  private static var plainTemplates: String {
+    ChatTemplate.all.filter(\.requiredTokens.isEmpty).map(\.name).joined(separator: ", ")
   }
 
   /// The character in quotes, unless printing it would show nothing, and its number: `'é' (U+00E9)`.

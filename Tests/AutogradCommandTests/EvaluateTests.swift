@@ -37,11 +37,12 @@ import Testing
       #expect(abs(try number("perplexity") / exp(loss) - 1) < 4e-6)
       #expect(abs(try number("bits_per_byte") - total / log(2) / Double(predicted.utf8.count)) < 4e-6)
       #expect(report["tokens"] as? Int == predicted.count)
-      #expect(report.count == 4)
+      #expect(report["bytes"] as? Int == predicted.utf8.count && report["context"] as? Int == 5)
+      #expect(report.count == 6)
     }
   }
 
-  @Test("the same for people, in four lines")
+  @Test("the same for people, in six lines")
   func lines() throws {
     try withModel { path in
       try Data("aab".utf8).write(to: URL(fileURLWithPath: path + "/text"))
@@ -52,6 +53,8 @@ import Testing
           perplexity     2.828
           bits per byte  1.5000
           tokens         2
+          bytes          2
+          context        5
 
           """)
     }

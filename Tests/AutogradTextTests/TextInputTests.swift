@@ -19,7 +19,8 @@ import Testing
         for stretch in piece.stretches {
           let part = try input.part(stretch.range)
           asked += part.bytes[part.asked]
-          _ = try input.forEachDocument(in: part) { text, isLast throws(TextError) in
+          _ = try input.forEachDocument(in: part) { text, isLast, answers throws(TextError) in
+            #expect(answers == nil)
             var alphabet = Alphabet()
             _ = try alphabet.add(text)
             for index in text.indices { whole.append(text[index]) }

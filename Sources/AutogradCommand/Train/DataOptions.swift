@@ -11,7 +11,9 @@ struct DataOptions: ParsableArguments {
       valueName: "path"))
   var data: [String] = []
 
-  @Option(help: ArgumentHelp("In proportion to what windows are drawn from each --data: 3,1.", valueName: "x,…"))
+  @Option(
+    help: ArgumentHelp("In proportion to what windows are drawn from each --data: 3,1.", valueName: "x,…"),
+    transform: DataWeights.init(word:))
   var dataWeights: DataWeights?
 
   var given: GivenData? { data.isEmpty ? nil : GivenData(paths: data, weights: dataWeights?.values) }
@@ -29,13 +31,17 @@ struct DataOptions: ParsableArguments {
 }
 
 /// Positive numbers with commas between them.
-struct DataWeights: ExpressibleByArgument, Equatable {
+struct DataWeights: Equatable {
   let values: [Double]
 
-  init?(argument: String) {
+  /// - Throws: What weights may be.
+  init(word: String) throws {
     var values: [Double] = []
-    for word in argument.split(separator: ",", omittingEmptySubsequences: false) {
-      guard let value = Double(word), value > 0, value.isFinite, value < 1e12, value > 1e-12 else { return nil }
+    for part in word.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let value = Double(part), value > 0, value.isFinite, value < 1e12, value > 1e-12 else {
+        throw ValidationError(
+          "weights are numbers above 0 with commas between them, as in 3,1.5, and \(part.isEmpty ? "nothing" : "'\(part)'") is none")
+      }
       values.append(value)
     }
     self.values = values

@@ -92,6 +92,15 @@ struct AskedSettings {
     given.keys.union(namesPreset ? Setting.all.filter(\.isInPreset).map(\.key) : [])
   }
 
+  /// What is said of answers means nothing where a text has none.
+  func refuseAnswerOptions() throws {
+    for key in ["chat_template", "mask_prompt"] where given.contains(key) {
+      throw ValidationError(
+        "\(Setting.named(key)?.option ?? key) means nothing for texts without questions and answers; leave it out, or name "
+          + "conversations")
+    }
+  }
+
   /// Weights have the sizes that they have: options that ask for others are refused rather than ignored.
   func requireSizes(of model: RunSettings, contextLength: Int, in folder: String) throws {
     var wrong: [String] = []

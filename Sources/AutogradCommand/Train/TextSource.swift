@@ -24,11 +24,12 @@ struct TextSource {
   /// - Parameters:
   ///   - given: Nil takes what the run had, and the stories where nothing is known of a run.
   ///   - tokenizer: Where training goes on from a model: its own; nil makes one from the text.
+  ///   - template: Writes conversations.
   ///   - expected: Where a run goes on: what it was trained on until now.
   ///   - run: The run's folder, where it goes on.
   init(
-    _ given: GivenData?, tokenizer: (any Tokenizer)?, expected: DataIdentity? = nil, run: String? = nil,
-    pool: ThreadPool
+    _ given: GivenData?, tokenizer: (any Tokenizer)?, template: ChatTemplateChoice = .none,
+    expected: DataIdentity? = nil, run: String? = nil, pool: ThreadPool
   ) throws {
     let watch = Stopwatch(.wall)
     var data = given
@@ -46,10 +47,13 @@ struct TextSource {
       try requireSame(expected)
       return
     }
-    let texts = if given == nil, data.paths == [RunTexts.standardInput], let expected {
-      try TextSource.readBefore(expected, tokenizer, in: run, pool)
+    let texts: RunTexts
+    if let expected, data.paths == [RunTexts.standardInput], expected.paths == data.paths,
+      let before = try TextSource.readBefore(expected, tokenizer, in: run, pool, isGivenAgain: given != nil)
+    {
+      texts = before
     } else {
-      try TextSource.read(data, tokenizer, isOfRun: given == nil, pool)
+      texts = try TextSource.read(data, tokenizer, template, expected, isOfRun: given == nil, pool)
     }
     (self.texts, grammar, identity, self.tokenizer) = (texts, nil, texts.identity, texts.tokenizer)
     prompt = self.tokenizer.startingText
@@ -65,28 +69,37 @@ struct TextSource {
 
   /// - Parameter isOfRun: Whether nobody named the files now: the run did, when it was begun.
   private static func read(
-    _ data: GivenData, _ tokenizer: (any Tokenizer)?, isOfRun: Bool, _ pool: ThreadPool
+    _ data: GivenData, _ tokenizer: (any Tokenizer)?, _ template: ChatTemplateChoice,
+    _ expected: DataIdentity?, isOfRun: Bool, _ pool: ThreadPool
   ) throws -> RunTexts {
     let progress = TextProgress("reading")
     defer { progress.end() }
     do throws(TextError) {
       return try RunTexts(
-        data.paths, weights: data.weights, tokenizer: tokenizer, pool: pool, progress: progress.show)
+        data.paths, weights: data.weights, tokenizer: tokenizer, template: template, pool: pool, progress: progress.show)
     } catch {
+      if let expected, error == .noEndOfText {
+        throw InputError(
+          sentence: "the run was trained on one text, \(expected.path?.escapedForDisplay ?? ""), and several files are found "
+            + "there now; take away those that were added, or name the one text with --data")
+      }
       guard isOfRun, case .file(let problem) = error, problem.isOfTheName else { throw error }
       throw InputError(sentence: "\(problem). It is the text of the run; where it is elsewhere by now, name it with --data")
     }
   }
 
-  /// What a run has kept of its standard input.
+  /// What a run has kept of its standard input; nil where that is to be read again.
+  ///
+  /// - Parameter isGivenAgain: Whether standard input was named now: it may hold the text where the run has lost it.
   private static func readBefore(
-    _ expected: DataIdentity, _ tokenizer: (any Tokenizer)?, in run: String?, _ pool: ThreadPool
-  ) throws -> RunTexts {
+    _ expected: DataIdentity, _ tokenizer: (any Tokenizer)?, in run: String?, _ pool: ThreadPool, isGivenAgain: Bool
+  ) throws -> RunTexts? {
     if let run, let texts = try RunTexts(
       tokensIn: tokenFolder(of: run), of: expected, tokenizer: tokenizer, pool: pool)
     {
       return texts
     }
+    if isGivenAgain { return nil }
     throw InputError(
       sentence: "the run read its text from standard input, and the tokens of it are not in its folder any more, or not as "
         + "they were; give it the same text again, with --data -")
@@ -106,7 +119,7 @@ struct TextSource {
     if let texts {
       return try texts.trainingData(
         blockSize: blockSize, batchSize: batchSize, seed: seed, validationFraction: settings.validationFraction,
-        keepsDocumentsApart: settings.keepsDocumentsApart)
+        keepsDocumentsApart: settings.keepsDocumentsApart, countsAll: !settings.masksPrompt)
     }
     return try .stories(
       grammar ?? .stories, tokenizer: tokenizer, blockSize: blockSize, batchSize: batchSize, seed: seed)

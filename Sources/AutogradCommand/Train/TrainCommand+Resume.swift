@@ -29,7 +29,8 @@ extension TrainCommand {
       of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
     let weights = try start.settings.initFrom.map { try ModelDirectory($0).load(dropout: start.model.dropout.common) }
     let source = try TextSource(
-      input.given, tokenizer: weights?.tokenizer, expected: start.data, run: directory.path, pool: training.backend.pool)
+      input.given, tokenizer: weights?.tokenizer, template: start.settings.chatTemplate?.choice ?? .none,
+      expected: start.data, run: directory.path, pool: training.backend.pool)
     let run = try TrainingRun(source, start, settings, weights: weights?.model, training).prepare()
     try run.trainer.takeMemory()
     if let warning = try start.checkBeginning(of: run.trainer) { Console.writeError("warning: \(warning)") }
@@ -59,7 +60,8 @@ extension TrainCommand {
     let settings = try settings(
       of: record, whose: "\(checkpoint.path) was made", orElse: "start a new run from its weights with --init-from")
     let source = try TextSource(
-      input.given, tokenizer: try checkpoint.tokenizer(), expected: record.data, run: place, pool: training.backend.pool)
+      input.given, tokenizer: try checkpoint.tokenizer(), template: record.settings.chatTemplate?.choice ?? .none,
+      expected: record.data, run: place, pool: training.backend.pool)
     return try TrainingRun(source, record, settings, training).prepare(drawing: false)
   }
 

@@ -30,7 +30,13 @@ struct TrainingRun {
       if !asked.askedKeys.contains("block_size") { settings.blockSize = sizes.contextLength }
       return try directory.load(dropout: asksForDropout ? settings.dropout : nil)
     }
-    let source = try TextSource(data, tokenizer: start?.tokenizer, pool: training.backend.pool)
+    let template = try settings.chatTemplate?.choice ?? settings.initFrom.map { try ModelDirectory($0).chatTemplate() } ?? .none
+    let source = try TextSource(data, tokenizer: start?.tokenizer, template: template, pool: training.backend.pool)
+    if source.texts?.haveAnswers == true {
+      settings.chatTemplate = ChatTemplateName(template)
+    } else {
+      try asked.refuseAnswerOptions()
+    }
     if asked.given.contains("val_fraction"), source.texts?.sources.allSatisfy({ $0.validation != nil }) == true {
       throw ValidationError(
         "--val-fraction means nothing here: \(source.identity.path ?? "") comes with tokens to validate with; leave it out")

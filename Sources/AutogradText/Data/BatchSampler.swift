@@ -19,6 +19,10 @@ public protocol BatchSampler: Sendable {
   /// - Complexity: O(B·T); allocates nothing.
   func fill(_ batch: inout TokenBatch, number: UInt64) throws
 
+  /// What the targets of batch `number` count together: where batches differ in it, a step's mean is over all targets of
+  /// all its batches. All of them unless told.
+  func weight(ofBatch number: UInt64) -> Double
+
   /// Hears that batch `number` will be asked for next, so that a disk can begin to read it. Does nothing unless told.
   func willFill(number: UInt64)
 }
@@ -27,6 +31,7 @@ extension BatchSampler {
   public var hasPositions: Bool { false }
   public var hasWeights: Bool { false }
   public func willFill(number: UInt64) {}
+  public func weight(ofBatch number: UInt64) -> Double { Double(batchSize * blockSize) }
 
   /// Room for one of its batches.
   public func makeBatch() -> TokenBatch {

@@ -60,10 +60,18 @@ public enum DataSource: Sendable {
     return input
   }
 
-  /// Everything below some paths; empty files are left out.
+  /// What other programs put beside files of tokens, to say what these stand for.
+  private static let besideTokens = ["tokenizer.json", "meta.json", "meta.pkl", "tokenizer_config.json", "tokenizer.model"]
+
+  private static func isBesideTokens(_ path: String) -> Bool {
+    besideTokens.contains { path == $0 || path.hasSuffix("/" + $0) }
+  }
+
+  /// Everything below some paths; empty files are left out, and so are runs: what a run writes is not what it reads.
   private static func all(_ paths: [String]) throws(TextError) -> DataSource {
     var found: [String] = []
     for path in paths { try collect(path, depth: 0, &found) }
+    if found.contains(where: { content($0) == .tokens }) { found.removeAll(where: isBesideTokens) }
     guard let first = found.first else { throw .notTexts(path: paths[0], "there is no file in it; name a file") }
     if content(first) == .tokens, found.allSatisfy({ content($0) == .tokens }) {
       return .tokens(training: found, validation: nil)
@@ -80,12 +88,16 @@ public enum DataSource: Sendable {
     return .texts(training: inputs, validation: nil)
   }
 
+  /// What every run has in its folder from its beginning on.
+  package static let runRecordName = "run.json"
+
   /// Deeper folders are a circle of links.
   private static let deepest = 40
 
   private static func collect(_ path: String, depth: Int, _ found: inout [String]) throws(TextError) {
     let files = POSIXFileSystem()
     guard files.isDirectory(path) else { return found.append(path) }
+    if depth > 0, files.exists(path + "/" + runRecordName) { return }
     guard depth < deepest else {
       throw .notTexts(path: path, "its folders are more than \(deepest) deep; links may lead in a circle")
     }

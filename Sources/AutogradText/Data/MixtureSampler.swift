@@ -7,10 +7,11 @@ import AutogradBase
 /// the order that its own sampler has: each of them once per epoch. There is no state: which window comes at which place
 /// follows from the place.
 public struct MixtureSampler: BatchSampler {
-  public let parts: [WindowSampler]
+  public let parts: [any WindowSource]
   public let blockSize: Int
   public let batchSize: Int
   public var hasPositions: Bool { parts[0].hasPositions }
+  public var hasWeights: Bool { parts[0].hasWeights }
   /// They add up to 1.
   private let shares: [Double]
   /// The part with the largest share, which has what the others leave.
@@ -27,12 +28,13 @@ public struct MixtureSampler: BatchSampler {
   ///   - weights: What each is drawn in proportion to: positive numbers, as many as parts.
   ///   - seed: Decides the order of sources; `purpose` keeps it apart from other random numbers.
   /// - Precondition: There are 1 to 32 parts, whose sizes agree; otherwise stops and says so.
-  public init(_ parts: [WindowSampler], weights: [Double], seed: UInt64, purpose: RandomPurpose) {
+  public init(_ parts: [any WindowSource], weights: [Double], seed: UInt64, purpose: RandomPurpose) {
     let total = weights.reduce(0, +)
     guard let first = parts.first, parts.count <= MixtureSampler.mostParts, weights.count == parts.count,
       weights.allSatisfy({ $0 > 0 }), total.isFinite,
       parts.allSatisfy({
         $0.blockSize == first.blockSize && $0.batchSize == first.batchSize && $0.hasPositions == first.hasPositions
+          && $0.hasWeights == first.hasWeights
       })
     else {
       fatalError(
@@ -53,8 +55,7 @@ public struct MixtureSampler: BatchSampler {
     var cursor = Cursor(self, at: number &* UInt64(batchSize))
     for row in 0..<batchSize {
       let (part, window) = cursor.next(self)
-      var epoch: WindowSampler.Epoch?
-      try parts[part].fill(row: row, of: &batch, window: window, &epoch)
+      try parts[part].fill(row: row, of: &batch, window: window)
     }
   }
 
@@ -62,8 +63,15 @@ public struct MixtureSampler: BatchSampler {
     var cursor = Cursor(self, at: number &* UInt64(batchSize))
     for _ in 0..<batchSize {
       let (part, window) = cursor.next(self)
-      var epoch: WindowSampler.Epoch?
-      parts[part].willRead(window: window, &epoch)
+      parts[part].willRead(window: window)
+    }
+  }
+
+  public func weight(ofBatch number: UInt64) -> Double {
+    var cursor = Cursor(self, at: number &* UInt64(batchSize))
+    return (0..<batchSize).reduce(0) { sum, _ in
+      let (part, window) = cursor.next(self)
+      return sum + parts[part].weight(ofWindow: window)
     }
   }
 

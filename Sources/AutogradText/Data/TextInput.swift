@@ -8,7 +8,7 @@ public struct TextInput: Sendable {
   public enum Kind: String, Sendable {
     /// One document.
     case plain
-    /// A JSON object in each line, with a document under "text".
+    /// A JSON object in each line, which holds a document: see `LineKind`.
     case lines
   }
 
@@ -19,6 +19,8 @@ public struct TextInput: Sendable {
   public let byteCount: Int
   /// Where its text begins, behind a byte order mark.
   public let start: Int
+  /// What its lines hold, where it has lines.
+  public let lineKind: LineKind
   private let version: FileVersion?
   /// Held open where it could not be opened again by its path.
   private let held: (any RandomAccessFile)?
@@ -45,10 +47,33 @@ public struct TextInput: Sendable {
       let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
       let isMarked = byteCount >= 3 ? try file.read(0..<3) == mark : false
       start = isMarked ? 3 : 0
+      lineKind = kind == .lines ? try TextInput.lineKind(file, from: start) : .text
     } catch {
       throw .file(error)
     }
   }
+
+  /// What the first line that is not empty holds; texts where it holds nothing that is known, which whoever reads it tells.
+  private static func lineKind(_ file: any RandomAccessFile, from start: Int) throws(FileError) -> LineKind {
+    var place = start, line: [UInt8] = []
+    while place < file.byteCount, line.count < longestLine {
+      let bytes = try file.read(place..<min(file.byteCount, place + 1 << 16))
+      place += bytes.count
+      for part in bytes.split(separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false).prefix(1) {
+        line += part
+      }
+      guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { continue }
+      guard isBlank(line[...]) else { break }
+      (place, line) = (place - bytes.count + end + 1, [])
+    }
+    return (try? JSON(parsing: line)).flatMap(LineKind.of) ?? .text
+  }
+
+  /// A line of nothing holds no document; files often end in one.
+  static func isBlank(_ line: ArraySlice<UInt8>) -> Bool { line.allSatisfy { " \t\r".utf8.contains($0) } }
+
+  /// Whether a part of each of its documents is an answer.
+  public var hasAnswers: Bool { kind == .lines && lineKind.hasAnswers }
 
   /// Takes a file without a name of its own, which is held open: one plain text.
   package static func held(_ file: any RandomAccessFile, path: String) throws(FileError) -> TextInput {

@@ -46,18 +46,20 @@ public struct TextPiece: Sendable {
 extension TextInput {
   /// Goes over the documents of a part.
   ///
-  /// - Parameter body: Is given the text of a document, or the piece of it that the part holds, and whether nothing of
-  ///   the document comes after that. Documents without text are left out.
+  /// - Parameters:
+  ///   - form: How questions and answers are written, where lines hold some; without it such lines are refused.
+  ///   - body: Is given the text of a document, or the piece of it that the part holds, whether nothing of the document
+  ///     comes after that, and which bytes are answers; nil where all is text. Documents without text are left out.
   /// - Returns: How many lines there were.
   /// - Throws: What `body` throws, with the place in the file; `inside` with the line, counted from 1 in this part, where a
   ///   line holds something else; an empty line holds nothing.
   package func forEachDocument(
-    in part: Part, _ body: (Span<UInt8>, Bool) throws(TextError) -> Void
+    in part: Part, _ form: AnswerForm? = nil, _ body: (Span<UInt8>, Bool, [Range<Int>]?) throws(TextError) -> Void
   ) throws(TextError) -> Int {
     guard kind == .lines else {
       do throws(TextError) {
         let text = part.bytes.span.extracting(part.own)
-        if !text.isEmpty { try body(text, part.origin + part.own.upperBound == byteCount) }
+        if !text.isEmpty { try body(text, part.origin + part.own.upperBound == byteCount, nil) }
         return 0
       } catch {
         throw error.moved(by: part.origin + part.own.lowerBound, in: path)
@@ -69,9 +71,10 @@ extension TextInput {
       line += 1
       do throws(TextError) {
         let bytes = part.bytes[first..<end]
-        // A line of nothing holds no document; files often end in one.
-        let text = bytes.allSatisfy { " \t\r".utf8.contains($0) } ? [] : try TextInput.document(ofLine: Array(bytes))
-        if !text.isEmpty { try body(text.span, true) }
+        if !TextInput.isBlank(bytes) {
+          let document = try document(ofLine: Array(bytes), form)
+          if !document.bytes.isEmpty { try body(document.bytes.span, true, lineKind.hasAnswers ? document.answers : nil) }
+        }
       } catch {
         throw .inside(path: path, line: line, error)
       }
@@ -83,9 +86,9 @@ extension TextInput {
   /// The document in a line of JSON; other members of the object are none of it.
   ///
   /// - Throws: `notDocument`, with what stands there instead.
-  package static func document(ofLine line: [UInt8]) throws(TextError) -> [UInt8] {
-    guard line.count <= longestLine else {
-      throw .notDocument("the line is longer than \(longestLine) bytes")
+  private func document(ofLine line: [UInt8], _ form: AnswerForm?) throws(TextError) -> AnsweredText {
+    guard line.count <= TextInput.longestLine else {
+      throw .notDocument("the line is longer than \(TextInput.longestLine) bytes")
     }
     let json: JSON
     do throws(JSONError) {
@@ -94,9 +97,7 @@ extension TextInput {
       throw .notDocument("\(error)")
     }
     guard json.objectValue != nil else { throw .notDocument("the line is no object") }
-    guard let text = json["text"] else { throw .notDocument("the object has no \"text\"") }
-    guard let string = text.stringValue else { throw .notDocument("\"text\" is no string") }
-    return Array(string.utf8)
+    return try (form ?? AnswerForm(nil, begin: "", end: "")).write(try lineKind.content(of: json))
   }
 }
 

@@ -44,8 +44,8 @@ public struct TokenBatch: Sendable {
 
   /// Counts every input's place in its document, from the inputs of a window.
   ///
-  /// - Parameter boundary: The token at which a document begins.
-  mutating func countPositions(row: Int, from boundary: Int32) {
+  /// - Parameter boundary: The token at which a document begins; nil where none does.
+  mutating func countPositions(row: Int, from boundary: Int32?) {
     var position: Int32 = 0
     for place in row * blockSize..<(row + 1) * blockSize {
       if inputs[place] == boundary { position = 0 }

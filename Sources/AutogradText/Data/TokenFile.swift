@@ -64,11 +64,14 @@ public struct TokenFile: TokenSource {
 
   /// Opens a file as its beginning says: one of llm.c's, or else one without a header, of uint16.
   ///
+  /// - Parameter staysOpen: Whether it is held open; of thousands none can be, and each is opened as it is read.
   /// - Throws: `file`; `notTokens` where the size is not that of its tokens.
-  public static func opened(_ path: String, vocabularySize: Int) throws(TextError) -> TokenFile {
+  public static func opened(
+    _ path: String, vocabularySize: Int, staysOpen: Bool = true
+  ) throws(TextError) -> TokenFile {
     let file: any RandomAccessFile
     do throws(FileError) {
-      file = try POSIXFileSystem().openForReading(path)
+      file = staysOpen ? try POSIXFileSystem().openForReading(path) : try ReopenedFile(path)
     } catch {
       throw .file(error)
     }

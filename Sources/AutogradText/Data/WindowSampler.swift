@@ -6,7 +6,7 @@ import AutogradBase
 /// no part of a text is seen twice before all others were seen once, as drawing with replacement would do.
 /// There is no state: batch 1000 can be drawn without the ones before it, so a resumed run sees what an
 /// uninterrupted one would have seen.
-public struct WindowSampler: BatchSampler {
+public struct WindowSampler: WindowSource {
   public let tokens: any TokenSource
   public let blockSize: Int
   public let batchSize: Int
@@ -14,6 +14,9 @@ public struct WindowSampler: BatchSampler {
   public let windowsPerEpoch: Int
   /// The token at which a document begins, where batches say so.
   private let boundary: Int32?
+  /// Whether batches say what each token is worth and where in the window it is, though all are worth the same and nothing
+  /// begins there.
+  private let saysAll: Bool
   private let seed: UInt64
   private let purpose: RandomPurpose
 
@@ -21,11 +24,13 @@ public struct WindowSampler: BatchSampler {
   ///
   /// - Parameter boundary: The token at which a document begins, where documents are to be kept apart: batches have
   ///   positions then.
+  /// - Parameter saysAll: Whether batches have positions and weights in any case, to be mixed with others that need them.
   /// - Precondition: `blockSize` and `batchSize` are at least 1 and there are more than `blockSize` tokens;
   ///   otherwise stops and prints them. `TokenDataset.requireWindows` answers the same question with an
   ///   error.
   public init(
-    tokens: any TokenSource, blockSize: Int, batchSize: Int, seed: UInt64, purpose: RandomPurpose, boundary: Int32? = nil
+    tokens: any TokenSource, blockSize: Int, batchSize: Int, seed: UInt64, purpose: RandomPurpose, boundary: Int32? = nil,
+    saysAll: Bool = false
   ) {
     guard blockSize >= 1, batchSize >= 1, tokens.count > blockSize else {
       fatalError(
@@ -36,12 +41,14 @@ public struct WindowSampler: BatchSampler {
     self.blockSize = blockSize
     self.batchSize = batchSize
     self.boundary = boundary
+    self.saysAll = saysAll
     self.seed = seed
     self.purpose = purpose
     windowsPerEpoch = max(1, (tokens.count - blockSize) / blockSize)
   }
 
-  public var hasPositions: Bool { boundary != nil }
+  public var hasPositions: Bool { saysAll || boundary != nil }
+  public var hasWeights: Bool { saysAll }
 
   /// Fills a batch with batch number `number`: targets[b, t] is the token after inputs[b, t].
   ///
@@ -73,7 +80,18 @@ public struct WindowSampler: BatchSampler {
     try tokens.read(start..<start + blockSize, into: &inputs, at: place)
     var targets = batch.targets.mutableSpan
     try tokens.read(start + 1..<start + 1 + blockSize, into: &targets, at: place)
-    if let boundary { batch.countPositions(row: row, from: boundary) }
+    if hasPositions { batch.countPositions(row: row, from: boundary) }
+    if saysAll { for place in place..<place + blockSize { batch.weights[place] = 1 } }
+  }
+
+  public func fill(row: Int, of batch: inout TokenBatch, window: UInt64) throws {
+    var epoch: Epoch?
+    try fill(row: row, of: &batch, window: window, &epoch)
+  }
+
+  public func willRead(window: UInt64) {
+    var epoch: Epoch?
+    willRead(window: window, &epoch)
   }
 
   func willRead(window: UInt64, _ epoch: inout Epoch?) {

@@ -16,6 +16,12 @@ public struct RunTexts: Sendable {
     public let tokens: any TokenSource
     /// Tokens to validate with, where they came apart.
     public let validation: (any TokenSource)?
+    /// Bytes of the text that the tokens were made of; nil of files of tokens.
+    public var textByteCount: Int?
+    /// Which of the tokens are answers; nil where everything is text.
+    public var answers: DocumentTable?
+    /// The same of `validation`.
+    public var validationAnswers: DocumentTable?
 
     public var tokenCount: Int { tokens.count + (validation?.count ?? 0) }
   }
@@ -37,6 +43,9 @@ public struct RunTexts: Sendable {
   /// The most bytes of text whose tokens are kept in memory.
   public static let mostInMemory = 16 << 20
 
+  /// The most files of tokens that are held open: far below what systems allow a process.
+  static let mostOpen = 256
+
   /// What standard input is called among paths.
   public static let standardInput = "-"
 
@@ -45,11 +54,12 @@ public struct RunTexts: Sendable {
   /// - Parameters:
   ///   - paths: As `DataSource.named` takes them; `-` is standard input, one plain text.
   ///   - tokenizer: Nil makes a vocabulary of the characters that the texts have, or takes the one beside a file of tokens.
+  ///   - template: Writes conversations, where the texts hold some.
   ///   - progress: Called with the bytes that are done and with all; false interrupts.
   /// - Throws: What cannot be read or taken together.
   public init(
-    _ paths: [String], weights: [Double]? = nil, tokenizer: (any Tokenizer)?, pool: ThreadPool = .shared,
-    progress: TextSurvey.Progress = { _, _ in true }
+    _ paths: [String], weights: [Double]? = nil, tokenizer: (any Tokenizer)?, template: ChatTemplateChoice = .none,
+    pool: ThreadPool = .shared, progress: TextSurvey.Progress = { _, _ in true }
   ) throws(TextError) {
     var found: [(path: String, source: DataSource)] = []
     for path in paths { found.append((path, try RunTexts.source(path))) }
@@ -61,7 +71,7 @@ public struct RunTexts: Sendable {
     if found.allSatisfy({ if case .tokens = $0.source { true } else { false } }) {
       self = try RunTexts(tokenFiles: found, weights: weights, tokenizer: tokenizer, pool, progress)
     } else {
-      self = try RunTexts(texts: found, weights: weights, tokenizer: tokenizer, pool, progress)
+      self = try RunTexts(texts: found, weights: weights, tokenizer: tokenizer, template, pool, progress)
     }
   }
 
@@ -82,7 +92,7 @@ public struct RunTexts: Sendable {
 
   private init(
     texts found: [(path: String, source: DataSource)], weights: [Double]?, tokenizer: (any Tokenizer)?,
-    _ pool: ThreadPool, _ progress: TextSurvey.Progress
+    _ choice: ChatTemplateChoice, _ pool: ThreadPool, _ progress: TextSurvey.Progress
   ) throws(TextError) {
     var groups: [[TextInput]] = []
     for (path, source) in found {
@@ -91,10 +101,18 @@ public struct RunTexts: Sendable {
       }
       groups.append(training)
       if let validation { groups.append(validation) }
+      let inputs = training + (validation ?? [])
+      if let other = inputs.first(where: { $0.hasAnswers != inputs[0].hasAnswers }) {
+        throw .notTexts(
+          path: other.path, "it holds \(other.lineKind.name), and \(inputs[0].path.escapedForDisplay) holds "
+            + "\(inputs[0].lineKind.name); name either by itself")
+      }
     }
+    var template: ChatTemplate?
+    if groups.joined().contains(where: \.hasAnswers) { template = try choice.template() }
     let isOneText = groups.count == 1 && groups[0].count == 1 && groups[0][0].kind == .plain
     let survey = try TextSurvey(
-      groups, endsDocuments: !isOneText, tokenizer: tokenizer, pool: pool, progress: progress)
+      groups, endsDocuments: !isOneText, tokenizer: tokenizer, template: template, pool: pool, progress: progress)
     let deferred = DeferredTokens(count: survey.tokenCount)
     var sources: [Source] = [], group = 0, first = 0
     func next() -> (tokens: TokenSlice, source: TextSurvey.Source) {
@@ -109,7 +127,8 @@ public struct RunTexts: Sendable {
         Source(
           path: path, byteCount: training.source.byteCount + (validation?.source.byteCount ?? 0),
           documentCount: training.source.documentCount + (validation?.source.documentCount ?? 0),
-          tokens: training.tokens, validation: validation?.tokens))
+          tokens: training.tokens, validation: validation?.tokens, textByteCount: training.source.byteCount,
+          answers: training.source.answers, validationAnswers: validation?.source.answers))
     }
     (self.survey, self.deferred, self.sources, self.weights) = (survey, deferred, sources, weights)
     (self.tokenizer, boundary, format) = (survey.tokenizer, survey.endOfText, survey.format)
@@ -197,8 +216,10 @@ extension RunTexts {
     }
     let tokenizer = if let tokenizer { tokenizer } else { try TokenVocabulary.beside(paths[0][0]) }
     var opened: [TokenFile] = []
+    let fileCount = paths.reduce(0) { $0 + $1.count }
     for path in paths.joined() {
-      opened.append(try TokenFile.opened(path, vocabularySize: tokenizer.vocabularySize))
+      opened.append(
+        try TokenFile.opened(path, vocabularySize: tokenizer.vocabularySize, staysOpen: fileCount <= RunTexts.mostOpen))
     }
     let files = try TokenFileSurvey(opened, endOfText: tokenizer.endOfText, pool: pool, progress: progress)
     var group = 0, file = 0
@@ -222,46 +243,5 @@ extension RunTexts {
     format = files.files[0].tokens.format
     identity = DataIdentity(
       found.map(\.path), weights: weights, isOneText: false, byteCount: files.byteCount, sha256: files.sha256)
-  }
-}
-
-// MARK: Windows
-
-extension RunTexts {
-  /// Each source in a part to train on and one to validate with.
-  public func datasets(validationFraction: Double) throws(TextError) -> [TokenDataset] {
-    var datasets: [TokenDataset] = []
-    for source in sources {
-      if let validation = source.validation {
-        datasets.append(TokenDataset(training: source.tokens, validation: validation))
-      } else {
-        datasets.append(try TokenDataset(tokens: source.tokens, validationFraction: validationFraction))
-      }
-    }
-    return datasets
-  }
-
-  /// Windows of all sources, in their shares.
-  ///
-  /// - Parameter keepsDocumentsApart: Whether batches say where documents begin.
-  /// - Throws: `tooShort`, of several sources with the path of the one; `notTexts` where documents are to be kept apart and
-  ///   there is one.
-  public func trainingData(
-    blockSize: Int, batchSize: Int, seed: UInt64, validationFraction: Double, keepsDocumentsApart: Bool
-  ) throws(TextError) -> TrainingData {
-    if keepsDocumentsApart, boundary == nil {
-      throw .notTexts(path: sources[0].path, "it is one document, and there are no others to keep it apart from")
-    }
-    let datasets = try datasets(validationFraction: validationFraction)
-    for (source, dataset) in zip(sources, datasets) {
-      do throws(TextError) {
-        try dataset.requireWindows(blockSize: blockSize)
-      } catch {
-        throw sources.count == 1 ? error : .inside(path: source.path, line: nil, error)
-      }
-    }
-    return .mixture(
-      of: datasets, weights: weights, boundary: keepsDocumentsApart ? boundary : nil, blockSize: blockSize,
-      batchSize: batchSize, seed: seed)
   }
 }

@@ -25,7 +25,7 @@ extension TextSurvey {
   /// - Returns: The blocks of the file, in order: one for each piece.
   /// - Throws: What reading and writing throws; `changed`, `interrupted`.
   func write(to file: any WritableFile, progress: Progress) throws(TextError) -> [TokenFile.Block] {
-    let format = format, inputs = inputs, pieces = pieces, tokenizer = tokenizer, endOfText = endOfText
+    let format = format, inputs = inputs, pieces = pieces, tokenizer = tokenizer, endOfText = endOfText, form = form
     var offset = 0
     let counts = tokenCounts
     let offsets = counts.map { count in
@@ -37,7 +37,7 @@ extension TextSurvey {
     try TextPass(byteCounts: pieces.map(\.byteCount), pool: pool).run(
       { piece, _ in
         Result<TokenFile.Block, TextError> { () throws(TextError) in
-          let tokens = try TextSurvey.tokens(of: pieces[piece], inputs, tokenizer, endOfText)
+          let tokens = try TextSurvey.tokens(of: pieces[piece], inputs, form, tokenizer, endOfText)
           guard tokens.count == counts[piece] else {
             let stretch = pieces[piece].stretches[0]
             throw .changed(path: inputs[stretch.input].path, byteOffset: stretch.range.lowerBound)
@@ -59,12 +59,16 @@ extension TextSurvey {
 
   /// The tokens of a piece, those that end documents among them.
   private static func tokens(
-    of piece: TextPiece, _ inputs: [TextInput], _ tokenizer: any Tokenizer, _ endOfText: Int32?
+    of piece: TextPiece, _ inputs: [TextInput], _ form: AnswerForm?, _ tokenizer: any Tokenizer, _ endOfText: Int32?
   ) throws(TextError) -> [Int32] {
     var tokens: [Int32] = []
     for stretch in piece.stretches {
       let part = try inputs[stretch.input].part(stretch.range)
-      _ = try inputs[stretch.input].forEachDocument(in: part) { text, isLast throws(TextError) in
+      _ = try inputs[stretch.input].forEachDocument(in: part, form) { text, isLast, answers throws(TextError) in
+        if let answers {
+          _ = try AnsweredText(text, answers).encode(by: tokenizer, into: &tokens)
+          return
+        }
         try tokenizer.encode(text, into: &tokens)
         if isLast, let endOfText { tokens.append(endOfText) }
       }

@@ -13,6 +13,8 @@ public struct TextSurvey: Sendable {
     public fileprivate(set) var tokenCount = 0
     public fileprivate(set) var documentCount = 0
     public fileprivate(set) var byteCount = 0
+    /// Which of its tokens are answers; nil where it holds none.
+    public fileprivate(set) var answers: DocumentTable?
   }
 
   public let inputs: [TextInput]
@@ -22,6 +24,8 @@ public struct TextSurvey: Sendable {
   public let tokenizer: any Tokenizer
   /// What follows every document; nil where the texts are one document, which nothing follows.
   public let endOfText: Int32?
+  /// How questions and answers are written; nil where there are none.
+  public let form: AnswerForm?
   public let pool: ThreadPool
   let pieces: [TextPiece]
   /// By piece.
@@ -39,30 +43,39 @@ public struct TextSurvey: Sendable {
   ///
   /// - Parameters:
   ///   - endsDocuments: Whether each document is to end in the tokenizer's end token; a new vocabulary has one then.
+  ///     Documents with answers end as their form says.
   ///   - tokenizer: Nil makes the vocabulary of all characters that the texts have.
+  ///   - template: Writes conversations, where the texts hold some.
   /// - Throws: What is wrong with the texts, the first such place; `unknownCharacter`, `noEndOfText`, `interrupted`.
   public init(
-    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer: (any Tokenizer)?, pool: ThreadPool,
-    progress: Progress = { _, _ in true }
+    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer: (any Tokenizer)?, template: ChatTemplate? = nil,
+    pool: ThreadPool, progress: Progress = { _, _ in true }
   ) throws(TextError) {
     try self.init(
-      texts, endsDocuments: endsDocuments, tokenizer: tokenizer, pool: pool, pieceLength: TextPiece.length,
-      progress: progress)
+      texts, endsDocuments: endsDocuments, tokenizer: tokenizer, template: template, pool: pool,
+      pieceLength: TextPiece.length, progress: progress)
   }
 
   /// - Parameter pieceLength: Bytes that a thread takes at once: no result depends on it but the blocks of a file.
   init(
-    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer given: (any Tokenizer)?, pool: ThreadPool, pieceLength: Int,
-    progress: Progress = { _, _ in true }
+    _ texts: [[TextInput]], endsDocuments: Bool, tokenizer given: (any Tokenizer)?, template: ChatTemplate? = nil,
+    pool: ThreadPool, pieceLength: Int, progress: Progress = { _, _ in true }
   ) throws(TextError) {
     (inputs, self.pool) = (texts.flatMap { $0 }, pool)
+    let form: AnswerForm? =
+      if !inputs.contains(where: \.hasAnswers) { nil } else if let given { try AnswerForm(template, given) } else {
+        try .characters(template)
+      }
+    self.form = form
     var sources: [Source] = [], pieces: [TextPiece] = [], sourceOfPiece: [Int] = []
     for texts in texts {
       let first = sources.last?.inputs.upperBound ?? 0
       let own = TextPiece.pieces(of: texts, first: first, length: pieceLength)
       pieces += own
       sourceOfPiece += repeatElement(sources.count, count: own.count)
-      sources.append(Source(inputs: first..<first + texts.count))
+      var source = Source(inputs: first..<first + texts.count)
+      if texts.contains(where: \.hasAnswers) { source.answers = DocumentTable() }
+      sources.append(source)
     }
     let pass = TextPass(byteCounts: pieces.map(\.byteCount), pool: pool), inputs = inputs, cut = pieces
     let alphabets = given == nil ? (0..<pass.width).map { _ in Place(Alphabet()) } : []
@@ -71,7 +84,7 @@ public struct TextSurvey: Sendable {
     try pass.run(
       { piece, place in
         cut[piece].stretches.map { stretch in
-          StretchFacts(inputs, stretch, given, alphabets.isEmpty ? nil : alphabets[place])
+          StretchFacts(inputs, stretch, form, given, alphabets.isEmpty ? nil : alphabets[place])
         }
       },
       alongside: { round in hashing.value.withLock { hash in for facts in round.joined() { hash.add(facts) } } },
@@ -79,7 +92,9 @@ public struct TextSurvey: Sendable {
         var tokens = 0
         for facts in found {
           try counter.add(facts)
-          let source = sourceOfPiece[piece], count = facts.tokenCount + (endsDocuments ? facts.documentCount : 0)
+          let endsHere = endsDocuments && !inputs[facts.input].hasAnswers
+          let source = sourceOfPiece[piece], count = facts.tokenCount + (endsHere ? facts.documentCount : 0)
+          sources[source].answers?.append(facts.answers)
           tokens += count
           sources[source].tokenCount += count
           sources[source].documentCount += facts.documentCount
@@ -93,9 +108,9 @@ public struct TextSurvey: Sendable {
       let alphabet = alphabets.dropFirst().reduce(into: alphabets[0].value.withLock { $0 }) { union, place in
         union.formUnion(place.value.withLock { $0 })
       }
-      tokenizer = try CharacterTokenizer(alphabet, hasEndOfText: endsDocuments)
+      tokenizer = try CharacterTokenizer(alphabet, hasEndOfText: endsDocuments || form != nil)
     }
-    if endsDocuments, tokenizer.endOfText == nil { throw .noEndOfText }
+    if endsDocuments, tokenizer.endOfText == nil, !inputs.allSatisfy(\.hasAnswers) { throw .noEndOfText }
     endOfText = endsDocuments ? tokenizer.endOfText : nil
     (self.sources, self.pieces, tokenCounts) = (sources, pieces, counts)
     hashes = hashing.value.withLock { $0.finished(inputs.count) }
@@ -115,18 +130,21 @@ public struct TextSurvey: Sendable {
 /// What was found in a stretch of a text.
 private struct StretchFacts: Sendable {
   let input: Int
-  /// Tokens without those that end documents.
+  /// Tokens without those that end documents of texts.
   private(set) var tokenCount = 0
   private(set) var documentCount = 0
   private(set) var lineCount = 0
   private(set) var byteCount = 0
+  /// Of documents that have answers.
+  private(set) var answers = DocumentTable()
   private(set) var error: TextError?
   /// The bytes to hash.
   private(set) var part = TextInput.Part()
 
   /// Reads a stretch: the alphabet takes its characters, or else the tokenizer encodes it.
   init(
-    _ inputs: [TextInput], _ stretch: TextPiece.Stretch, _ tokenizer: (any Tokenizer)?, _ alphabet: Place<Alphabet>?
+    _ inputs: [TextInput], _ stretch: TextPiece.Stretch, _ form: AnswerForm?, _ tokenizer: (any Tokenizer)?,
+    _ alphabet: Place<Alphabet>?
   ) {
     input = stretch.input
     let text = inputs[input]
@@ -141,16 +159,26 @@ private struct StretchFacts: Sendable {
       if let alphabet {
         let result = alphabet.value.withLock { alphabet in
           Result<Int, TextError> { () throws(TextError) in
-            try text.forEachDocument(in: part) { document, isLast throws(TextError) in
-              note(try alphabet.add(document), document.count, isLast)
+            try text.forEachDocument(in: part, form) { document, isLast, answers throws(TextError) in
+              if let answers {
+                let runs = try AnsweredText(document, answers).add(to: &alphabet, endOfText: form?.end ?? "")
+                self.answers.append(runs)
+                note(runs.reduce(0) { $0 + Int($1) }, document.count, true)
+              } else {
+                note(try alphabet.add(document), document.count, isLast)
+              }
             }
           }
         }
         lineCount = try result.get()
       } else if let tokenizer {
-        lineCount = try text.forEachDocument(in: part) { document, isLast throws(TextError) in
+        lineCount = try text.forEachDocument(in: part, form) { document, isLast, answers throws(TextError) in
           tokens.removeAll(keepingCapacity: true)
-          try tokenizer.encode(document, into: &tokens)
+          if let answers {
+            self.answers.append(try AnsweredText(document, answers).encode(by: tokenizer, into: &tokens))
+          } else {
+            try tokenizer.encode(document, into: &tokens)
+          }
           note(tokens.count, document.count, isLast)
         }
       }

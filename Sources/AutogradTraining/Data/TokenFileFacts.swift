@@ -13,6 +13,8 @@ struct TokenFileFacts: Sendable, Equatable {
   /// By source.
   let tokenCounts, documentCounts: [Int]
   let blocks: [TokenFile.Block]
+  /// Of what says which tokens are answers, by source; empty where everything is text.
+  let answersSHA256: [String]
 
   var tokenCount: Int { tokenCounts.reduce(0, +) }
 
@@ -27,6 +29,7 @@ struct TokenFileFacts: Sendable, Equatable {
     (vocabularySize, endOfText, format) = (survey.tokenizer.vocabularySize, survey.endOfText, survey.format)
     (tokenCounts, documentCounts) = (survey.sources.map(\.tokenCount), survey.sources.map(\.documentCount))
     self.blocks = blocks
+    answersSHA256 = survey.sources.contains { $0.answers != nil } ? survey.sources.map { $0.answers?.sha256 ?? "" } : []
   }
 
   /// Whether this tokenizer made the tokens.
@@ -42,7 +45,8 @@ struct TokenFileFacts: Sendable, Equatable {
       JSON.Member("documents", .array(documentCounts.map(JSON.count))),
       JSON.Member("block_tokens", .array(blocks.map { .count($0.count) })),
       JSON.Member("block_sha256", .array(blocks.map { .string(hexadecimal($0.sha256)) })),
-    ]).serialized()
+    ] + (answersSHA256.isEmpty ? [] : [JSON.Member("answers_sha256", .array(answersSHA256.map { .string($0) }))])
+    ).serialized()
   }
 
   /// - Throws: Where it is none of ours, or of another version.
@@ -64,6 +68,7 @@ struct TokenFileFacts: Sendable, Equatable {
     guard digests.count == counts.count, hashes.count == counts.count,
       counts.reduce(0, +) == tokenCounts.reduce(0, +)
     else { throw RecordProblem(sentence: "its blocks do not make its tokens") }
+    answersSHA256 = (json["answers_sha256"]?.arrayValue ?? []).compactMap(\.stringValue)
     blocks = zip(counts, digests).map { TokenFile.Block(count: $0, sha256: $1) }
   }
 

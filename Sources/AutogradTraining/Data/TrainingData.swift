@@ -13,18 +13,21 @@ public struct TrainingData: Sendable {
   public let optimum: Double?
   /// What there is, in words, for the first line of a run.
   public let summary: String
+  /// What of the texts does not come into the windows, in words; empty where everything does.
+  public let note: String
   /// What the tokens take.
   public let byteCount: Int
 
   public init(
     training: any BatchSampler, trainingCheck: any BatchSampler, validationCheck: any BatchSampler,
-    optimum: Double? = nil, summary: String, byteCount: Int = 0
+    optimum: Double? = nil, summary: String, note: String = "", byteCount: Int = 0
   ) {
     self.training = training
     self.trainingCheck = trainingCheck
     self.validationCheck = validationCheck
     self.optimum = optimum
-    self.summary = summary
+    self.summary = note.isEmpty ? summary : summary + "; " + note
+    self.note = note
     self.byteCount = byteCount
   }
 
@@ -49,30 +52,20 @@ public struct TrainingData: Sendable {
 extension TrainingData {
   /// Windows of several texts, each in its share.
   ///
-  /// - Parameters:
-  ///   - weights: What windows are drawn in proportion to, one for each text; nil takes their lengths.
-  ///   - boundary: The token at which a document begins, where batches are to say so.
-  /// - Precondition: Each part of each text holds a window, which `requireWindows` asks; at most 32 texts.
+  /// - Parameter weights: What windows are drawn in proportion to, one for each text; nil takes how many windows each has.
+  /// - Precondition: There are 1 to 32 parts of the same sizes.
   static func mixture(
-    of datasets: [TokenDataset], weights: [Double]?, boundary: Int32?, blockSize: Int, batchSize: Int, seed: UInt64
-  ) -> TrainingData {
-    func sampler(_ part: TokenDataset.Part, _ purpose: RandomPurpose) -> any BatchSampler {
-      // Texts of one length, translations of one another for example, are not read at the same places.
-      let samplers = datasets.enumerated().map { index, dataset in
-        WindowSampler(
-          tokens: dataset[part], blockSize: blockSize, batchSize: batchSize,
-          seed: seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15, purpose: purpose, boundary: boundary)
-      }
-      guard samplers.count > 1 else { return samplers[0] }
-      return MixtureSampler(
-        samplers, weights: weights ?? samplers.map { Double($0.windowsPerEpoch) }, seed: seed, purpose: purpose)
-    }
+    of parts: [any WindowSource], weights: [Double]?, seed: UInt64, purpose: RandomPurpose
+  ) -> any BatchSampler {
+    guard parts.count > 1 else { return parts[0] }
+    return MixtureSampler(
+      parts, weights: weights ?? parts.map { Double($0.windowsPerEpoch) }, seed: seed, purpose: purpose)
+  }
+
+  /// What there is of some texts, in words.
+  static func summary(_ datasets: [TokenDataset]) -> String {
     func count(_ part: TokenDataset.Part) -> Int { datasets.reduce(0) { $0 + $1[part].count } }
-    return TrainingData(
-      training: sampler(.training, .dataOrder), trainingCheck: sampler(.training, .evaluation),
-      validationCheck: sampler(.validation, .evaluation),
-      summary: "\(count(.training)) training and \(count(.validation)) validation tokens",
-      byteCount: datasets.reduce(0) { $0 + $1.training.byteCount + $1.validation.byteCount })
+    return "\(count(.training)) training and \(count(.validation)) validation tokens"
   }
 
   /// Batches of which nothing but the size is known: for plans.

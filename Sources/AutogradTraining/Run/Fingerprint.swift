@@ -57,9 +57,3 @@ struct Digest {
     return digest.finish()
   }
 }
-
-/// The bytes of a hash as digits.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}

@@ -13,6 +13,10 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var validationFraction = 0.1
   /// Whether a token sees its own document only, where there are several.
   public var keepsDocumentsApart = false
+  /// Writes conversations; nil takes the template that the model brings, and a run that has begun names the one it took.
+  public var chatTemplate: ChatTemplateName?
+  /// Whether of questions and answers the answers alone are learnt.
+  public var masksPrompt = true
   public var layerCount = 4, headCount = 4, channelCount = 128
   public var dropout = 0.0
   public var hasBias = false

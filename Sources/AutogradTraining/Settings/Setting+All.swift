@@ -62,6 +62,12 @@ extension Setting {
       "keep_documents_apart", .run, "the bounds of documents", \.keepsDocumentsApart,
       help: "Let a token see its own document only", isOptionalInFiles: true),
     Setting(
+      "chat_template", .run, "the chat template", get: { $0.chatTemplate }, set: { $0.chatTemplate = $1 },
+      help: "How conversations are written", valueName: "name", shown: "the model's", isOptionalInFiles: true),
+    Setting(
+      "mask_prompt", .run, "the masks of questions", \.masksPrompt,
+      help: "Of questions and answers learn the answers alone", isOptionalInFiles: true),
+    Setting(
       "batch_size", .run, "the batch size", \.batchSize, .from(1), help: "Windows per batch",
       isInPreset: true),
     Setting(

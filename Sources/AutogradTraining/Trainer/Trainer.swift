@@ -159,7 +159,9 @@ public final class Trainer {
 
   private func accumulateBatch() throws(TrainingError) {
     tape.isProfiling = profiledStep == stepCount + 1
-    progress.accumulatedLoss += try lossOfBatch(progress.accumulated)
+    // In units of equal batches, which the mean is taken of.
+    let share = share(ofBatch: progress.accumulated) * Double(configuration.accumulation)
+    progress.accumulatedLoss += try lossOfBatch(progress.accumulated) * (data.training.hasWeights ? share : 1)
     progress.accumulated += 1
   }
 
@@ -169,7 +171,16 @@ public final class Trainer {
     try fill(data.training, batch: batch)
     data.training.willFill(number: batch + 1)
     tape.randomStep = batch
-    return tape.step(accumulating: index > 0) { _ in lossAndBackward() }
+    let seed = data.training.hasWeights ? Float(share(ofBatch: index)) : nil
+    return tape.step(accumulating: index > 0) { _ in lossAndBackward(seed: seed) }
+  }
+
+  /// What a batch's mean loss counts in that of its step: every target of the step counts by its weight alone.
+  private func share(ofBatch index: Int) -> Double {
+    let count = configuration.accumulation
+    guard data.training.hasWeights, count > 1 else { return 1 / Double(count) }
+    let all = (0..<count).reduce(0) { $0 + data.training.weight(ofBatch: batchNumber($1)) }
+    return data.training.weight(ofBatch: batchNumber(index)) / all
   }
 
   private func finishStep() throws(TrainingError) -> Unit {
@@ -294,10 +305,13 @@ public final class Trainer {
   /// Inside a step: the loss of the current batch, its gradients left in the parameters.
   ///
   /// - Parameters:
+  ///   - seed: What the batch's loss counts in that of its step; nil where batches are equal.
   ///   - stage: Called after each stage of the forward pass through the model.
   ///   - forwardIsDone: Called between loss and backward.
-  func lossAndBackward(_ stage: (ModelStage) -> Void = { _ in }, forwardIsDone: () -> Void = {}) -> Double {
-    let seed = 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed, stage)
+  func lossAndBackward(
+    seed: Float? = nil, _ stage: (ModelStage) -> Void = { _ in }, forwardIsDone: () -> Void = {}
+  ) -> Double {
+    let seed = seed ?? 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed, stage)
     forwardIsDone()
     loss.backward(seed: seed)
     return Double(loss.value)
@@ -327,8 +341,9 @@ public final class Trainer {
   /// so that evaluations of one run differ by the weights alone.
   private func evaluateBatch() throws(TrainingError) -> Unit {
     var evaluation = progress.evaluation ?? EvaluationProgress()
-    try fill(evaluation.part == 0 ? data.trainingCheck : data.validationCheck, batch: UInt64(evaluation.batches))
-    evaluation.lossSum += tape.step { _ in loss() }
+    let sampler = evaluation.part == 0 ? data.trainingCheck : data.validationCheck
+    try fill(sampler, batch: UInt64(evaluation.batches))
+    evaluation.lossSum += tape.step { _ in loss() } * share(of: sampler, evaluationBatch: evaluation.batches)
     evaluation.batches += 1
     progress.evaluation = evaluation
     guard evaluation.batches == configuration.evaluationBatches else { return .batch }
@@ -344,6 +359,14 @@ public final class Trainer {
     return .evaluation(
       EvaluationMetrics(
         step: stepCount, trainingLoss: losses.trainingLoss, validationLoss: mean, fingerprint: fingerprint()))
+  }
+
+  /// What a batch counts in the mean of an evaluation's batches: 1 where they are equal.
+  private func share(of sampler: any BatchSampler, evaluationBatch index: Int) -> Double {
+    guard sampler.hasWeights else { return 1 }
+    let count = configuration.evaluationBatches
+    let all = (0..<count).reduce(0) { $0 + sampler.weight(ofBatch: UInt64($1)) }
+    return sampler.weight(ofBatch: UInt64(index)) * Double(count) / all
   }
 
   /// Inside a step: the loss of the current batch, nothing recorded.

@@ -1,0 +1,96 @@
+import AutogradBase
+
+/// What the lines of a JSONL file hold, recognised by the keys of its first: all lines of a file hold the same.
+public struct LineKind: Sendable {
+  /// What its lines are, in words: "conversations".
+  public let name: String
+  /// The keys that such a line has; others beside them are passed over.
+  public let keys: [String]
+  /// Whether a part of each document is an answer.
+  public let hasAnswers: Bool
+  private let take: @Sendable (JSON) throws(TextError) -> LineContent
+
+  private init(
+    _ name: String, _ keys: [String], hasAnswers: Bool,
+    _ take: @escaping @Sendable (JSON) throws(TextError) -> LineContent
+  ) { (self.name, self.keys, self.hasAnswers, self.take) = (name, keys, hasAnswers, take) }
+
+  /// Every kind, those with more to say first: a line of several kinds is of the first. mlx-lm has this order, too.
+  public static let all = [conversation, completion, instruction, text]
+
+  /// `{"text": …}`: a document.
+  public static let text = LineKind("texts", ["text"], hasAnswers: false) { json throws(TextError) in
+    .text(try json.text("text"))
+  }
+
+  /// `{"messages": [{"role": …, "content": …}, …]}`, as OpenAI, TRL and mlx-lm have it.
+  public static let conversation = LineKind("conversations", ["messages"], hasAnswers: true) { json throws(TextError) in
+    guard let list = json["messages"]?.arrayValue else { throw .notDocument("\"messages\" is no list") }
+    var messages: [ChatMessage] = []
+    for (index, message) in list.enumerated() {
+      do throws(TextError) {
+        messages.append(try LineKind.message(message))
+      } catch {
+        guard case .notDocument(let reason) = error else { throw error }
+        throw .notDocument("message \(index + 1): \(reason)")
+      }
+    }
+    return .messages(messages)
+  }
+
+  /// `{"prompt": …, "completion": …}`.
+  public static let completion = LineKind("prompts with completions", ["prompt", "completion"], hasAnswers: true) {
+    json throws(TextError) in .pair(prompt: try json.text("prompt"), completion: try json.text("completion"))
+  }
+
+  /// `{"instruction": …, "input": …, "output": …}`, as Alpaca has it; the input may be missing.
+  public static let instruction = LineKind("instructions", ["instruction", "output"], hasAnswers: true) {
+    json throws(TextError) in
+    let input = json["input"].map { $0.isNull } ?? true ? "" : try json.text("input")
+    return .instruction(try json.text("instruction"), input: input, output: try json.text("output"))
+  }
+
+  private static func message(_ json: JSON) throws(TextError) -> ChatMessage {
+    guard json.objectValue != nil else { throw .notDocument("it is no object") }
+    let name = try json.text("role")
+    guard let role = ChatRole(rawValue: name) else {
+      let roles = ChatRole.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+      throw .notDocument("its role is \(name.quotedForMessage), and known are \(roles)")
+    }
+    return ChatMessage(role, try json.text("content"))
+  }
+
+  /// The kind of a line; nil where it has the keys of none.
+  static func of(_ json: JSON) -> LineKind? { all.first { kind in kind.keys.allSatisfy { json[$0] != nil } } }
+
+  /// What a line of this kind says.
+  ///
+  /// - Throws: `notDocument` where it lacks a key, or something else stands under it.
+  func content(of json: JSON) throws(TextError) -> LineContent {
+    if let missing = keys.first(where: { json[$0] == nil }) {
+      guard let other = LineKind.of(json), other != self else { throw .notDocument("the object has no \"\(missing)\"") }
+      throw .notDocument("the line holds \(other.name), and those before hold \(name); put them into files of their own")
+    }
+    return try take(json)
+  }
+}
+
+extension LineKind: Equatable {
+  public static func == (a: LineKind, b: LineKind) -> Bool { a.keys == b.keys }
+}
+
+/// What a line says, before anybody writes it as a text.
+enum LineContent: Sendable {
+  case text(String)
+  case messages([ChatMessage])
+  case pair(prompt: String, completion: String)
+  case instruction(String, input: String, output: String)
+}
+
+extension JSON {
+  fileprivate func text(_ key: String) throws(TextError) -> String {
+    guard let value = self[key] else { throw .notDocument("the object has no \"\(key)\"") }
+    guard let text = value.stringValue else { throw .notDocument("\"\(key)\" is no string") }
+    return text
+  }
+}
