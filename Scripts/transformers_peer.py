@@ -144,7 +144,8 @@ def continuations(folder):
     model, answers = load(folder, torch.float64), []
     with torch.no_grad():
         for before, after in json.load(sys.stdin):
-            scores = torch.log_softmax(model(torch.tensor([before + after])).logits[0, len(before) - 1:-1], dim=-1)
+            seen = torch.tensor([(before + after)[:-1]])
+            scores = torch.log_softmax(model(seen).logits[0, len(before) - 1:], dim=-1)
             wanted = torch.tensor(after)
             answers.append({
                 "logprob": scores.gather(1, wanted[:, None]).sum().item(),

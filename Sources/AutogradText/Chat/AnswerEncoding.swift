@@ -9,8 +9,7 @@ extension AnsweredText {
   package func encode(by tokenizer: any Tokenizer, into tokens: inout [Int32]) throws(TextError) -> [UInt32] {
     let own = try tokenizer.encodeRecognisingSpecialTokens(bytes)
     tokens += own
-    let ends: [Int]
-    if let found = tokenEnds(own, tokenizer) { ends = found } else { ends = try tokenEndsByPrefixes(own, tokenizer) }
+    guard let ends = tokenEnds(own, tokenizer) else { return try runsByPrefixes(of: own, tokenizer) }
     var runs = AnswerRuns(), answer = 0, start = 0
     for end in ends {
       while answer < answers.count, answers[answer].upperBound <= start { answer += 1 }
@@ -45,18 +44,24 @@ extension AnsweredText {
     return bytes[place...].allSatisfy { " \t\r\n".utf8.contains($0) } ? ends : nil
   }
 
-  /// The same where a tokenizer changes the text before it cuts it up: an answer begins and ends with the first token by
+  /// The runs where a tokenizer changes the text before it cuts it up: an answer begins and ends with the first token by
   /// which the text up to there and the whole text differ.
   ///
   /// - Complexity: Encodes the text once for each end of an answer.
-  private func tokenEndsByPrefixes(_ tokens: [Int32], _ tokenizer: any Tokenizer) throws(TextError) -> [Int] {
-    var ends: [Int] = []
-    for bound in answers.flatMap({ [$0.lowerBound, $0.upperBound] }) + [bytes.count] {
+  private func runsByPrefixes(of tokens: [Int32], _ tokenizer: any Tokenizer) throws(TextError) -> [UInt32] {
+    var runs = AnswerRuns(), done = 0
+    func go(to bound: Int, isAnswer: Bool) throws(TextError) {
       let before = try tokenizer.encodeRecognisingSpecialTokens(Array(bytes[..<bound]))
-      let common = bound == bytes.count ? tokens.count : zip(before, tokens).prefix { $0 == $1 }.count
-      while ends.count < common { ends.append(bound) }
+      let place = bound == bytes.count ? tokens.count : max(done, zip(before, tokens).prefix { $0 == $1 }.count)
+      runs.add(place - done, isAnswer: isAnswer)
+      done = place
     }
-    return ends
+    for answer in answers {
+      try go(to: answer.lowerBound, isAnswer: false)
+      try go(to: answer.upperBound, isAnswer: true)
+    }
+    if done < tokens.count { try go(to: bytes.count, isAnswer: false) }
+    return runs.runs
   }
 }
 

@@ -48,7 +48,7 @@ extension ChatTemplate {
   private static let llama31 = ChatTemplate(
     name: "llama3.1", beginning: "{bos}", defaultSystem: "",
     system: .turn(
-      llama3Turn(.system, "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"), onlyFirst: true),
+      llama3Turn(.system, "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"), later: llama3Turn(.system)),
     user: llama3Turn(.user), assistant: llama3Turn(.assistant), trimming: .whole,
     opening: "<|start_header_id|>assistant<|end_header_id|>\n\n",
     requiredTokens: ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"])

@@ -23,8 +23,9 @@ public struct ChatTemplate: Sendable, Equatable {
 
   /// Where a system message goes.
   enum SystemPlace: Sendable, Equatable {
-    /// A turn like any other; `first` where it can only be the first, `skipsEmpty` where one that says nothing is left out.
-    case turn(Turn, onlyFirst: Bool = false, skipsEmpty: Bool = false)
+    /// A turn like any other: `onlyFirst` where it can only be the first, `skipsEmpty` where one that says nothing is left
+    /// out, `later` where those that are not the first are written otherwise.
+    case turn(Turn, onlyFirst: Bool = false, skipsEmpty: Bool = false, later: Turn? = nil)
     /// In front of the first question, with what stands around it.
     case inFirstQuestion(Turn)
     /// In front of the last question, if that is the last message of all; nowhere otherwise.
@@ -77,7 +78,7 @@ public struct ChatTemplate: Sendable, Equatable {
     var messages = messages[...], text = AnsweredText(), question: (system: String, turn: Turn)?
     func filled(_ string: String) -> String { ChatTemplate.filled(string, begin, end) }
     switch system {
-    case .turn(_, let onlyFirst, _):
+    case .turn(_, let onlyFirst, _, _):
       if let defaultSystem, first.role != .system { messages.insert(ChatMessage(.system, defaultSystem), at: 0) }
       if onlyFirst { try requireFirst(messages) }
     case .inFirstQuestion(let turn):
@@ -101,8 +102,9 @@ public struct ChatTemplate: Sendable, Equatable {
       let isLast = index == messages.count - 1
       switch message.role {
       case .system:
-        guard case .turn(let turn, _, let skipsEmpty) = system, !(skipsEmpty && message.content.isEmpty) else { continue }
-        add(message.content, turn, isLast, isAnswer: false, to: &text, filled)
+        guard case .turn(let turn, _, let skipsEmpty, let later) = system, !(skipsEmpty && message.content.isEmpty)
+        else { continue }
+        add(message.content, index > 0 ? later ?? turn : turn, isLast, isAnswer: false, to: &text, filled)
       case .user:
         var own: (system: String, turn: Turn)?
         if let found = question, isLast || system.isInFirst {
