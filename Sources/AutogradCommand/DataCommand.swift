@@ -18,9 +18,10 @@ struct DataCommand: ParsableCommand, HasExamples {
     commandName: "data",
     abstract: "Shows what train would read: texts, documents, tokens, and the first windows.",
     discussion: """
-      A file is one plain text; .jsonl holds a document or a conversation in each line, .bin the tokens of nanoGPT or llm.c,
-      with tokenizer.json or meta.json beside them. Of a folder all files are read, in the order of their names. - is standard
-      input. Nothing is kept. What training learns of conversations is shown between « and ».
+      A file is one plain text; .jsonl holds a document or a conversation in each line, .bin the \
+      tokens of nanoGPT or llm.c, with tokenizer.json or meta.json beside them. Of a folder all files \
+      are read, in the order of their names. - is standard input. Nothing is kept. What training \
+      learns of conversations is shown between « and ».
       """)
 
   static let examples = ["autograd data book.txt", "autograd data stories/ more.jsonl --data-weights 3,1 --json"]

@@ -11,16 +11,17 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
     commandName: "evaluate",
     abstract: "Measures a model's loss on a text, or its answers to questions.",
     discussion: """
-      Reads the text in neighbouring windows of the model's context; every token but the first is predicted once. Bits per
-      byte compare models with different tokenizers. Of conversations the answers count.
+      Reads the text in neighbouring windows of the model's context; every token but the first is \
+      predicted once. Bits per byte compare models with different tokenizers. Of conversations the \
+      answers count.
 
-      A task is JSONL with {"question", "choices", "answer"} or {"context", "continuation"} in each line. Choices are scored as
-      lm-evaluation-harness does: acc takes the likeliest, acc_norm divides by characters, acc_bytes by bytes.
+      A task is JSONL with {"question", "choices", "answer"} or {"context", "continuation"} in each \
+      line, scored as by lm-evaluation-harness: acc takes the likeliest choice, acc_norm divides by \
+      characters, acc_bytes by bytes.
       """)
 
   static let examples = [
-    "autograd evaluate --model runs/book --data other-book.txt",
-    "autograd evaluate --model runs/book --data other-book.txt --stride 32 --json",
+    "autograd evaluate --model runs/book --data other-book.txt --stride 32",
     "autograd evaluate --model runs/book --task questions.jsonl",
   ]
 

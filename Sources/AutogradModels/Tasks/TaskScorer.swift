@@ -71,16 +71,17 @@ public struct TaskScorer<Scalar: TensorScalar> {
     var right = 0, perCharacter = 0, perByte = 0, cut = 0, tokens = 0, bytes = 0
     var sum = CompensatedSum()
     for (number, item) in file.items.enumerated() {
-      var scores: [ContinuationScore] = []
+      var scores: [ContinuationScore] = [], isCut = false
       do throws(TextError) {
         for choice in item.choices {
           let pair = try self.pair(item.context, choice)
-          if pair.tokens.count > model.configuration.contextLength + 1, scores.isEmpty { cut += 1 }
+          isCut = isCut || pair.tokens.count > model.configuration.contextLength + 1
           scores.append(try score(pair, findsGreedy: file.kind == .continuation))
         }
       } catch {
         throw .inside(path: path, line: item.line, error)
       }
+      cut += isCut ? 1 : 0
       let own = scores[item.answer]
       sum.add(own.logProbability)
       tokens += own.tokenCount
