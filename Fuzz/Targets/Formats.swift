@@ -56,3 +56,53 @@ private func requireSameWhenWritten(_ file: SafetensorsFile, _ bytes: [UInt8]) t
       copy?.dtype == entry.dtype && copy?.shape == entry.shape, "\(entry.name.quotedForMessage) changed when written")
   }
 }
+
+extension FuzzTarget {
+  /// Tensors follow each other, can be read, and mean the same in a file that is written of them and of the metadata.
+  /// What says that it is one of our models is read as one.
+  static let gguf = FuzzTarget("gguf") { bytes throws(BrokenProperty) in
+    guard let file = try accepted({ () throws(GGUFError) in try GGUFFile(bytes: bytes) }) else { return false }
+    var position = file.header.dataOffset
+    for entry in file.header.entries {
+      let gap = entry.byteRange.lowerBound - position
+      try require(0..<file.header.alignment ~= gap, "\(entry.name.quotedForMessage) is not where it should be")
+      position = entry.byteRange.upperBound
+      try require(position <= bytes.count, "\(entry.name.quotedForMessage) ends behind the file")
+      try require(file.header.entry(entry.name) == entry, "\(entry.name.quotedForMessage) gives another tensor")
+      let count = entry.shape.reduce(1, *)
+      let numbers = try accepted { () throws(TensorFileError) in try file.readDoubles(entry.name, 0..<count).count }
+      try require(numbers == (entry.type.encoding.isReal ? count : nil), "\(entry.type.name): \(numbers ?? -1) of \(count)")
+    }
+    try requireSameWhenWritten(file)
+    return try isModel(file)
+  }
+}
+
+private func requireSameWhenWritten(_ file: GGUFFile) throws(BrokenProperty) {
+  let real = file.header.entries.filter(\.type.encoding.isReal)
+  let again = try accepted { () throws(GGUFError) in
+    var writer = GGUFWriter(file.metadata)
+    writer.metadata["general.alignment"] = nil
+    for entry in real where entry.name.utf8.count < 64 {
+      try writer.add(entry.name, shape: entry.shape, as: .f32) { (try? file.readFloats(entry.name, $0)) ?? [] }
+    }
+    return try GGUFFile(bytes: writer.serialized())
+  }
+  guard let again else { throw BrokenProperty(description: "what was read cannot be written") }
+  var metadata = file.metadata
+  metadata["general.alignment"] = nil
+  try require(again.metadata.hasSameBits(as: metadata), "the metadata changed when written")
+  for entry in real where entry.name.utf8.count < 64 {
+    let count = entry.elementCount
+    let own = try accepted { () throws(TensorFileError) in try file.readFloats(entry.name, 0..<count).map(\.bitPattern) }
+    let copy = try accepted { () throws(TensorFileError) in try again.readFloats(entry.name, 0..<count).map(\.bitPattern) }
+    try require(own == copy, "\(entry.name.quotedForMessage) changed when written")
+  }
+}
+
+extension GGUFMetadata {
+  /// As `==`, but that NaN is NaN: written out, the same.
+  fileprivate func hasSameBits(as other: GGUFMetadata) -> Bool {
+    GGUFWriter(self).serialized() == GGUFWriter(other).serialized()
+  }
+}

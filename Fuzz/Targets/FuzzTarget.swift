@@ -19,7 +19,7 @@ public struct FuzzTarget: Sendable {
 
   /// All targets. The corpus has a folder for each, of the same name.
   public static let all: [FuzzTarget] = [
-    .json, .safetensors, .configuration, .tokenizer, .weights, .index, .text, .tokens, .lines, .manifest, .record,
+    .json, .safetensors, .gguf, .configuration, .tokenizer, .weights, .index, .text, .tokens, .lines, .manifest, .record,
     .start,
   ]
 

@@ -88,3 +88,18 @@ private func smallModelBytes() throws(BrokenProperty) -> [UInt8] {
   }
   return bytes
 }
+
+/// Whether a GGUF file holds a model that can be made. The sizes are the file's, and tensors have them.
+func isModel(_ file: GGUFFile) throws(BrokenProperty) -> Bool {
+  let configuration = try accepted { () throws(LanguageModelError) in try DecoderConfiguration(gguf: file, path: "x.gguf") }
+  guard let configuration else { return false }
+  let model = try accepted { () throws(LanguageModelError) in
+    try GGUFModel("x.gguf", file: file).loadModel(as: Float.self, dropout: nil)
+  }
+  guard let model else { return false }
+  try require(model.configuration == configuration, "\(model.configuration) instead of \(configuration)")
+  for named in model.parameters {
+    try require(named.parameter.array.allSatisfy { $0.isFinite }, "\(named.path) is not finite")
+  }
+  return true
+}

@@ -113,7 +113,7 @@ def make(case):
     refused("key-unknown", '@: the key "rotary\\u{1B}" is not known to this version', **{"rotary\x1b": 1})
     make_rotary(case)
     # A configuration that may well be honest, with weights that are not its own.
-    misfit = "%/model.safetensors: the weights do not fit config.json: "
+    misfit = "%/model.safetensors: the weights do not fit the configuration: "
     far = misfit + "config.json describes a model many times the size of"
     refused("not-of-the-weights-by-layers", far, accepted=True, n_layer=1 << 16)
     refused("not-of-the-weights-by-channels", far, accepted=True, n_embd=1 << 19)
@@ -139,7 +139,7 @@ ROTARY = {
 
 def make_rotary(case):
     """The families after GPT-2, whose files are accepted; the weights beside them are GPT-2's."""
-    misfit = "%/model.safetensors: the weights do not fit config.json: "
+    misfit = "%/model.safetensors: the weights do not fit the configuration: "
 
     def file(family, **keys):
         return compact({"model_type": family} | ROTARY | keys)

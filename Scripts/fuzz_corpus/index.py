@@ -48,8 +48,8 @@ def make(case):
     )
     refused("tensor-missing", index(lambda m: m.update({"more": SHARD})), f'tensor "more" is listed in "{SHARD}", but is not')
     refused("not-listed", index(lambda m: m.pop(word)), f'tensor "{word}" lies in "{SHARD}", but is not listed')
-    case("empty-map", index(lambda m: m.clear()), "@: the weights do not fit config.json: ", accepted=True)
+    case("empty-map", index(lambda m: m.clear()), "@: the weights do not fit the configuration: ", accepted=True)
     for name, total in [("negative", -1), ("fractional", 0.5), ("string", "1"), ("huge", 2**63)]:
         refused(f"size-{name}", index(metadata={"total_size": total}), '"total_size" must be a whole number')
     case("size-wrong", index(metadata={"total_size": TOTAL + 1}))
-    case("no-tensors", compact({"weight_map": {}}), "@: the weights do not fit config.json: ", accepted=True)
+    case("no-tensors", compact({"weight_map": {}}), "@: the weights do not fit the configuration: ", accepted=True)

@@ -51,7 +51,7 @@ def weights(prefix="transformer.", dtype="F32", change=None, value=None):
 
 def make(case):
     def refused(name, content, problem):
-        case(name, content, "@: the weights do not fit config.json: " + problem)
+        case(name, content, "@: the weights do not fit the configuration: " + problem)
 
     case("base", weights())
     case("without-prefix", weights(prefix=""))

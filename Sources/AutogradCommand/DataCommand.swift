@@ -62,8 +62,8 @@ struct DataCommand: ParsableCommand, HasExamples {
   private func show() throws {
     let settings = RunSettings(.standard, settings.given)
     if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
-    let tokenizer = try initFrom.map { try ModelDirectory($0).load().tokenizer }
-    let template = try settings.chatTemplate?.choice ?? initFrom.map { try ModelDirectory($0).chatTemplate() } ?? .none
+    let model = try initFrom.map { try openModel($0) }, tokenizer = try model?.tokenizer()
+    let template = try settings.chatTemplate?.choice ?? model?.chatTemplate() ?? .none
     let source = try TextSource(
       GivenData(paths: paths, weights: dataWeights?.values), tokenizer: tokenizer, template: template,
       pool: threads.map { ThreadPool(threads: $0) } ?? .shared)

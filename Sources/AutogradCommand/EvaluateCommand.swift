@@ -25,7 +25,7 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
     "autograd evaluate --model runs/book --task questions.jsonl",
   ]
 
-  @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A model directory, as train writes it, or a .gguf file.", valueName: "path"))
   var model: String
 
   @Option(help: ArgumentHelp("A text, JSONL, tokens (.bin), a folder or -.", valueName: "path"))
@@ -61,7 +61,7 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
 
   private func evaluate() throws {
     let pool = threads.map { ThreadPool(threads: $0) } ?? .shared
-    let (network, tokenizer) = try ModelDirectory(model).load()
+    let (network, tokenizer) = try openModel(model).load()
     let tape = Tape<Float>(backend: Backend(pool: pool))
     if let task { return try answer(task, network, tokenizer, tape) }
     if let data { try measure(data, network, tokenizer, tape, pool) }
@@ -78,7 +78,7 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
         sentence: "a stride of \(stride) leaves no token before those that count: the model's context is \(context), and the "
           + "stride must be below it (--stride)")
     }
-    let template = try chatTemplate?.name.choice ?? ModelDirectory(model).chatTemplate()
+    let template = try chatTemplate?.name.choice ?? openModel(model).chatTemplate()
     let source = try TextSource(GivenData(paths: [data]), tokenizer: tokenizer, template: template, pool: pool)
     try source.prepare(in: nil)
     guard let texts = source.texts, let text = texts.sources.first else { return }

@@ -13,7 +13,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     "autograd generate --model runs/book --temperature 0.5 --top-p 0.9 --num-samples 3 --stop \".\"",
   ]
 
-  @Option(help: ArgumentHelp("A model directory, as train writes it.", valueName: "dir"))
+  @Option(help: ArgumentHelp("A model directory, as train writes it, or a .gguf file.", valueName: "path"))
   var model: String
 
   @Option(name: [.long, .short], help: ArgumentHelp("The text to continue (default: a line end).", valueName: "text"))
@@ -45,7 +45,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try generate() } }
 
   private func generate() throws {
-    let (network, tokenizer) = try ModelDirectory(model).load()
+    let (network, tokenizer) = try openModel(model).load()
     let generator = Generator(model: network, sampler: sampling.sampler)
     if interactive {
       var conversation = Conversation(generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stop)

@@ -90,7 +90,7 @@ public final class RotaryTable<Scalar: TensorScalar>: Sendable {
   public func reserve(positions count: Int? = nil) -> Bool { core.reserve(count ?? contextLength) }
 
   /// The angle per position of each pair.
-  static func frequencies(_ rotated: Int, base: Double, _ scaling: RotaryScaling) -> [Double] {
+  package static func frequencies(_ rotated: Int, base: Double, _ scaling: RotaryScaling) -> [Double] {
     (0..<rotated / 2).map { j in
       let frequency = pow(base, -2 * Double(j) / Double(rotated))
       switch scaling {

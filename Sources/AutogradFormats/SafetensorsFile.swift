@@ -44,27 +44,67 @@ public struct SafetensorsFile: Sendable {
   /// - Parameter elements: Which of them; nil reads all.
   /// - Throws: `noSuchTensor`, `wrongDType`, `file`.
   /// - Precondition: `elements` lie inside the tensor; otherwise stops and prints both.
-  /// - Complexity: O(elements); two new arrays.
+  /// - Complexity: O(elements); one new array.
   public func floats(_ name: String, elements: Range<Int>? = nil) throws(SafetensorsError) -> [Float] {
-    let entry = try existing(name)
-    switch entry.dtype {
-    case .f64: return try numbers(entry, elements) { (bits: UInt64) in Float(Double(bitPattern: bits)) }
-    case .f32: return try numbers(entry, elements) { (bits: UInt32) in Float(bitPattern: bits) }
-    case .f16: return try numbers(entry, elements) { (bits: UInt16) in float(halfBits: bits) }
-    case .bf16: return try numbers(entry, elements) { (bits: UInt16) in float(bfloat16Bits: bits) }
-    default: throw .wrongDType(name: name, dtype: entry.dtype, wanted: "F64, F32, F16 or BF16")
-    }
+    let entry = try real(name), elements = elements ?? 0..<entry.elementCount
+    var numbers = [Float](repeating: 0, count: elements.count)
+    var span = numbers.mutableSpan
+    try readNumbers(name, elements, into: &span)
+    return numbers
   }
 
   /// The numbers of an F64, F32, F16 or BF16 tensor, row-major; always exact.
   ///
   /// - Parameter elements: As for `floats`.
   /// - Throws: `noSuchTensor`, `wrongDType`.
-  /// - Complexity: O(elements); one new array, two for types other than F64.
+  /// - Complexity: O(elements); one new array.
   public func doubles(_ name: String, elements: Range<Int>? = nil) throws(SafetensorsError) -> [Double] {
+    let entry = try real(name), elements = elements ?? 0..<entry.elementCount
+    var numbers = [Double](repeating: 0, count: elements.count)
+    var span = numbers.mutableSpan
+    try readNumbers(name, elements, into: &span)
+    return numbers
+  }
+
+  /// As `floats`, into memory that is there.
+  ///
+  /// - Precondition: There is room for just them.
+  func readNumbers(
+    _ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Float>
+  ) throws(SafetensorsError) {
+    let entry = try real(name, elements)
+    do throws(FileError) {
+      try file.read(entry.dtype.encoding, at: entry.byteRange.lowerBound, elements, into: &numbers)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  /// As `doubles`, into memory that is there.
+  func readNumbers(
+    _ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Double>
+  ) throws(SafetensorsError) {
+    let entry = try real(name, elements)
+    do throws(FileError) {
+      try file.read(entry.dtype.encoding, at: entry.byteRange.lowerBound, elements, into: &numbers)
+    } catch {
+      throw .file(error)
+    }
+  }
+
+  private func real(_ name: String, _ elements: Range<Int>? = nil) throws(SafetensorsError) -> SafetensorsHeader.Entry {
     let entry = try existing(name)
-    if entry.dtype == .f64 { return try numbers(entry, elements) { (bits: UInt64) in Double(bitPattern: bits) } }
-    return try floats(name, elements: elements).map { Double($0) }
+    guard entry.dtype.isReal else {
+      throw .wrongDType(name: name, dtype: entry.dtype, wanted: "F64, F32, F16 or BF16")
+    }
+    if let elements { requireInside(entry, elements) }
+    return entry
+  }
+
+  private func requireInside(_ entry: SafetensorsHeader.Entry, _ elements: Range<Int>) {
+    guard elements.lowerBound >= 0, elements.upperBound <= entry.elementCount else {
+      fatalError("safetensors: elements \(elements) of a tensor that has \(entry.elementCount)")
+    }
   }
 
   /// The numbers of an integer tensor of any type but U64, row-major.
@@ -74,13 +114,13 @@ public struct SafetensorsFile: Sendable {
   public func int64s(_ name: String) throws(SafetensorsError) -> [Int64] {
     let entry = try existing(name)
     switch entry.dtype {
-    case .i64: return try numbers(entry, nil) { (bits: UInt64) in Int64(bitPattern: bits) }
-    case .i32: return try numbers(entry, nil) { (bits: UInt32) in Int64(Int32(bitPattern: bits)) }
-    case .i16: return try numbers(entry, nil) { (bits: UInt16) in Int64(Int16(bitPattern: bits)) }
-    case .i8: return try numbers(entry, nil) { (bits: UInt8) in Int64(Int8(bitPattern: bits)) }
-    case .u32: return try numbers(entry, nil) { (bits: UInt32) in Int64(bits) }
-    case .u16: return try numbers(entry, nil) { (bits: UInt16) in Int64(bits) }
-    case .u8: return try numbers(entry, nil) { (bits: UInt8) in Int64(bits) }
+    case .i64: return try numbers(entry) { (bits: UInt64) in Int64(bitPattern: bits) }
+    case .i32: return try numbers(entry) { (bits: UInt32) in Int64(Int32(bitPattern: bits)) }
+    case .i16: return try numbers(entry) { (bits: UInt16) in Int64(Int16(bitPattern: bits)) }
+    case .i8: return try numbers(entry) { (bits: UInt8) in Int64(Int8(bitPattern: bits)) }
+    case .u32: return try numbers(entry) { (bits: UInt32) in Int64(bits) }
+    case .u16: return try numbers(entry) { (bits: UInt16) in Int64(bits) }
+    case .u8: return try numbers(entry) { (bits: UInt8) in Int64(bits) }
     default: throw .wrongDType(name: name, dtype: entry.dtype, wanted: "an integer type other than U64")
     }
   }
@@ -92,14 +132,9 @@ public struct SafetensorsFile: Sendable {
 
   /// Reads little-endian words.
   private func numbers<Bits: FixedWidthInteger, Number>(
-    _ entry: SafetensorsHeader.Entry, _ elements: Range<Int>?, _ convert: (Bits) -> Number
+    _ entry: SafetensorsHeader.Entry, _ convert: (Bits) -> Number
   ) throws(SafetensorsError) -> [Number] {
-    let width = entry.dtype.byteCount, elements = elements ?? 0..<entry.elementCount
-    guard elements.lowerBound >= 0, elements.upperBound <= entry.elementCount else {
-      fatalError("safetensors: elements \(elements) of a tensor that has \(entry.elementCount)")
-    }
-    let start = entry.byteRange.lowerBound + elements.lowerBound * width
-    let bytes = try Self.bytes(of: file, start..<start + elements.count * width)
+    let width = entry.dtype.byteCount, bytes = try Self.bytes(of: file, entry.byteRange)
     return unsafe bytes.withUnsafeBytes { buffer in
       stride(from: 0, to: buffer.count, by: width).map {
         // INVARIANT: the buffer is a whole number of elements as wide as `Bits`; any bits are a valid integer.

@@ -82,6 +82,15 @@ public struct SafetensorsWriter {
     }
   }
 
+  /// Adds an F16 tensor; as `addBFloat16`. Numbers beyond its largest, 65504, become infinite.
+  public mutating func addHalf(
+    _ name: String, shape: [Int], _ floats: @escaping () -> [Float]
+  ) throws(SafetensorsError) {
+    try add(name, dtype: .f16, shape: shape) { bytes in
+      appendLittleEndian(floats().lazy.map { halfBits(of: $0) }, to: &bytes)
+    }
+  }
+
   /// Adds an F64 tensor; as `add(_:shape:floats:)`.
   public mutating func add(_ name: String, shape: [Int], doubles: [Double]) throws(SafetensorsError) {
     try add(name, dtype: .f64, shape: shape) { appendLittleEndian(doubles.lazy.map(\.bitPattern), to: &$0) }
@@ -157,16 +166,5 @@ public struct SafetensorsWriter {
       position = end
     }
     return .object(members)
-  }
-}
-
-/// Appends whole words, lowest byte first.
-private func appendLittleEndian<Words: Collection>(_ words: Words, to bytes: inout [UInt8])
-where Words.Element: FixedWidthInteger {
-  let width = Words.Element.bitWidth / 8
-  bytes.append(addingCapacity: words.count * width) { room in
-    for word in words {
-      for index in 0..<width { room.append(UInt8(truncatingIfNeeded: word >> (8 * index))) }
-    }
   }
 }

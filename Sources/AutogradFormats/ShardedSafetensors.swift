@@ -65,12 +65,16 @@ public struct ShardedSafetensors: TensorFile {
 
   public func tensor(_ name: String) -> StoredTensorEntry? { places[ExactString(name)].map { tensors[$0.place] } }
 
-  public func readFloats(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Float] {
-    try shard(of: name).readFloats(name, elements)
+  public func read(
+    _ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Float>
+  ) throws(TensorFileError) {
+    try shard(of: name).read(name, elements, into: &numbers)
   }
 
-  public func readDoubles(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Double] {
-    try shard(of: name).readDoubles(name, elements)
+  public func read(
+    _ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Double>
+  ) throws(TensorFileError) {
+    try shard(of: name).read(name, elements, into: &numbers)
   }
 
   private func shard(of name: String) throws(TensorFileError) -> SafetensorsFile {

@@ -23,7 +23,18 @@ public enum TensorDType: String, Sendable, CaseIterable {
   public var name: String { rawValue }
 
   /// Whether `SafetensorsFile.floats` reads it.
-  public var isReal: Bool { [.f64, .f32, .f16, .bf16].contains(self) }
+  public var isReal: Bool { encoding.isReal }
+
+  /// What its bytes mean.
+  public var encoding: TensorEncoding {
+    switch self {
+    case .f64: .double
+    case .f32: .single
+    case .f16: .half
+    case .bf16: .bfloat16
+    default: TensorEncoding(name: name, byteCount: byteCount)
+    }
+  }
 
   /// The size of one element in bytes.
   public var byteCount: Int {
@@ -37,20 +48,19 @@ public enum TensorDType: String, Sendable, CaseIterable {
 }
 
 /// The value of an IEEE half-precision number given by its bits; exact, NaN stays NaN.
+///
+/// Without branches, so that loops over many of them become vector instructions: exponent and fraction, moved to where
+/// a float has them, are 2¹¹² times too small, zero and denormals included; infinity and NaN get back their exponent.
+@inline(__always)
 func float(halfBits bits: UInt16) -> Float {
-  let sign = UInt32(bits & 0x8000) << 16
-  let exponent = UInt32(bits >> 10 & 0x1F)
-  let fraction = UInt32(bits & 0x3FF)
-  switch exponent {
-  case 0:  // zero and denormals: fraction · 2⁻²⁴
-    let magnitude = Float(fraction) * 0x1p-24
-    return sign == 0 ? magnitude : -magnitude
-  case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-  }
+  let magnitude = UInt32(bits & 0x7FFF) << 13
+  let value = Float(bitPattern: magnitude) * 0x1p112
+  let special: UInt32 = magnitude >= 0x0F80_0000 ? 0x7F80_0000 : 0
+  return Float(bitPattern: value.bitPattern | special | UInt32(bits & 0x8000) << 16)
 }
 
 /// The value of a bfloat16 number given by its bits: the upper half of a float's.
+@inline(__always)
 func float(bfloat16Bits bits: UInt16) -> Float {
   Float(bitPattern: UInt32(bits) << 16)
 }
@@ -61,4 +71,19 @@ func bfloat16Bits(of value: Float) -> UInt16 {
   // Rounding could carry a NaN's fraction into the exponent and the sign.
   if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
   return UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+}
+
+/// The bits of the nearest IEEE half-precision number, the even one where two are as near; infinity beyond the largest,
+/// NaN stays NaN.
+func halfBits(of value: Float) -> UInt16 {
+  let magnitude = value.bitPattern & 0x7FFF_FFFF, sign = UInt16(truncatingIfNeeded: value.bitPattern >> 16 & 0x8000)
+  switch magnitude {
+  case 0x7F80_0001...: return sign | 0x7E00
+  case 0x4780_0000...: return sign | 0x7C00  // from 2¹⁶ on
+  case ..<0x3880_0000:  // below 2⁻¹⁴: added to ½, the last bit of a float is worth what that of a denormal half is
+    return sign | UInt16(truncatingIfNeeded: (Float(bitPattern: magnitude) + 0.5).bitPattern &- 0x3F00_0000)
+  default:
+    // The exponents' zero points differ by 112; rounding may carry into the exponent, up to infinity.
+    return sign | UInt16(truncatingIfNeeded: (magnitude &+ 0xFFF &+ (magnitude >> 13 & 1) &- (112 << 23)) >> 13)
+  }
 }

@@ -10,27 +10,46 @@ public protocol TensorFile: Sendable {
   /// The tensor with exactly these name bytes; nil when there is none.
   func tensor(_ name: String) -> StoredTensorEntry?
 
-  /// Numbers of a tensor of real numbers, row-major; only F64 is rounded.
+  /// Reads numbers of a tensor of real numbers, row-major, into memory that is there; only F64 is rounded.
   ///
-  /// - Precondition: There is such a tensor, and `elements` lie inside of it.
-  /// - Complexity: O(elements).
-  func readFloats(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Float]
+  /// - Throws: `file` where the disk failed: some numbers may be there then.
+  /// - Precondition: There is such a tensor, `elements` lie inside of it, and there is room for just them.
+  /// - Complexity: O(elements); little memory.
+  func read(_ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Float>) throws(TensorFileError)
 
   /// The same, always exact.
-  func readDoubles(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Double]
+  func read(_ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Double>) throws(TensorFileError)
+}
+
+extension TensorFile {
+  /// Numbers of a tensor as a new array; see `read`.
+  public func readFloats(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Float] {
+    var numbers = [Float](repeating: 0, count: elements.count)
+    var span = numbers.mutableSpan
+    try read(name, elements, into: &span)
+    return numbers
+  }
+
+  /// The same, always exact.
+  public func readDoubles(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Double] {
+    var numbers = [Double](repeating: 0, count: elements.count)
+    var span = numbers.mutableSpan
+    try read(name, elements, into: &span)
+    return numbers
+  }
 }
 
 /// A tensor in a file, without its numbers.
 public struct StoredTensorEntry: Sendable, Equatable {
   public let name: String
-  public let dtype: TensorDType
+  public let encoding: TensorEncoding
   /// Row-major; empty for a single number.
   public let shape: [Int]
   /// What it takes in the file.
   public let byteCount: Int
 
-  public init(name: String, dtype: TensorDType, shape: [Int], byteCount: Int) {
-    (self.name, self.dtype, self.shape, self.byteCount) = (name, dtype, shape, byteCount)
+  public init(name: String, encoding: TensorEncoding, shape: [Int], byteCount: Int) {
+    (self.name, self.encoding, self.shape, self.byteCount) = (name, encoding, shape, byteCount)
   }
 
   public var elementCount: Int { shape.reduce(1, *) }
@@ -43,9 +62,14 @@ public enum TensorFileError: Error, Equatable, Sendable, CustomStringConvertible
   case safetensors(SafetensorsError)
   /// Several safetensors files, and the index over them.
   case shards(SafetensorsIndexError)
+  case gguf(GGUFError)
 
   public init(_ error: SafetensorsError) {
     if case .file(let problem) = error { self = .file(problem) } else { self = .safetensors(error) }
+  }
+
+  public init(_ error: GGUFError) {
+    if case .file(let problem) = error { self = .file(problem) } else { self = .gguf(error) }
   }
 
   public var description: String {
@@ -53,6 +77,7 @@ public enum TensorFileError: Error, Equatable, Sendable, CustomStringConvertible
     case .file(let error): "\(error)"
     case .safetensors(let error): "\(error)"
     case .shards(let error): "\(error)"
+    case .gguf(let error): "\(error)"
     }
   }
 }
@@ -62,17 +87,21 @@ extension SafetensorsFile: TensorFile {
 
   public func tensor(_ name: String) -> StoredTensorEntry? { header.entry(name).map(StoredTensorEntry.init) }
 
-  public func readFloats(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Float] {
+  public func read(
+    _ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Float>
+  ) throws(TensorFileError) {
     do throws(SafetensorsError) {
-      return try floats(name, elements: elements)
+      try readNumbers(name, elements, into: &numbers)
     } catch {
       throw TensorFileError(error)
     }
   }
 
-  public func readDoubles(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [Double] {
+  public func read(
+    _ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Double>
+  ) throws(TensorFileError) {
     do throws(SafetensorsError) {
-      return try doubles(name, elements: elements)
+      try readNumbers(name, elements, into: &numbers)
     } catch {
       throw TensorFileError(error)
     }
@@ -81,6 +110,6 @@ extension SafetensorsFile: TensorFile {
 
 extension StoredTensorEntry {
   init(_ entry: SafetensorsHeader.Entry) {
-    self.init(name: entry.name, dtype: entry.dtype, shape: entry.shape, byteCount: entry.byteRange.count)
+    self.init(name: entry.name, encoding: entry.dtype.encoding, shape: entry.shape, byteCount: entry.byteRange.count)
   }
 }

@@ -55,7 +55,7 @@ extension DecoderConfiguration {
   }
 
   /// What a model is, by name.
-  private var choices: [(name: String, value: String)] {
+  var choices: [(name: String, value: String)] {
     [
       ("its vocabulary", "\(vocabularySize)"), ("its context", "\(contextLength)"), ("its layers", "\(layerCount)"),
       ("its heads", "\(headCount)"), ("its key-value heads", "\(keyValueHeadCount)"), ("its head size", "\(headSize)"),

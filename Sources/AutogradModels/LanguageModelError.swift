@@ -28,7 +28,7 @@ extension LanguageModelError: CustomStringConvertible {
     case .tokenizer(let path, let error): "\(path): \(error)"
     case .configuration(let path, let problem): "\(path): \(problem)"
     case .weights(let path, let problems):
-      "\(path): the weights do not fit config.json: \(problems.joined(separator: "; "))"
+      "\(path): the weights do not fit the configuration: \(problems.joined(separator: "; "))"
     case .nonFiniteWeights(let path, let places):
       "\(path): not all weights are finite numbers: \(places.joined(separator: "; ")); take a file from before that"
     }

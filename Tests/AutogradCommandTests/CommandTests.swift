@@ -90,7 +90,7 @@ import Testing
 
   @Test("help fits a screen and ends in two examples; the version names the instruction set")
   func help() throws {
-    for command in ["train", "plan", "generate", "evaluate", "inspect", "bench", "doctor"] {
+    for command in ["train", "plan", "generate", "evaluate", "inspect", "export", "bench", "doctor"] {
       let outcome = try autograd(command, "--help"), lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
       #expect(outcome.status == 0)
       #expect(lines.count <= (["train", "plan"].contains(command) ? 82 : 55), "\(command): \(lines.count) lines")

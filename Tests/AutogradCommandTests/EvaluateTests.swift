@@ -115,8 +115,14 @@ import Testing
       #expect(generated.status == 0 && generated.output.count == 502, "\(generated.errors)")
       #expect(Set(generated.output).isSubset(of: Set(text)))
       let inspected = try autograd("inspect", path + "/run").output
+      #expect(inspected.split(separator: "\n").allSatisfy { $0.count <= 80 || $0.contains("step-00000002") })
+      let unwrapped = inspected.replacing("\n  tied", with: " tied").replacing("\n  head", with: " head")
+      #expect(
+        unwrapped.contains(
+          "gpt2: 1 layers, 1 heads, 8 channels, context 8, vocabulary \(Set(text).count), no biases, tied head\n"),
+        "\(inspected)")
       for part in [
-        "gpt2: 1 layers, 1 heads, 8 channels, context 8, vocabulary \(Set(text).count), no biases, tied head\n",
+        "parameters     ", "tokenizer      \(Set(text).count) tokens\n",
         "  [\(Set(text).count), 8]", "checkpoints:\n  \(path)/run/checkpoints/step-00000002  validation loss ",
         ", best, newest\n", "metadata step: 2\n",
       ] { #expect(inspected.contains(part), "\(part) in \(inspected)") }

@@ -28,7 +28,7 @@ import Testing
 
   /// The targets whose files the command reads as they are. A new one has no place until somebody gives it one here.
   private enum Target: String {
-    case json, safetensors, config, tokenizer, weights, index, text, tokens, lines
+    case json, safetensors, gguf, config, tokenizer, weights, index, text, tokens, lines
   }
 
   /// Where a target's file goes, and the command that reads it there.
@@ -37,6 +37,9 @@ import Testing
     let evaluate = ["evaluate", "--model", folder, "--data", folder + "/text"]
     switch try #require(Target(rawValue: target), "no command reads files of \(target)") {
     case .safetensors: return (folder + "/x.safetensors", ["inspect", folder + "/x.safetensors"])
+    case .gguf:
+      let file = folder + "/x.gguf"
+      return (file, ["evaluate", "--model", file, "--data", folder + "/text"])
     case .text: return (folder + "/text", evaluate)
     case .tokens: return (folder + "/x.bin", data + [folder + "/x.bin"])
     case .lines: return (folder + "/x.jsonl", data + [folder + "/x.jsonl"])

@@ -77,13 +77,21 @@ private func expectSameTraining(_ reference: FamilyReference) throws {
           let (loaded, _) = try ModelDirectory(folder).load()
           #expect(loaded.configuration == model.configuration, "\(family)")
           for (a, b) in zip(loaded.parameters, model.parameters) {
-            let wanted = b.parameter.array.map { type == .float32 ? $0 : roundedToBFloat16($0) }
+            let wanted = b.parameter.array.map { rounded($0, type) }
             #expect(a.parameter.array == wanted, "\(family) \(a.path)")
           }
           let config = String(decoding: try POSIXFileSystem().read(folder + "/config.json", byteLimit: 1 << 20), as: UTF8.self)
           #expect(config.contains("\"torch_dtype\": \"\(type.name)\""))
         }
       }
+    }
+  }
+
+  private func rounded(_ x: Float, _ type: WeightType) -> Float {
+    switch type {
+    case .float32: x
+    case .bfloat16: roundedToBFloat16(x)
+    case .float16: Float(Float16(x))
     }
   }
 

@@ -8,10 +8,12 @@ import Testing
 enum TransformersPeer {
   static let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
 
-  /// Runs Scripts/transformers_peer.py.
-  static func ask(_ arguments: [String], _ input: JSON = .null) throws -> JSON {
+  /// Runs Scripts/transformers_peer.py, or another script there.
+  static func ask(
+    _ arguments: [String], _ input: JSON = .null, script name: String = "transformers_peer.py"
+  ) throws -> JSON {
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("Scripts/transformers_peer.py").path
+      .deletingLastPathComponent().appendingPathComponent("Scripts/" + name).path
     return try temporaryDirectory { folder in
       try Data(input.serialized()).write(to: URL(fileURLWithPath: folder + "/input"))
       let process = Process(), output = Pipe()

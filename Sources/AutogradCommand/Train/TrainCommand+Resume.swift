@@ -27,7 +27,7 @@ extension TrainCommand {
   private func begin(again start: RunRecord, in directory: RunDirectory) throws {
     let settings = try settings(
       of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
-    let weights = try start.settings.initFrom.map { try ModelDirectory($0).load(dropout: start.model.dropout.common) }
+    let weights = try start.settings.initFrom.map { try openModel($0).load(dropout: start.model.dropout.common) }
     let source = try TextSource(
       input.given, tokenizer: weights?.tokenizer, template: start.settings.chatTemplate?.choice ?? .none,
       expected: start.data, run: directory.path, pool: training.backend.pool)

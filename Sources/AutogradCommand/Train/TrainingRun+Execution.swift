@@ -69,6 +69,12 @@ extension TrainingRun {
         0, "what the run begins with was not saved: \(error). Should it be killed before its first checkpoint, start "
           + "it again by the same command")
     }
+    do throws(FileError) {
+      let files = POSIXFileSystem()
+      for one in card.files() { try files.writeAtomically(one.bytes, to: directory.path + "/" + one.name) }
+    } catch {
+      teller.warn(0, "licence and chat template of the model were not copied: \(error)")
+    }
   }
 
   private func train(_ checkpointer: Checkpointer, _ directory: RunDirectory, _ teller: inout Teller) throws {

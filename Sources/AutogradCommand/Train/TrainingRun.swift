@@ -14,23 +14,26 @@ struct TrainingRun {
   /// Where a trace of one step goes.
   let trace: String?
   let settings: RunSettings
+  /// What the run's folder says of the model that it began from; empty where it began from nothing.
+  let card: ModelCard
   private let isNew: Bool
 
   /// A new run.
   init(_ data: GivenData?, _ asked: AskedSettings, _ training: TrainingOptions) throws {
-    var settings = asked.settings
+    var settings = asked.settings, card = ModelCard()
     if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
     let start = try asked.given["init_from"]?.stringValue.map { folder in
-      let directory = ModelDirectory(folder), sizes = try directory.configuration()
+      let base = try openModel(folder), sizes = try base.configuration()
+      card = try base.card().inherited()
       var own = RunSettings()
       own.takeSizes(of: sizes)
       try asked.requireSizes(of: own, contextLength: sizes.contextLength, in: folder)
       let asksForDropout = asked.askedKeys.contains("dropout")
       if !asksForDropout { settings.dropout = own.dropout }
       if !asked.askedKeys.contains("block_size") { settings.blockSize = sizes.contextLength }
-      return try directory.load(dropout: asksForDropout ? settings.dropout : nil)
+      return try base.load(dropout: asksForDropout ? settings.dropout : nil)
     }
-    let template = try settings.chatTemplate?.choice ?? settings.initFrom.map { try ModelDirectory($0).chatTemplate() } ?? .none
+    let template = try settings.chatTemplate?.choice ?? settings.initFrom.map { try openModel($0).chatTemplate() } ?? .none
     let source = try TextSource(data, tokenizer: start?.tokenizer, template: template, pool: training.backend.pool)
     if source.texts?.haveAnswers == true {
       settings.chatTemplate = ChatTemplateName(template)
@@ -42,7 +45,7 @@ struct TrainingRun {
         "--val-fraction means nothing here: \(source.identity.path ?? "") comes with tokens to validate with; leave it out")
     }
     let model = try start?.model ?? TrainingRun.network(settings, vocabularySize: source.tokenizer.vocabularySize)
-    try self.init(source, model, isNew: start == nil, settings, training)
+    try self.init(source, model, isNew: start == nil, card, settings, training)
   }
 
   /// A run that was begun before, with settings that may have changed since.
@@ -53,22 +56,24 @@ struct TrainingRun {
     _ source: TextSource, _ record: RunRecord, _ settings: RunSettings, weights: (any LanguageModel<Float>)? = nil,
     _ training: TrainingOptions
   ) throws {
-    try self.init(source, weights ?? Decoder<Float>(record.model), isNew: weights == nil, settings, training)
+    try self.init(source, weights ?? Decoder<Float>(record.model), isNew: weights == nil, ModelCard(), settings, training)
   }
 
   private init(
-    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ settings: RunSettings, _ training: TrainingOptions
+    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ card: ModelCard, _ settings: RunSettings,
+    _ training: TrainingOptions
   ) throws {
-    try self.init(source, model, isNew: isNew, settings, trace: training.trace, backend: training.backend)
+    try self.init(source, model, isNew: isNew, card, settings, trace: training.trace, backend: training.backend)
   }
 
   private init(
-    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ settings: RunSettings, trace: String?, backend: Backend
+    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ card: ModelCard, _ settings: RunSettings,
+    trace: String?, backend: Backend
   ) throws {
     try TrainingRun.check(model.configuration, settings.batchSize, settings.blockSize)
     var model = model
     model.recomputesBlocks = settings.recomputesBlocks
-    (self.source, self.trace, self.isNew, self.settings) = (source, trace, isNew, settings)
+    (self.source, self.trace, self.isNew, self.card, self.settings) = (source, trace, isNew, card, settings)
     trainer = try Trainer(
       model: model, data: try source.trainingData(settings), configuration: settings.configuration, backend: backend)
   }
@@ -115,7 +120,7 @@ struct TrainingRun {
     settings.recomputesBlocks = plan.recomputesBlocks
     if settings == self.settings { return self }
     return try TrainingRun(
-      source, trainer.model, isNew: isNew, settings, trace: trace, backend: trainer.backend)
+      source, trainer.model, isNew: isNew, card, settings, trace: trace, backend: trainer.backend)
   }
 
   /// Makes the weights of a new model. Asks for memory before: they may be what does not fit.

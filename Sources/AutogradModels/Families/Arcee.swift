@@ -20,5 +20,10 @@ extension ModelFamily {
     harmlessKeys: rotaryHarmlessKeys,
     tensors: llamaTensors(feedForward: [
       .init("feedForward.input", "mlp.up_proj"), .init("feedForward.output", "mlp.down_proj"),
-    ]))
+    ]),
+    gguf: GGUFFamily(
+      architecture: "arcee", keys: GGUFKey.rotarySizes,
+      tensors: ggufTensors(
+        feedForward: [.init("feedForward.input", "ffn_up"), .init("feedForward.output", "ffn_down")], pairsRows: true),
+      biases: .attentionInput))
 }

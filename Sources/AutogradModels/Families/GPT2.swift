@@ -8,7 +8,7 @@ extension ModelFamily {
   /// without biases; its files hold zeros, which transformers needs.
   public static let gpt2 = ModelFamily(
     modelType: "gpt2", architecture: "GPT2LMHeadModel", setDefaults: { $0.dropout = DropoutShares(0.1) }, keys: keys,
-    harmlessKeys: harmlessKeys, tensors: tensors)
+    harmlessKeys: harmlessKeys, tensors: tensors, gguf: gguf)
 
   private static let keys: [ConfigurationKey] = [
     .size("vocab_size", at: \.vocabularySize),
@@ -70,4 +70,21 @@ extension ModelFamily {
     ],
     // Buffers with the causal mask.
     ignoredEndings: [".attn.bias", ".attn.masked_bias"], alwaysHasBiases: true)
+
+  /// Linear layers are turned around there. The head is written although it is tied: llama.cpp reads it so.
+  private static let gguf = GGUFFamily(
+    architecture: "gpt2",
+    keys: GGUFKey.sizes + [
+      .number("attention.layer_norm_epsilon", at: \.normEpsilon), .vocabulary, .head,
+      .only("attention.causal", .bool(true)),
+    ],
+    tensors: TensorLayout(
+      prefix: "", block: "blk.",
+      parts: [
+        .init("tokenEmbedding", "token_embd"), .init("positionEmbedding", "position_embd"),
+        .init("attentionNorm", "attn_norm"), .init("attention.input", "attn_qkv"), .init("attention.output", "attn_output"),
+        .init("feedForwardNorm", "ffn_norm"), .init("feedForward.input", "ffn_up"), .init("feedForward.output", "ffn_down"),
+        .init("finalNorm", "output_norm"), .init("head", "output"),
+      ], alwaysHasBiases: true),
+    biases: .all, singleParts: ["position_embd.weight"], writesTiedHead: true)
 }

@@ -13,5 +13,8 @@ extension ModelFamily {
       .flag("mlp_bias", biases: .feedForward),
       .rotary,
     ] + ConfigurationKey.rest + ConfigurationKey.unsupportedRotary,
-    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts))
+    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts),
+    gguf: GGUFFamily(
+      architecture: "llama", keys: GGUFKey.rotarySizes, tensors: ggufTensors(feedForward: ggufGatedParts, pairsRows: true),
+      biases: [.attentionInput, .attentionOutput, .feedForward]))
 }

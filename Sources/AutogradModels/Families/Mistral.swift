@@ -10,5 +10,9 @@ extension ModelFamily {
     },
     keys: ConfigurationKey.sizes + [.activation(isGated: true), .rotary, .window, .only("layer_types")]
       + ConfigurationKey.rest + ConfigurationKey.unsupportedRotary,
-    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts))
+    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts),
+    // llama.cpp has it as a llama and looks back everywhere: a window that is shorter than the context cannot be written.
+    gguf: GGUFFamily(
+      architecture: "llama", keys: [.window] + GGUFKey.rotarySizes.filter { $0.names != GGUFKey.window.names },
+      tensors: ggufTensors(feedForward: ggufGatedParts, pairsRows: true), biases: []))
 }

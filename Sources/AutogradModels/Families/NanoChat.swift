@@ -4,6 +4,8 @@ extension ModelFamily {
   ///
   /// config.json is that of transformers' NanoChatConfig. transformers normalises queries and keys after it has turned
   /// them: since turning leaves lengths as they are, and this norm has no scale, the order makes no difference.
+  ///
+  /// GGUF has no architecture for it.
   public static let nanochat = ModelFamily(
     modelType: "nanochat", architecture: "NanoChatForCausalLM", biases: [.attentionInput, .attentionOutput],
     setChoices: { configuration in

@@ -11,7 +11,10 @@ extension ModelFamily {
     setDefaults: { $0.setSizes(vocabulary: 151_936, context: 32768, keyValueHeads: 32, width: 22016) },
     keys: ConfigurationKey.sizes + [.activation(isGated: true), .rotary, .layerWindows] + ConfigurationKey.rest
       + ConfigurationKey.unsupportedRotary,
-    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts))
+    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts),
+    gguf: GGUFFamily(
+      architecture: "qwen2", keys: GGUFKey.rotarySizes, tensors: ggufTensors(feedForward: ggufGatedParts, pairsRows: false),
+      biases: .attentionInput))
 
   /// Qwen 3: a Llama whose queries and keys are normalised, head by head, and whose heads have a size of their own.
   ///
@@ -27,5 +30,8 @@ extension ModelFamily {
       .activation(isGated: true), .flag("attention_bias", biases: [.attentionInput, .attentionOutput]), .rotary,
       .layerWindows,
     ] + ConfigurationKey.rest + ConfigurationKey.unsupportedRotary,
-    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts))
+    harmlessKeys: rotaryHarmlessKeys, tensors: llamaTensors(feedForward: gatedParts),
+    gguf: GGUFFamily(
+      architecture: "qwen3", keys: GGUFKey.rotarySizes, tensors: ggufTensors(feedForward: ggufGatedParts, pairsRows: false),
+      biases: .attentionInput))
 }

@@ -10,12 +10,15 @@ public enum WeightType: String, Sendable, CaseIterable {
   case float32 = "f32"
   /// Rounded to 8 bits of fraction: half the size, for use elsewhere and to begin with.
   case bfloat16 = "bf16"
+  /// Rounded to 10 bits of fraction and 5 of exponent: half the size, and nothing beyond 65504.
+  case float16 = "f16"
 
   /// What config.json calls it.
   var name: String {
     switch self {
     case .float32: "float32"
     case .bfloat16: "bfloat16"
+    case .float16: "float16"
     }
   }
 }
@@ -38,6 +41,37 @@ extension ModelDirectory {
     } catch {
       throw .file(error)
     }
+  }
+
+  /// Writes a model with all that belongs to it, and reads it again: every number must be the one that was meant.
+  ///
+  /// - Throws: As `save`; `nonFiniteWeights` where the type cannot hold a number; `weights` where one was not kept.
+  func write(_ copy: ModelCopy, weights: WeightType) throws(LanguageModelError) {
+    let layout = copy.model.configuration.family.tensors, path = weightsPath
+    for tensor in copy.model.tensors { try weights.requireWritable(tensor, path) }
+    try save(copy.model, tokenizer: copy.tokenizer, weights: weights)
+    do throws(FileError) {
+      for one in copy.card.files() { try fileSystem.writeAtomically(one.bytes, to: file(one.name)) }
+    } catch {
+      throw .file(error)
+    }
+    let again = try SafetensorsContents(path, fileSystem).tensorFile
+    for tensor in copy.model.tensors {
+      for stored in layout.stored(tensor.description, copy.model.configuration) {
+        for first in stride(from: 0, to: stored.count, by: 1 << 20) {
+          let piece = first..<min(stored.count, first + 1 << 20), found: [Float]
+          do throws(TensorFileError) {
+            found = try again.readFloats(stored.name, piece)
+          } catch {
+            throw .tensorFile(path: path, error)
+          }
+          let meant = weights.gguf.rounded(stored.numbers(piece, of: tensor.parameter))
+          try requireSameNumbers(meant, found, stored.name, from: first, path)
+        }
+      }
+    }
+    _ = try configuration()
+    _ = try tokenizer()
   }
 
   /// The files of a directory, the weights last, as pieces that are made when they are asked for: nothing may be
@@ -108,11 +142,7 @@ extension ModelDirectory {
         for stored in family.stored(tensor.description, configuration) { try add(tensor, stored, type, to: &writer) }
       }
       for stored in family.zeroBiases(configuration) {
-        let zeros = { [Float](repeating: 0, count: stored.count) }
-        switch type {
-        case .float32: try writer.add(stored.name, shape: stored.shape, zeros)
-        case .bfloat16: try writer.addBFloat16(stored.name, shape: stored.shape, zeros)
-        }
+        try type.add(stored, to: &writer) { [Float](repeating: 0, count: stored.count) }
       }
       return try writer.pieces()
     } catch {
@@ -129,10 +159,7 @@ extension ModelDirectory {
       let part = rows(of: floats, stored)
       return stored.isTransposed ? transpose(part, rows: stored.rowCount, columns: stored.rowWidth) : part
     }
-    switch type {
-    case .float32: try writer.add(stored.name, shape: stored.shape, numbers)
-    case .bfloat16: try writer.addBFloat16(stored.name, shape: stored.shape, numbers)
-    }
+    try type.add(stored, to: &writer, numbers)
   }
 
   /// The rows of a tensor that a stored one holds.
@@ -147,6 +174,34 @@ extension ModelDirectory {
       part += floats[place..<place + width]
     }
     return part
+  }
+}
+
+extension WeightType {
+  /// The same numbers as GGUF has them.
+  fileprivate var gguf: GGUFNumberType {
+    switch self {
+    case .float32: .f32
+    case .bfloat16: .bf16
+    case .float16: .f16
+    }
+  }
+
+  fileprivate func requireWritable(_ tensor: ModelTensor<Float>, _ path: String) throws(LanguageModelError) {
+    let numbers = tensor.parameter.array, largest = gguf.largest
+    guard let index = numbers.firstIndex(where: { !(abs($0) <= largest) }) else { return }
+    let reason = numbers[index].isFinite ? ", which \(rawValue) cannot hold" : ""
+    throw .nonFiniteWeights(path: path, ["\(tensor.storedName) holds \(numbers[index]) at index \(index)\(reason)"])
+  }
+
+  fileprivate func add(
+    _ stored: StoredTensor, to writer: inout SafetensorsWriter, _ numbers: @escaping () -> [Float]
+  ) throws(SafetensorsError) {
+    switch self {
+    case .float32: try writer.add(stored.name, shape: stored.shape, numbers)
+    case .bfloat16: try writer.addBFloat16(stored.name, shape: stored.shape, numbers)
+    case .float16: try writer.addHalf(stored.name, shape: stored.shape, numbers)
+    }
   }
 }
 

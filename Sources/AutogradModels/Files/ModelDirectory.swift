@@ -9,7 +9,7 @@ public import AutogradText
 /// `generation_config.json`.
 ///
 /// Every file is replaced in one moment: a reader finds the old or the new bytes, never half of them.
-public struct ModelDirectory: Sendable {
+public struct ModelDirectory: StoredModel {
   public let path: String
   let fileSystem: any FileSystem
   private let tokenizerKinds: [TokenizerKind]
@@ -30,28 +30,7 @@ public struct ModelDirectory: Sendable {
 
   // MARK: Reading
 
-  /// Reads configuration, weights and tokenizer. All or nothing: every mismatch is listed in one error.
-  ///
-  /// - Parameter dropout: What share to drop in training, instead of the configuration's: no weight depends on it.
-  public func load(
-    dropout: Double? = nil
-  ) throws(LanguageModelError) -> (model: Decoder<Float>, tokenizer: any Tokenizer) {
-    try load(as: Float.self, dropout: dropout)
-  }
-
-  /// The same, with numbers of a type: a model in `Double` holds the file's numbers exactly.
-  public func load<Scalar: TensorScalar>(
-    as type: Scalar.Type, dropout: Double? = nil
-  ) throws(LanguageModelError) -> (model: Decoder<Scalar>, tokenizer: any Tokenizer) {
-    let model = try loadModel(as: type, dropout: dropout), tokenizer = try tokenizer()
-    let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
-    guard ids <= rows else {
-      throw .configuration(
-        path: file("tokenizer.json"),
-        "it has \(ids) tokens, but the model's vocabulary has \(rows); take the one saved with the model")
-    }
-    return (model, tokenizer)
-  }
+  public var tokenizerPath: String { file("tokenizer.json") }
 
   /// Reads the tokenizer alone.
   ///
@@ -65,16 +44,9 @@ public struct ModelDirectory: Sendable {
     }
   }
 
-  /// Reads configuration and weights, where the tokenizer is another's business.
-  ///
-  /// - Parameter dropout: As for `load`.
-  public func loadModel(dropout: Double? = nil) throws(LanguageModelError) -> Decoder<Float> {
-    try loadModel(as: Float.self, dropout: dropout)
-  }
-
-  /// The same, with numbers of a type.
+  /// Reads configuration and weights, with numbers of a type: a model in `Double` holds the file's numbers exactly.
   public func loadModel<Scalar: TensorScalar>(
-    as type: Scalar.Type, dropout: Double? = nil
+    as type: Scalar.Type, dropout: Double?
   ) throws(LanguageModelError) -> Decoder<Scalar> {
     var configuration = try configuration()
     if let dropout {
@@ -122,9 +94,10 @@ public struct ModelDirectory: Sendable {
   ///
   /// - Complexity: reads the file twice.
   public func load<Scalar: TensorScalar>(into model: any LanguageModel<Scalar>) throws(LanguageModelError) {
-    let (contents, path) = try openWeights(), weights = try StoredWeights(of: model, in: contents, path: path)
-    try weights.read(writing: false)
-    try weights.read(writing: true)
+    let (contents, path) = try openWeights()
+    let weights = try StoredWeights(of: model, in: contents, model.configuration.family.tensors, path: path)
+    try weights.read(.checking)
+    try weights.read(.writing)
   }
 
   /// Reads the weights into a model. Where tensors do not fit, nothing was changed; where numbers are not finite, the
@@ -134,7 +107,7 @@ public struct ModelDirectory: Sendable {
   package func load<Scalar: TensorScalar>(
     into model: any LanguageModel<Scalar>, from contents: any TensorFile, _ path: String = "model.safetensors"
   ) throws(LanguageModelError) {
-    try StoredWeights(of: model, in: contents, path: path).read(writing: true)
+    try StoredWeights(of: model, in: contents, model.configuration.family.tensors, path: path).read(.writing)
   }
 
   /// The file with all weights or, where there is none, the index over several.
@@ -148,6 +121,18 @@ public struct ModelDirectory: Sendable {
     ["config.json", "model.safetensors", SafetensorsIndex.fileName].contains {
       fileSystem.exists(file($0)) && !fileSystem.isDirectory(file($0))
     }
+  }
+
+  /// Names, types and shapes of the tensors.
+  public func summary() throws(LanguageModelError) -> TensorSummary {
+    try TensorSummary(path: weightsPath, fileSystem: fileSystem)
+  }
+
+  /// Name, licence and chat template, where files beside the model say them.
+  public func card() -> ModelCard {
+    var card = ModelCard(folder: path, fileSystem)
+    if card.name == nil, let own = path.split(separator: "/").last, own != ".", own != ".." { card.name = String(own) }
+    return card
   }
 
   private func openWeights() throws(LanguageModelError) -> (contents: any TensorFile, path: String) {
@@ -176,7 +161,7 @@ public struct ModelDirectory: Sendable {
 
 extension DecoderConfiguration {
   /// Whether a file could be this model's with mistakes in it: a model's numbers are at most a few times the file's.
-  fileprivate func isNear(_ contents: any TensorFile) -> Bool {
+  func isNear(_ contents: any TensorFile) -> Bool {
     let held = contents.tensors.reduce(0.0) { $0 + Double($1.elementCount) }
     return numberCount <= 4 * held + 65536
   }

@@ -6,9 +6,11 @@ public struct TensorSummary: Sendable {
   public let tensors: [StoredTensorEntry]
   public let metadata: [(key: String, value: String)]
 
+  init(_ tensors: [StoredTensorEntry]) { (self.tensors, metadata) = (tensors, []) }
+
   /// - Parameter path: A safetensors file, or an index over several.
   /// - Complexity: reads headers only.
-  public init(path: String, fileSystem: some FileSystem) throws(LanguageModelError) {
+  public init(path: String, fileSystem: any FileSystem) throws(LanguageModelError) {
     switch try SafetensorsContents(path, fileSystem) {
     case .file(let file): (tensors, metadata) = (file.tensors, file.header.metadata)
     case .shards(let shards): (tensors, metadata) = (shards.tensors, shards.metadata)

@@ -20,11 +20,11 @@ struct TensorReader<Scalar: TensorScalar> {
 
   mutating func tensor(_ name: String, _ shape: [Int]) -> Tensor<Scalar>? {
     guard comparison.take(name, shape: shape) != nil, let entry = contents.tensor(name) else { return nil }
-    guard entry.dtype.isReal else {
-      comparison.note("\(name) is \(entry.dtype.name), expected real numbers")
+    guard entry.encoding.isReal else {
+      comparison.note("\(name) is \(entry.encoding.name), expected real numbers")
       return nil
     }
-    guard entry.dtype != .f64 || Scalar.elementType == .float64 else {
+    guard entry.encoding != TensorDType.f64.encoding || Scalar.elementType == .float64 else {
       comparison.note("\(name) is F64 and would be rounded")
       return nil
     }

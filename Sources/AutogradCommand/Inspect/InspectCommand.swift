@@ -1,40 +1,73 @@
 import ArgumentParser
 import AutogradBase
-import AutogradModels
 import AutogradFormats
+import AutogradModels
 import AutogradTraining
 
 struct InspectCommand: ParsableCommand, HasExamples {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Shows what a model directory, a checkpoint or a safetensors file holds.",
+    abstract: "Shows what a model, a run, a checkpoint or a weights' file holds.",
     discussion: """
-      Shows the configuration, and names, types, shapes and sizes of the tensors; of a run its checkpoints, and of a
-      checkpoint how far the run was and with what settings. Checkpoints are verified: exit code 8 where one is damaged.
+      Shows the configuration, tokenizer, chat template and licence, and names, types, shapes and sizes of the tensors;
+      of a run its checkpoints, and of a checkpoint how far the run was and with what settings. Checkpoints are
+      verified: exit code 8 where one is damaged.
       """)
 
   static let examples = [
     "autograd inspect runs/book",
-    "autograd inspect runs/book/checkpoints/step-00001000",
+    "autograd inspect SmolLM2-135M-Instruct.gguf --json",
   ]
 
-  @Argument(help: ArgumentHelp("A model directory, a checkpoint or a .safetensors file.", valueName: "path"))
+  @Argument(
+    help: ArgumentHelp("A model directory, a checkpoint, a .gguf or a .safetensors file.", valueName: "path"))
   var path: String
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
 
   mutating func run() throws { try reportingErrors { try inspect() } }
 
   private func inspect() throws {
-    let files = POSIXFileSystem()
-    if files.exists(path + "/manifest.json") { show(try Checkpoint(path)) }
-    let directory = ModelDirectory(path), weights = directory.weightsPath
-    let isDirectory = !path.hasSuffix(".safetensors") && !path.hasSuffix(".json") && files.exists(weights)
-    if isDirectory { show(try directory.configuration()) }
-    let hasCheckpoints = files.isDirectory(path + "/checkpoints")
-    if isDirectory || !hasCheckpoints {
-      show(try TensorSummary(path: isDirectory ? weights : path, fileSystem: files))
+    let files = POSIXFileSystem(), checkpoints = path + "/checkpoints"
+    let hasCheckpoints = files.isDirectory(checkpoints)
+    let checkpoint = files.exists(path + "/manifest.json") ? try Checkpoint(path) : nil
+    let report = try hasCheckpoints && !files.exists(ModelDirectory(path).weightsPath) ? nil : modelReport(files)
+    guard !json else {
+      return show(try object(report, checkpoint, hasCheckpoints ? CheckpointStore(folder: checkpoints) : nil))
     }
-    if hasCheckpoints { try showCheckpoints(CheckpointStore(folder: path + "/checkpoints")) }
+    if let checkpoint { show(checkpoint) }
+    report?.show()
+    if hasCheckpoints { try showCheckpoints(CheckpointStore(folder: checkpoints)) }
   }
+
+  /// - Returns: What the path holds of a model; of a weights' file just its tensors.
+  private func modelReport(_ files: POSIXFileSystem) throws -> ModelReport {
+    let isWeights = path.hasSuffix(".safetensors") || path.hasSuffix(".json")
+    let model = isWeights ? nil : try openModel(path, fileSystem: files)
+    if let model, model is GGUFModel || files.exists(ModelDirectory(path).weightsPath) {
+      return try ModelReport(model, path: path)
+    }
+    return ModelReport(try TensorSummary(path: path, fileSystem: files), path: path)
+  }
+
+  private func object(_ report: ModelReport?, _ checkpoint: Checkpoint?, _ store: CheckpointStore?) throws -> JSON {
+    var members = report?.object ?? [JSON.Member("path", .string(path))]
+    if let checkpoint { members += [JSON.Member("checkpoint", checkpoint.record.summary)] }
+    guard let store else { return .object(members) }
+    let list = try store.entries().map { entry in
+      var members = [JSON.Member("path", .string(store.path(entry)))]
+      do throws(CheckpointError) {
+        members += (try Checkpoint(store.path(entry)).record.summary.objectValue ?? [])
+      } catch {
+        members.append(JSON.Member("error", .string("\(error)")))
+      }
+      return JSON.object(members)
+    }
+    return .object(members + [JSON.Member("checkpoints", .array(list))])
+  }
+
+  private func show(_ object: JSON) { Console.showLine(String(decoding: object.serialized(), as: UTF8.self)) }
 
   private func show(_ checkpoint: Checkpoint) {
     let record = checkpoint.record, progress = record.progress, configuration = record.settings.configuration
@@ -94,23 +127,16 @@ struct InspectCommand: ParsableCommand, HasExamples {
       sentence: "\(damaged) of the \(count) checkpoints in \(folder) \(damaged == 1 ? "is" : "are") damaged, as shown",
       exit: .noCheckpoint)
   }
+}
 
-  private func show(_ configuration: DecoderConfiguration) { Console.showLine("\(configuration)") }
-
-  private func show(_ summary: TensorSummary) {
-    // Whatever the file calls its tensors, a terminal must not obey it.
-    let names = summary.tensors.map(\.name.escapedForDisplay), width = names.map(\.count).max() ?? 0
-    for (name, entry) in zip(names, summary.tensors) {
-      let shape = "[" + entry.shape.map(String.init).joined(separator: ", ") + "]"
-      Console.showLine(
-        name + String(repeating: " ", count: width - name.count + 2) + entry.dtype.name + "  " + shape
-          + String(repeating: " ", count: max(1, 16 - shape.count)) + entry.byteCount.bytes)
-    }
-    for (key, value) in summary.metadata {
-      Console.showLine("metadata \(key.escapedForDisplay): \(value.escapedForDisplay)")
-    }
-    let elements = summary.tensors.reduce(0) { $0 + $1.elementCount }
-    let bytes = summary.tensors.reduce(0) { $0 + $1.byteCount }
-    Console.showLine("\(summary.tensors.count) tensors, \(elements.grouped) numbers, \(bytes.bytes)")
+extension RunRecord {
+  /// How far the run was, for programs.
+  fileprivate var summary: JSON {
+    var members = [
+      JSON.Member("step", .integer(Int64(progress.step))), JSON.Member("tokens_seen", .integer(Int64(progress.tokens))),
+      JSON.Member("fingerprint", .string("\(fingerprint)")), JSON.Member("settings", .string(settings.description)),
+    ]
+    if let validationLoss { members.append(JSON.Member("validation_loss", .number(validationLoss))) }
+    return .object(members)
   }
 }

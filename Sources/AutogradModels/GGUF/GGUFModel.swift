@@ -1,0 +1,73 @@
+public import AutogradBase
+public import AutogradEngine
+import AutogradNeuralNetwork
+public import AutogradFormats
+public import AutogradText
+
+/// A model in a GGUF file, with its tokenizer.
+public struct GGUFModel: StoredModel {
+  public let path: String
+  public let file: GGUFFile
+  /// Worked out once: where a head is like the embedding, both were read to find out.
+  private let result: Result<DecoderConfiguration, LanguageModelError>
+
+  /// Opens a file; reads no numbers yet.
+  ///
+  /// - Throws: `tensorFile`, with the first way in which the file lies; `file`.
+  public init(_ path: String, fileSystem: any FileSystem = POSIXFileSystem()) throws(LanguageModelError) {
+    let contents: any RandomAccessFile
+    do throws(FileError) {
+      contents = try fileSystem.openForReading(path)
+    } catch {
+      throw .file(error)
+    }
+    let file: GGUFFile
+    do throws(GGUFError) {
+      file = try GGUFFile(contents)
+    } catch {
+      if case .file(let problem) = error { throw .file(problem) }
+      throw .tensorFile(path: path, .gguf(error))
+    }
+    self.init(path, file: file)
+  }
+
+  /// A file that is open.
+  ///
+  /// - Parameter path: What errors call it.
+  public init(_ path: String, file: GGUFFile) {
+    (self.path, self.file) = (path, file)
+    result = Result { () throws(LanguageModelError) in try DecoderConfiguration(gguf: file, path: path) }
+  }
+
+  public func configuration() throws(LanguageModelError) -> DecoderConfiguration {
+    try result.get()
+  }
+
+  public var tokenizerPath: String { path }
+
+  public func tokenizer() throws(LanguageModelError) -> any Tokenizer {
+    do throws(TextError) {
+      return try ggufTokenizer(file.metadata)
+    } catch {
+      throw .tokenizer(path: path, error)
+    }
+  }
+
+  public func loadModel<Scalar: TensorScalar>(
+    as type: Scalar.Type, dropout: Double?
+  ) throws(LanguageModelError) -> Decoder<Scalar> {
+    var configuration = try configuration()
+    if let dropout { configuration.dropout = DropoutShares(dropout) }
+    if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    guard configuration.isNear(file), let layout = configuration.family.gguf?.tensors else {
+      throw .weights(path: path, ["the keys describe a model many times the size of the \(file.tensors.count) tensors here"])
+    }
+    let model = Decoder<Scalar>(configuration)
+    try StoredWeights(of: model, in: file, layout, path: path).read(.writing)
+    return model
+  }
+
+  public func summary() -> TensorSummary { TensorSummary(file.tensors) }
+
+  public func card() -> ModelCard { ModelCard(file.metadata) }
+}
