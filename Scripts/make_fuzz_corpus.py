@@ -13,7 +13,8 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    configuration, gguf, index, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
+    bytepair, configuration, gguf, index, json_text, lines, manifest, merges, record, safetensors, start, text, tiktoken,
+    tokenizer, tokens, weights,
 )
 from fuzz_corpus.corpus import Corpus
 
@@ -26,6 +27,9 @@ TARGETS = {
     "gguf": gguf,
     "config": configuration,
     "tokenizer": tokenizer,
+    "bytepair": bytepair,
+    "tiktoken": tiktoken,
+    "merges": merges,
     "weights": weights,
     "index": index,
     "text": text,

@@ -16,6 +16,50 @@ extension FuzzTarget {
     return true
   }
 
+  /// A byte-pair vocabulary that is accepted is written as a file that gives it again, and decodes what it encodes.
+  static let bytePair = FuzzTarget("bytepair") { bytes throws(BrokenProperty) in
+    let tokenizer = try accepted { () throws(TextError) in try BytePairTokenizer(BytePairDescription(TokenizerFile(bytes))) }
+    guard let tokenizer else { return false }
+    let again = try accepted { () throws(TextError) in
+      try BytePairTokenizer(BytePairDescription(TokenizerFile(tokenizer.tokenizerJSON())))
+    }
+    try require(again?.tokenizerJSON() == tokenizer.tokenizerJSON(), "a tokenizer is written as another")
+    try requireCoding(tokenizer, bytes)
+    return true
+  }
+
+  /// Ranks that are accepted have merges by which every token comes back.
+  static let tiktoken = FuzzTarget("tiktoken") { bytes throws(BrokenProperty) in
+    let tokenizer = try accepted { () throws(TextError) in
+      try BytePairTokenizer(Tiktoken.description(bytes, name: "x.gpt2.tiktoken"))
+    }
+    guard let tokenizer else { return false }
+    try requireCoding(tokenizer, bytes)
+    return true
+  }
+
+  /// Merges in lines, for a vocabulary that is in order.
+  static let merges = FuzzTarget("merges") { bytes throws(BrokenProperty) in
+    let vocabulary = Array("{\"a\":0,\"b\":1,\"\u{120}\":2,\"ab\":3,\"\u{120}ab\":4,\"#version:\":5,\"x\":6}".utf8)
+    let tokenizer = try accepted { () throws(TextError) in
+      try BytePairTokenizer(BytePairDescription(TokenizerFile(vocabulary: vocabulary, merges: bytes)))
+    }
+    guard let tokenizer else { return false }
+    try requireCoding(tokenizer, Array("ab ab x".utf8))
+    return true
+  }
+
+  /// Whatever a vocabulary encodes are ids of it, and of bytes alone it gives them back.
+  private static func requireCoding(_ tokenizer: BytePairTokenizer, _ text: [UInt8]) throws(BrokenProperty) {
+    let text = Array(text.prefix(2000))
+    let ids = try accepted { () throws(TextError) in try tokenizer.encode(text) } ?? []
+    try require(ids.allSatisfy { 0 <= $0 && Int($0) < tokenizer.vocabularySize }, "an id that is none")
+    let description = tokenizer.description
+    let isExact = description.decoding == .bytes && description.normalizer == .none && description.addedTokens.isEmpty
+      && description.coding == .byteLevel(unknown: nil) && !description.preTokenizer.addsPrefixSpace
+    if isExact, !ids.isEmpty { try require(tokenizer.decode(ids) == text, "other bytes come back") }
+  }
+
   /// Text is what the standard library takes for UTF-8; it comes back from its tokens, whole and piece by piece.
   static let text = FuzzTarget("text") { bytes throws(BrokenProperty) in
     let isText: Void? = try accepted { () throws(TextError) in try requireText(bytes, path: "text.txt") }

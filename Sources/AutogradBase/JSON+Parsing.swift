@@ -28,15 +28,9 @@ extension JSON {
   ///   refused for that, whatever else is wrong with it.
   /// - Complexity: O(bytes), with up to about 60 bytes of memory for each value or key, and strings of their length.
   public init(parsing bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) {
-    guard bytes.count <= limits.maximumBytes else {
-      throw .tooManyBytes(count: bytes.count, limit: limits.maximumBytes)
-    }
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { throw .byteOrderMark }
-    try checkCounts(bytes.span, limits)
-    var parser = JSONParser(bytes: bytes, maximumDepth: min(limits.maximumDepth, 128))
+    var parser = try JSONParser(bytes, limits)
     self = try parser.parseValue(depth: 0)
-    parser.skipWhiteSpace()
-    if parser.position < bytes.count { throw .trailingBytes(offset: parser.position) }
+    try parser.finish()
   }
 }
 
@@ -78,29 +72,44 @@ private func skipString(_ bytes: Span<UInt8>, _ offset: inout Int) {
 }
 
 /// Walks the bytes once, from left to right. Recursion ends at `maximumDepth`.
-private struct JSONParser {
+///
+/// Whoever knows what stands in a file can go over its large parts without making values of them.
+package struct JSONParser {
   let bytes: [UInt8]
   let maximumDepth: Int
-  var position = 0
+  /// The next byte. To read something again, set it to where that began.
+  package var position = 0
 
-  init(bytes: [UInt8], maximumDepth: Int) {
+  /// - Throws: Where there are more bytes, values or keys than the limits allow, and at a byte order mark.
+  package init(_ bytes: [UInt8], _ limits: JSON.Limits) throws(JSONError) {
+    guard bytes.count <= limits.maximumBytes else {
+      throw .tooManyBytes(count: bytes.count, limit: limits.maximumBytes)
+    }
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { throw .byteOrderMark }
+    try checkCounts(bytes.span, limits)
     self.bytes = bytes
-    self.maximumDepth = maximumDepth
+    maximumDepth = min(limits.maximumDepth, 128)
+  }
+
+  /// - Throws: Where anything but white space follows.
+  package mutating func finish() throws(JSONError) {
+    skipWhiteSpace()
+    if position < bytes.count { throw .trailingBytes(offset: position) }
   }
 
   /// The byte at the position; nil at the end.
-  var current: UInt8? { position < bytes.count ? bytes[position] : nil }
+  package var current: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-  mutating func skipWhiteSpace() {
+  package mutating func skipWhiteSpace() {
     while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }
 
-  func unexpected(_ expected: String) -> JSONError {
+  package func unexpected(_ expected: String) -> JSONError {
     guard let byte = current else { return .unexpectedEnd(offset: position) }
     return .unexpectedByte(byte, offset: position, expected: expected)
   }
 
-  mutating func parseValue(depth: Int) throws(JSONError) -> JSON {
+  package mutating func parseValue(depth: Int) throws(JSONError) -> JSON {
     skipWhiteSpace()
     guard let byte = current else { throw .unexpectedEnd(offset: position) }
     switch byte {
@@ -123,68 +132,66 @@ private struct JSONParser {
     return value
   }
 
-  mutating func enter(depth: Int) throws(JSONError) {
+  /// Passes the bracket at the position, which opens an array or an object `depth` deep.
+  package mutating func enter(depth: Int) throws(JSONError) {
     guard depth <= maximumDepth else { throw .tooDeep(limit: maximumDepth, offset: position) }
     position += 1
+  }
+
+  /// Passes what stands before the next element or member, or the bracket that closes; false at the end.
+  package mutating func isNext(before closing: Unicode.Scalar, isFirst: Bool) throws(JSONError) -> Bool {
     skipWhiteSpace()
+    let isEnd = current == UInt8(ascii: closing)
+    if isFirst, !isEnd { return true }
+    guard isEnd || current == UInt8(ascii: ",") else { throw unexpected("',' or '\(closing)'") }
+    position += 1
+    return !isEnd
   }
 
   mutating func parseArray(depth: Int) throws(JSONError) -> JSON {
     try enter(depth: depth)
     var values: [JSON] = []
-    if current == UInt8(ascii: "]") {
-      position += 1
-      return .array(values)
-    }
-    while true {
-      values.append(try parseValue(depth: depth))
-      skipWhiteSpace()
-      switch current {
-      case UInt8(ascii: ","): position += 1
-      case UInt8(ascii: "]"):
-        position += 1
-        return .array(values)
-      default: throw unexpected("',' or ']'")
-      }
-    }
+    while try isNext(before: "]", isFirst: values.isEmpty) { values.append(try parseValue(depth: depth)) }
+    return .array(values)
   }
 
   mutating func parseObject(depth: Int) throws(JSONError) -> JSON {
     try enter(depth: depth)
     var members: [JSON.Member] = []
     var seen = SeenKeys()
-    if current == UInt8(ascii: "}") {
-      position += 1
-      return .object(members)
-    }
-    while true {
-      skipWhiteSpace()
-      guard current == UInt8(ascii: "\"") else { throw unexpected("a key in double quotes") }
+    while try isNext(before: "}", isFirst: members.isEmpty) {
+      try requireQuote("a key in double quotes")
       let keyOffset = position
       let key = try parseString()
       guard seen.insert(key, after: members) else { throw .duplicateKey(key, offset: keyOffset) }
-      skipWhiteSpace()
-      guard current == UInt8(ascii: ":") else { throw unexpected("':'") }
-      position += 1
+      try passColon()
       members.append(JSON.Member(key, try parseValue(depth: depth)))
-      skipWhiteSpace()
-      switch current {
-      case UInt8(ascii: ","): position += 1
-      case UInt8(ascii: "}"):
-        position += 1
-        return .object(members)
-      default: throw unexpected("',' or '}'")
-      }
     }
+    return .object(members)
+  }
+
+  /// Goes on to a string, which must come next.
+  package mutating func requireQuote(_ expected: String) throws(JSONError) {
+    skipWhiteSpace()
+    guard current == UInt8(ascii: "\"") else { throw unexpected(expected) }
+  }
+
+  /// Passes the colon behind a key.
+  package mutating func passColon() throws(JSONError) {
+    skipWhiteSpace()
+    guard current == UInt8(ascii: ":") else { throw unexpected("':'") }
+    position += 1
   }
 }
 
 /// Finds repeated keys of one object: by comparing while there are few, by hashing their bytes afterwards.
-private struct SeenKeys {
+package struct SeenKeys {
   private var hashed: Set<ExactString> = []
 
+  package init() {}
+
   /// Adds a key that follows those of `members`; false when it is among them.
-  mutating func insert(_ key: String, after members: [JSON.Member]) -> Bool {
+  package mutating func insert(_ key: String, after members: [JSON.Member]) -> Bool {
     if members.count < 8 { return !members.contains { $0.key.hasSameBytes(as: key) } }
     if hashed.isEmpty { hashed = Set(members.map { ExactString($0.key) }) }
     return hashed.insert(ExactString(key)).inserted
@@ -195,26 +202,44 @@ private struct SeenKeys {
 
 extension JSONParser {
   /// Reads a string; the position is at its opening quote, afterwards behind its closing one.
-  mutating func parseString() throws(JSONError) -> String {
+  package mutating func parseString() throws(JSONError) -> String {
     position += 1
-    var unescaped: [UInt8] = []  // what precedes `runStart`, empty until the first escape
-    var runStart = position
-    while true {
-      guard let byte = current else { throw .unexpectedEnd(offset: position) }
+    let run = bytes[try parseRun()]
+    if passQuote() { return String(decoding: run, as: UTF8.self) }
+    var text = Array(run)
+    try appendRest(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// As `parseString`, and adds its UTF-8 to an array.
+  package mutating func appendString(to text: inout [UInt8]) throws(JSONError) {
+    position += 1
+    text += bytes[try parseRun()]
+    if !passQuote() { try appendRest(to: &text) }
+  }
+
+  private mutating func passQuote() -> Bool {
+    guard bytes[position] == UInt8(ascii: "\"") else { return false }
+    position += 1
+    return true
+  }
+
+  /// Reads a string from a backslash on.
+  private mutating func appendRest(to text: inout [UInt8]) throws(JSONError) {
+    repeat {
+      text += String(try parseEscape()).utf8
+      text += bytes[try parseRun()]
+    } while !passQuote()
+  }
+
+  /// Goes on to the next quote or backslash.
+  private mutating func parseRun() throws(JSONError) -> Range<Int> {
+    let start = position
+    while let byte = current {
       switch byte {
-      case UInt8(ascii: "\""):
-        let run = bytes[runStart..<position]
-        position += 1
-        return String(decoding: unescaped.isEmpty ? run : (unescaped + run)[...], as: UTF8.self)
-      case UInt8(ascii: "\\"):
-        unescaped += bytes[runStart..<position]
-        let scalar = try parseEscape()
-        unescaped += String(scalar).utf8
-        runStart = position
-      case 0..<0x20:
-        throw .controlCharacter(byte, offset: position)
-      case 0..<0x80:
-        position += 1
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): return start..<position
+      case 0..<0x20: throw .controlCharacter(byte, offset: position)
+      case 0..<0x80: position += 1
       default:
         guard case .scalar(_, let byteCount) = UTF8Sequence.read(bytes.span, at: position) else {
           throw .invalidUTF8(offset: position)
@@ -222,6 +247,7 @@ extension JSONParser {
         position += byteCount
       }
     }
+    throw .unexpectedEnd(offset: position)
   }
 
   /// Reads one escape, or the two that make a surrogate pair; the position is at the backslash.
@@ -297,6 +323,24 @@ extension JSONParser {
     if isInteger, text != "-0", let value = Int64(text) { return .integer(value) }
     guard let value = Double(text), value.isFinite else { throw .numberOutOfRange(offset: start) }
     return .number(value)
+  }
+
+  /// Reads a value of any kind; nil where it is no whole number from 0 to 10¹⁰.
+  package mutating func parseCount(depth: Int) throws(JSONError) -> Int? {
+    skipWhiteSpace()
+    let start = position
+    var value = 0
+    while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), position - start < 10 {
+      value = value * 10 + Int(byte - UInt8(ascii: "0"))
+      position += 1
+    }
+    let isWhole = position == start + 1 || position > start && bytes[start] != UInt8(ascii: "0")
+    if isWhole, let byte = current, byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == 0x0A {
+      return value
+    }
+    position = start
+    guard case .integer(let value) = try parseValue(depth: depth), value >= 0, value <= 10_000_000_000 else { return nil }
+    return Int(value)
   }
 
   /// Passes at least one digit and returns how many there were.

@@ -46,6 +46,13 @@ package struct StandardInput {
     return read
   }
 
+  /// What comes next, as soon as there is something; nil at the end.
+  package mutating func some() throws(FileError) -> [UInt8]? {
+    if read.isEmpty, !hasEnded { try readMore() }
+    defer { read = [] }
+    return read.isEmpty ? nil : read
+  }
+
   /// The next line without its end; nil after the last.
   package mutating func line() throws(FileError) -> [UInt8]? {
     var searched = 0

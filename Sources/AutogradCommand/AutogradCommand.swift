@@ -21,7 +21,7 @@ struct AutogradCommand: ParsableCommand, HasExamples {
 
   static let commands: [any (ParsableCommand & HasExamples).Type] = [
     TrainCommand.self, PlanCommand.self, GenerateCommand.self, EvaluateCommand.self, DataCommand.self, InspectCommand.self,
-    ExportCommand.self, BenchCommand.self, DoctorCommand.self,
+    ExportCommand.self, TokenizerCommand.self, BenchCommand.self, DoctorCommand.self,
   ]
 
   static let examples = ["autograd train", "autograd train --data book.txt --out runs/book"]

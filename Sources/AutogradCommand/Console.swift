@@ -14,9 +14,12 @@ import Synchronization
 /// Output that cannot be written, to a full disk or a pipe that nobody reads, stops nothing: it is lost from there on,
 /// and the command that said it ends with a sentence and exit code 5.
 enum Console {
-  static func show(_ text: String) {
+  static func show(_ text: String) { show(Array(text.utf8)) }
+
+  /// Shows bytes as they are.
+  static func show(_ bytes: [UInt8]) {
     guard isWritable else { return }
-    if let number = StandardStream.output.write(Array(text.utf8).span) { fail(number) }
+    if let number = StandardStream.output.write(bytes.span) { fail(number) }
   }
 
   static func showLine(_ line: String) { show(line + "\n") }

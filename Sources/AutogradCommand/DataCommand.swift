@@ -8,7 +8,7 @@ import AutogradTraining
 /// What train's settings decide about what is read.
 enum DataPart: SettingPart {
   static let settings = [
-    "block_size", "batch_size", "val_fraction", "keep_documents_apart", "chat_template", "mask_prompt", "seed",
+    "tokenizer", "block_size", "batch_size", "val_fraction", "keep_documents_apart", "chat_template", "mask_prompt", "seed",
   ]
     .compactMap(Setting.named)
 }
@@ -62,7 +62,11 @@ struct DataCommand: ParsableCommand, HasExamples {
   private func show() throws {
     let settings = RunSettings(.standard, settings.given)
     if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
-    let model = try initFrom.map { try openModel($0) }, tokenizer = try model?.tokenizer()
+    if initFrom != nil, settings.tokenizer != nil {
+      throw ValidationError("--tokenizer and --init-from both give the vocabulary; leave one of them out")
+    }
+    let model = try initFrom.map { try openModel($0) }
+    let tokenizer = try model?.tokenizer() ?? TextSource.vocabulary(settings)
     let template = try settings.chatTemplate?.choice ?? model?.chatTemplate() ?? .none
     let source = try TextSource(
       GivenData(paths: paths, weights: dataWeights?.values), tokenizer: tokenizer, template: template,

@@ -6,12 +6,15 @@ import Synchronization
 /// Shorter ones are done before anybody could read it.
 final class TextProgress {
   private let word: String
+  private let unit: (Int) -> String
   private let watch = Stopwatch(.wall)
   private var shown = 0.0
   private var isShown = false
 
-  /// - Parameter word: What is being done: `tokenizing`.
-  init(_ word: String) { self.word = word }
+  /// - Parameters:
+  ///   - word: What is being done: `tokenizing`.
+  ///   - unit: How an amount is written that is done.
+  init(_ word: String, unit: @escaping (Int) -> String = { $0.bytes }) { (self.word, self.unit) = (word, unit) }
 
   /// Says something that stays, above the live line.
   func announce(_ sentence: String) {
@@ -29,7 +32,7 @@ final class TextProgress {
       Progress.fitting(
         [
           "\(word) \((Double(done) / Double(max(1, all))).percent)", "\((Double(all - done) / rate).duration) left",
-          "\(done.bytes) of \(all.bytes)", "\(Int(rate).bytes)/s",
+          "\(unit(done)) of \(unit(all))", "\(unit(Int(rate)))/s",
         ], columns: Console.columns))
     return true
   }

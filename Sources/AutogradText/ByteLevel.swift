@@ -22,6 +22,9 @@ enum ByteLevel {
     return table
   }()
 
+  /// All bytes in the order of the characters that spell them.
+  static let bytesBySpelling: [UInt8] = (0...255).sorted { scalars[Int($0)] < scalars[Int($1)] }
+
   static func string(_ bytes: some Sequence<UInt8>) -> String {
     var text = ""
     for byte in bytes { text.unicodeScalars.append(scalars[Int(byte)]) }
@@ -38,5 +41,23 @@ enum ByteLevel {
       result.append(byte)
     }
     return result
+  }
+
+  /// Adds the bytes that a token in UTF-8 spells; false when it has a character that spells none.
+  static func append(_ token: ArraySlice<UInt8>, to bytes: inout [UInt8]) -> Bool {
+    var index = token.startIndex
+    while index < token.endIndex {
+      var codePoint = Int(token[index])
+      index += 1
+      if codePoint >= 0x80 {
+        // Those of two bytes lie below 2048.
+        guard codePoint & 0xE0 == 0xC0, index < token.endIndex else { return false }
+        codePoint = (codePoint & 0x1F) << 6 | Int(token[index] & 0x3F)
+        index += 1
+      }
+      guard codePoint < bytesByCodePoint.count, let byte = bytesByCodePoint[codePoint] else { return false }
+      bytes.append(byte)
+    }
+    return true
   }
 }

@@ -1,3 +1,5 @@
+public import AutogradBase
+
 /// Turns text into numbers, the ids of tokens, and back.
 ///
 /// Text is bytes: a token may be a part of a character. What `encode` gives, `decode` turns back into the same bytes.
@@ -28,12 +30,17 @@ public protocol Tokenizer: Sendable {
 
   /// The vocabulary as a Hugging Face `tokenizer.json`: the same bytes for the same vocabulary.
   func tokenizerJSON() -> [UInt8]
+
+  /// What it is beside its size, for whoever looks at it: its kind first.
+  var facts: [JSON.Member] { get }
 }
 
 extension Tokenizer {
   public var specialTokens: [SpecialToken] { [] }
 
   public var encodesCharactersAlone: Bool { false }
+
+  public var facts: [JSON.Member] { [JSON.Member("kind", .string("\(type(of: self))"))] }
 
   /// Unless a tokenizer knows better, as `encode(_:)`, by arrays of their own.
   public func encode(_ text: Span<UInt8>, into tokens: inout [Int32]) throws(TextError) {

@@ -28,7 +28,7 @@ import Testing
 
   /// The targets whose files the command reads as they are. A new one has no place until somebody gives it one here.
   private enum Target: String {
-    case json, safetensors, gguf, config, tokenizer, weights, index, text, tokens, lines
+    case json, safetensors, gguf, config, tokenizer, bytepair, tiktoken, merges, weights, index, text, tokens, lines
   }
 
   /// Where a target's file goes, and the command that reads it there.
@@ -45,6 +45,12 @@ import Testing
     case .lines: return (folder + "/x.jsonl", data + [folder + "/x.jsonl"])
     case .json, .config: return (folder + "/config.json", evaluate)
     case .tokenizer: return (folder + "/tokenizer.json", evaluate)
+    case .bytepair: return (folder + "/x.json", ["tokenizer", "inspect", folder + "/x.json"])
+    case .tiktoken: return (folder + "/x.gpt2.tiktoken", ["tokenizer", "inspect", folder + "/x.gpt2.tiktoken"])
+    case .merges:
+      let vocabulary = #"{"a":0,"b":1,"\u0120":2,"ab":3,"\u0120ab":4,"#version:":5,"x":6}"#
+      try Data(vocabulary.utf8).write(to: URL(fileURLWithPath: folder + "/vocab.json"))
+      return (folder + "/merges.txt", ["tokenizer", "inspect", folder + "/merges.txt"])
     case .weights: return (folder + "/model.safetensors", evaluate)
     case .index:
       // Its shard holds the whole model.

@@ -48,8 +48,8 @@ extension TokenizerKind {
   public static let bytes = TokenizerKind(
     name: "vocabulary of bytes",
     train: { _ in ByteTokenizer() },
-    read: { json throws(TextError) in
-      guard json["model"]?["type"] == .string("TestBytes") else {
+    read: { file throws(TextError) in
+      guard file.modelType == "TestBytes" else {
         throw .notTokenizer(kind: "vocabulary of bytes", reason: "its model type is not TestBytes")
       }
       return ByteTokenizer()

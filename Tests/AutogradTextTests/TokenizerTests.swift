@@ -26,11 +26,17 @@ import Testing
     }
   }
 
-  @Test("bytes that are not UTF-8 are refused, with their place", arguments: kindNames)
+  @Test("bytes that are not UTF-8 are refused, with their place, or come back", arguments: kindNames)
   func notUTF8(kind: String) throws {
     let tokenizer = try tokenizer(kind)
-    #expect(throws: TextError.invalidUTF8(path: nil, byteOffset: 3)) { try tokenizer.encode(bytes("the") + [0xFF]) }
-    #expect(throws: TextError.invalidUTF8(path: nil, byteOffset: 1)) { try tokenizer.encode([0x74, 0xC3]) }
+    for (text, place) in [(bytes("the") + [0xFF], 3), ([0x74, 0xC3], 1), ([0xE4, 0xB8, 0x41], 0)] {
+      do throws(TextError) {
+        let tokens = try tokenizer.encode(text)
+        #expect(tokenizer.decode(tokens) == text)
+      } catch {
+        #expect(error == .invalidUTF8(path: nil, byteOffset: place))
+      }
+    }
   }
 
   @Test("every id has bytes, and only special tokens may have those of another", arguments: kindNames)
@@ -83,7 +89,7 @@ import Testing
   @Test("a file of no known kind is refused")
   func unknownKind() {
     #expect(throws: TextError.notTokenizer(
-      kind: "character vocabulary", reason: "its model type is not BPE")
+      kind: "byte-pair vocabulary", reason: "its model type is \"TestBytes\", not BPE")
     ) { try readTokenizer(ByteTokenizer().tokenizerJSON()) }
     #expect(throws: TextError.self) { try readTokenizer(bytes("{}"), kinds: []) }
   }

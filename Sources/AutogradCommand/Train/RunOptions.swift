@@ -85,6 +85,11 @@ struct AskedSettings {
     }
     settings = RunSettings(preset, self.given)
     settings.initFrom = settings.initFrom.map { absolutePath($0) ?? $0 }
+    settings.tokenizer = settings.tokenizer.map { $0 == TextSource.characters ? $0 : absolutePath($0) ?? $0 }
+    if settings.initFrom != nil, settings.tokenizer != nil {
+      throw ValidationError(
+        "--tokenizer means nothing with --init-from, whose model has a vocabulary of its own; leave one of them out")
+    }
   }
 
   /// The keys of all that somebody asked for: by an option, or by naming a preset.

@@ -19,6 +19,15 @@ struct TextSource {
   /// What reading it took.
   private let seconds: Double
 
+  /// What `--tokenizer` calls the vocabulary of the text's characters.
+  static let characters = "char"
+
+  /// The vocabulary that a setting names; nil for that of the text's characters.
+  static func vocabulary(_ settings: RunSettings) throws -> (any Tokenizer)? {
+    guard let name = settings.tokenizer, name != characters else { return nil }
+    return try AutogradCommand.vocabulary(at: name)
+  }
+
   /// Reads what was named, or what a run was trained on until now.
   ///
   /// - Parameters:

@@ -29,8 +29,9 @@ extension TrainCommand {
       of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
     let weights = try start.settings.initFrom.map { try openModel($0).load(dropout: start.model.dropout.common) }
     let source = try TextSource(
-      input.given, tokenizer: weights?.tokenizer, template: start.settings.chatTemplate?.choice ?? .none,
-      expected: start.data, run: directory.path, pool: training.backend.pool)
+      input.given, tokenizer: try weights?.tokenizer ?? TextSource.vocabulary(settings),
+      template: start.settings.chatTemplate?.choice ?? .none, expected: start.data, run: directory.path,
+      pool: training.backend.pool)
     let run = try TrainingRun(source, start, settings, weights: weights?.model, training).prepare()
     try run.trainer.takeMemory()
     if let warning = try start.checkBeginning(of: run.trainer) { Console.writeError("warning: \(warning)") }

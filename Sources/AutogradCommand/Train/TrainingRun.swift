@@ -33,8 +33,10 @@ struct TrainingRun {
       if !asked.askedKeys.contains("block_size") { settings.blockSize = sizes.contextLength }
       return try base.load(dropout: asksForDropout ? settings.dropout : nil)
     }
-    let template = try settings.chatTemplate?.choice ?? settings.initFrom.map { try openModel($0).chatTemplate() } ?? .none
-    let source = try TextSource(data, tokenizer: start?.tokenizer, template: template, pool: training.backend.pool)
+    let template = settings.chatTemplate?.choice ?? card.chatTemplate.map { .recognised($0) } ?? .none
+    let source = try TextSource(
+      data, tokenizer: try start?.tokenizer ?? TextSource.vocabulary(settings), template: template,
+      pool: training.backend.pool)
     if source.texts?.haveAnswers == true {
       settings.chatTemplate = ChatTemplateName(template)
     } else {

@@ -83,10 +83,12 @@ extension ModelDirectory {
     metadata: [(key: String, value: String)] = []
   ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)] {
     if let problem = model.configuration.unwritable { throw .invalidConfiguration(problem) }
+    let tokenizerConfiguration = JSON.object(
+      TokenizerFolder.configuration(tokenizer, contextLength: model.configuration.contextLength))
     return [
       ("tokenizer.json", CollectionOfOne(tokenizer.tokenizerJSON())),
       ("config.json", CollectionOfOne(model.configuration.json(weights).serialized(pretty: true))),
-      ("tokenizer_config.json", CollectionOfOne(tokenizerConfiguration(model.configuration, tokenizer).serialized(pretty: true))),
+      ("tokenizer_config.json", CollectionOfOne(tokenizerConfiguration.serialized(pretty: true))),
       ("generation_config.json", CollectionOfOne(generationConfiguration(model.configuration, tokenizer).serialized(pretty: true))),
       ("model.safetensors", try self.weights(of: model, weights, metadata)),
     ]
@@ -110,21 +112,6 @@ extension ModelDirectory {
         JSON.Member("do_sample", .bool(true)), JSON.Member("temperature", .number(0.8)),
         JSON.Member("top_k", .integer(200)), JSON.Member("max_length", .integer(Int64(sizes.contextLength))),
       ] + ids.compactMap { key, token in token.map { JSON.Member(key, .integer(Int64($0.id))) } })
-  }
-
-  /// Names the class that takes `tokenizer.json` as it is: without it transformers guesses one by the model, which adds
-  /// tokens that the model has no rows for. End and padding are tokens of the vocabulary, for the same reason.
-  private static func tokenizerConfiguration(_ sizes: DecoderConfiguration, _ tokenizer: any Tokenizer) -> JSON {
-    let padding = special(.padding, tokenizer), end = special(.endOfText, tokenizer)
-    let names = [
-      ("bos_token", special(.beginningOfText, tokenizer)), ("eos_token", end ?? padding), ("pad_token", padding ?? end),
-    ]
-    return .object(
-      [
-        JSON.Member("tokenizer_class", .string("PreTrainedTokenizerFast")),
-        JSON.Member("model_max_length", .integer(Int64(sizes.contextLength))),
-        JSON.Member("clean_up_tokenization_spaces", .bool(false)),
-      ] + names.compactMap { key, token in token.map { JSON.Member(key, .string($0.name)) } })
   }
 
   private static func special(_ role: SpecialToken.Role, _ tokenizer: any Tokenizer) -> SpecialToken? {

@@ -30,18 +30,25 @@ public struct ModelDirectory: StoredModel {
 
   // MARK: Reading
 
-  public var tokenizerPath: String { file("tokenizer.json") }
-
   /// Reads the tokenizer alone.
   ///
   /// - Throws: What is wrong with `tokenizer.json`; whether it fits the weights, only `load` can tell.
   public func tokenizer() throws(LanguageModelError) -> any Tokenizer {
-    let bytes = try read("tokenizer.json", byteLimit: 100_000_000)
     do throws(TextError) {
-      return try readTokenizer(bytes, kinds: tokenizerKinds)
+      return try TokenizerFormat.tokenizer(at: tokenizerPath, fileSystem, kinds: tokenizerKinds)
     } catch {
-      throw .tokenizer(path: file("tokenizer.json"), error)
+      switch error {
+      case .file(let problem): throw .file(problem)
+      case .inside(let path, _, let problem): throw .tokenizer(path: path, problem)
+      default: throw .tokenizer(path: tokenizerPath, error)
+      }
     }
+  }
+
+  /// `tokenizer.json` or, in a folder of GPT-2's time, `vocab.json`, which has `merges.txt` beside it.
+  public var tokenizerPath: String {
+    let names = ["tokenizer.json", "vocab.json"]
+    return file(names.first { fileSystem.exists(file($0)) } ?? names[0])
   }
 
   /// Reads configuration and weights, with numbers of a type: a model in `Double` holds the file's numbers exactly.

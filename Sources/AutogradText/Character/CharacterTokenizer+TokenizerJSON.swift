@@ -61,15 +61,18 @@ extension CharacterTokenizer {
   /// - Throws: `tokenizerNotJSON`, `notTokenizer` with the first thing that differs.
   /// - Complexity: O(bytes).
   public init(tokenizerJSON bytes: [UInt8]) throws(TextError) {
-    try self.init(json: AutogradText.tokenizerJSON(parsing: bytes))
+    try self.init(TokenizerFile(bytes))
   }
 
-  init(json: JSON) throws(TextError) {
-    try checkPipeline(json)
-    guard let model = json["model"], let members = model["vocab"]?.objectValue else {
-      throw .notCharacterTokenizer(reason: "it has no model with a vocab")
+  init(_ file: TokenizerFile) throws(TextError) {
+    guard let vocabulary = file.vocabulary else { throw .notCharacterTokenizer(reason: "it has no model with a vocab") }
+    // Of a vocabulary of words it is enough to have seen one.
+    let end = Self.endOfTextName.utf8
+    for number in 0..<vocabulary.count where vocabulary[number].count > 8 && !vocabulary[number].elementsEqual(end) {
+      throw .notCharacterTokenizer(reason: "\(vocabulary.name(number).quotedForMessage) is neither a character nor a piece of one")
     }
-    let tokens = try orderedTokens(members)
+    try checkPipeline(file.rest)
+    let tokens = try orderedTokens(vocabulary)
     let scalars = tokens.prefix { $0.scalar != nil }.compactMap(\.scalar)
     guard !scalars.isEmpty else {
       throw .notCharacterTokenizer(reason: "token 0 is not a character")
@@ -77,7 +80,7 @@ extension CharacterTokenizer {
     for (left, right) in zip(scalars, scalars.dropFirst()) where left >= right {
       throw .notCharacterTokenizer(reason: "its characters are not ordered by code point")
     }
-    let hasEndOfText = tokens.count > 1 && isEndOfText(json["added_tokens"], tokens.count - 1)
+    let hasEndOfText = tokens.count > 1 && isEndOfText(file.rest["added_tokens"], tokens.count - 1)
     let tokenizer = CharacterTokenizer(sorted: scalars, hasEndOfText: hasEndOfText)
     for (id, token) in tokens.enumerated() {
       let isExpected = id < tokenizer.vocabularySize && token.bytes == Array(tokenizer.bytes(of: Int32(id)))
@@ -91,8 +94,8 @@ extension CharacterTokenizer {
       throw .notCharacterTokenizer(
         reason: "it has \(tokens.count) tokens where its characters need \(tokenizer.vocabularySize)")
     }
-    try checkMerges(model["merges"], of: tokenizer)
-    try checkAddedTokens(json["added_tokens"], of: tokenizer)
+    try checkMerges(file.merges, vocabulary, of: tokenizer)
+    try checkAddedTokens(file.rest["added_tokens"], of: tokenizer)
     self = tokenizer
   }
 
@@ -110,7 +113,7 @@ extension TokenizerKind {
   public static let character = TokenizerKind(
     name: "character vocabulary",
     train: { bytes throws(TextError) in try CharacterTokenizer(training: bytes) },
-    read: { json throws(TextError) in try CharacterTokenizer(json: json) })
+    read: { file throws(TextError) in try CharacterTokenizer(file) })
 }
 
 extension TextError {
@@ -195,22 +198,21 @@ private func checkAddedTokens(_ json: JSON?, of tokenizer: CharacterTokenizer) t
 }
 
 /// The tokens of a vocabulary by id; ids must be 0, 1, 2, … without gap.
-private func orderedTokens(_ members: [JSON.Member]) throws(TextError) -> [FileToken] {
-  var names = [String?](repeating: nil, count: members.count)
-  for member in members {
-    // A number with a point is none of the formats': 66.0 is refused as others refuse it.
-    guard case .integer(let value) = member.value, let id = Int(exactly: value), names.indices.contains(id),
-      names[id] == nil
-    else {
+private func orderedTokens(_ vocabulary: SpelledTokens) throws(TextError) -> [FileToken] {
+  var numbers = [Int](repeating: -1, count: vocabulary.count)
+  for (number, id) in vocabulary.ids.enumerated() {
+    guard numbers.indices.contains(Int(id)) else {
       throw .notCharacterTokenizer(
-        reason: "the id of \(member.key.quotedForMessage) is taken, or not in 0..<\(members.count)")
+        reason: "the id of \(vocabulary.name(number).quotedForMessage) is not in 0..<\(vocabulary.count)")
     }
-    names[id] = member.key
+    numbers[Int(id)] = number
   }
   var tokens: [FileToken] = []
-  for case let name? in names {
+  for number in numbers {
+    let name = vocabulary.name(number)
     guard let bytes = ByteLevel.bytes(name) else {
-      throw .notCharacterTokenizer(reason: "the token \(name.quotedForMessage) is not in byte-level spelling")
+      throw .notCharacterTokenizer(
+        reason: "the token \(name.quotedForMessage) is not in byte-level spelling")
     }
     tokens.append(FileToken(name: name, bytes: bytes))
   }
@@ -218,23 +220,17 @@ private func orderedTokens(_ members: [JSON.Member]) throws(TextError) -> [FileT
 }
 
 /// Checks that the merges, in any order, are those that build the characters.
-private func checkMerges(_ json: JSON?, of tokenizer: CharacterTokenizer) throws(TextError) {
-  var missing = Set(tokenizer.merges.map { ExactString("\($0.left) \($0.right)") })
-  for merge in json?.arrayValue ?? [] {
-    let spelling: String
-    if let pair = merge.arrayValue {
-      let parts = pair.compactMap(\.stringValue)
-      guard pair.count == 2, parts.count == 2 else {
-        throw .notCharacterTokenizer(reason: "a merge is not a pair of strings")
-      }
-      spelling = "\(parts[0]) \(parts[1])"
-    } else {
-      spelling = merge.stringValue ?? ""
-    }
-    guard missing.remove(ExactString(spelling)) != nil else {
-      throw .notCharacterTokenizer(
-        reason: "the merge \(spelling.quotedForMessage) does not build a character, or stands there twice")
-    }
+private func checkMerges(
+  _ merges: [MergePair]?, _ vocabulary: SpelledTokens, of tokenizer: CharacterTokenizer
+) throws(TextError) {
+  var missing = Set(
+    tokenizer.merges.compactMap { merge in
+      vocabulary.id(merge.left).flatMap { left in vocabulary.id(merge.right).map { MergePair(left, $0) } }
+    })
+  for merge in merges ?? [] where missing.remove(merge) == nil {
+    let spelling = [merge.left, merge.right].map { ByteLevel.string(tokenizer.bytes(of: $0)) }.joined(separator: " ")
+    throw .notCharacterTokenizer(
+      reason: "the merge \(spelling.quotedForMessage) does not build a character, or stands there twice")
   }
   guard missing.isEmpty else {
     throw .notCharacterTokenizer(reason: "\(missing.count) merges that build characters are missing")

@@ -1,4 +1,4 @@
-import AutogradBase
+public import AutogradBase
 
 /// Turns text into numbers and back, one number per character.
 ///
@@ -140,6 +140,15 @@ public struct CharacterTokenizer: Tokenizer {
       fatalError("token \(token) is not in the vocabulary of \(vocabularySize); ids go from 0 to size - 1")
     }
     return tokenBytes[(index == 0 ? 0 : tokenEnds[index - 1])..<tokenEnds[index]]
+  }
+}
+
+extension CharacterTokenizer {
+  public var facts: [JSON.Member] {
+    [
+      JSON.Member("kind", .string(TokenizerKind.character.name)),
+      JSON.Member("characters", .integer(Int64(characterCount))),
+    ]
   }
 }
 

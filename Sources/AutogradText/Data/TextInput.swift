@@ -126,6 +126,22 @@ public struct TextInput: Sendable {
     return part
   }
 
+  /// Some of the file's bytes, wherever characters begin.
+  ///
+  /// - Throws: `file`, `changed`.
+  package func bytes(_ range: Range<Int>) throws(TextError) -> [UInt8] {
+    let bytes: [UInt8], isSame: Bool
+    do throws(FileError) {
+      let file = if let held { held } else { try POSIXFileSystem().openForReading(path) }
+      bytes = try file.read(range)
+      isSame = try file.version() == version
+    } catch {
+      throw .file(error)
+    }
+    if !isSame { throw .changed(path: path, byteOffset: nil) }
+    return bytes
+  }
+
   private func characters(_ range: Range<Int>, _ file: any RandomAccessFile) throws(FileError) -> Part {
     let bytes = try file.read(range.lowerBound..<min(byteCount, range.upperBound + 3))
     // A character's bytes after the first are at most three. More of them in a row are an error wherever one looks.

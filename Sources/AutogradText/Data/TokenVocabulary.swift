@@ -12,26 +12,23 @@ public enum TokenVocabulary {
   /// - Throws: `notTokens` of the file where neither is there; what is wrong with the one that is.
   public static func beside(_ path: String) throws(TextError) -> any Tokenizer {
     let folder = parentDirectory(of: path), files = POSIXFileSystem()
-    let bytes: [UInt8], name: String
-    if files.exists(folder + "/" + tokenizerName) {
-      name = tokenizerName
-    } else if files.exists(folder + "/" + metaName) {
-      name = metaName
-    } else {
+    if files.exists(folder + "/" + tokenizerName) { return try TokenizerFormat.tokenizer(at: folder + "/" + tokenizerName) }
+    guard files.exists(folder + "/" + metaName) else {
       throw .notTokens(
         path: path,
         "there is no tokenizer.json or meta.json beside it, so that nobody knows what its tokens stand for; put one "
           + "there, or begin with the model that they were made for")
     }
+    let bytes: [UInt8]
     do throws(FileError) {
-      bytes = try files.read(folder + "/" + name, byteLimit: byteLimit)
+      bytes = try files.read(folder + "/" + metaName, byteLimit: byteLimit)
     } catch {
       throw .file(error)
     }
     do throws(TextError) {
-      return name == metaName ? try character(meta: bytes) : try readTokenizer(bytes)
+      return try character(meta: bytes)
     } catch {
-      throw .inside(path: folder + "/" + name, line: nil, error)
+      throw .inside(path: folder + "/" + metaName, line: nil, error)
     }
   }
 
@@ -41,7 +38,12 @@ public enum TokenVocabulary {
   ///   what nanoGPT gives them.
   package static func character(meta bytes: [UInt8]) throws(TextError) -> CharacterTokenizer {
     func refusal(_ reason: String) -> TextError { .notTokenizer(kind: "character vocabulary", reason: reason) }
-    let json = try tokenizerJSON(parsing: bytes)
+    let json: JSON
+    do throws(JSONError) {
+      json = try JSON(parsing: bytes, limits: tokenizerFileLimits)
+    } catch {
+      throw .tokenizerNotJSON(error)
+    }
     guard let members = json["stoi"]?.objectValue, !members.isEmpty else { throw refusal("it has no stoi") }
     var scalars = [Unicode.Scalar?](repeating: nil, count: members.count)
     for member in members {

@@ -75,7 +75,7 @@ public struct RunTexts: Sendable {
     }
   }
 
-  private static func source(_ path: String) throws(TextError) -> DataSource {
+  static func source(_ path: String) throws(TextError) -> DataSource {
     guard path == standardInput else { return try .named(path) }
     let input: TextInput
     do throws(FileError) {

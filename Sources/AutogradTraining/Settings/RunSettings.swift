@@ -32,6 +32,9 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var recomputesBlocks = false
   /// The model directory, from the root, whose weights the run begins with; nil for new weights.
   public var initFrom: String?
+  /// What texts are turned into ids by: the path, from the root, of a vocabulary, or `char`; nil for the characters that the
+  /// text has, or for the vocabulary of `initFrom`.
+  public var tokenizer: String?
   /// How the numbers of the model's folder are written; checkpoints keep float32.
   public var weights = WeightType.float32
 

@@ -56,6 +56,10 @@ extension Setting {
       "init_from", .run, "the model to start from", get: { $0.initFrom }, set: { $0.initFrom = $1 },
       help: "Start from a saved model", valueName: "dir", isOptionalInFiles: true),
     Setting(
+      "tokenizer", .run, "the vocabulary", get: { $0.tokenizer }, set: { $0.tokenizer = $1 },
+      help: "A vocabulary's file or folder", valueName: "path", shown: "char: the text's characters",
+      isOptionalInFiles: true),
+    Setting(
       "val_fraction", .run, "the validation fraction", \.validationFraction, .belowOne,
       help: "Share of the text to validate with", valueName: "p", isOptionalInFiles: true),
     Setting(
