@@ -95,8 +95,7 @@ extension ModelCard {
     licenseText = ModelCard.licenseFiles.lazy.compactMap { bytes($0) }.first
     let configuration = bytes("tokenizer_config.json").flatMap { try? JSON(parsing: $0) }
     let template = configuration?["chat_template"]
-    // Some have several, each with a name.
-    let ordinary = template?.arrayValue?.first { $0["name"]?.stringValue == "default" }?["template"]
+    let ordinary = template?.arrayValue?.first { $0["name"] == .string("default") }?["template"]
     chatTemplate = text("chat_template.jinja") ?? template?.stringValue ?? ordinary?.stringValue
   }
 

@@ -55,9 +55,9 @@ struct GGUFDescription {
     return try? file?.readFloats(tensor, 0..<entry.elementCount)
   }
 
-  /// Whether two tensors hold the same numbers; true where there is nothing to read.
+  /// Whether two tensors hold the same numbers; false where there is nothing to read.
   func areEqual(_ first: String, _ second: String) throws(TensorFileError) -> Bool {
-    guard let file else { return true }
+    guard let file else { return false }
     guard let a = file.tensor(first), let b = file.tensor(second), a.shape == b.shape, a.encoding.isReal,
       b.encoding.isReal
     else { return false }
