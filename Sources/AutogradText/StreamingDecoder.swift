@@ -7,9 +7,12 @@ import AutogradBase
 public struct StreamingDecoder: Sendable {
   private let tokenizer: any Tokenizer
   private var waiting: [UInt8] = []
+  private var isFirst: Bool
 
-  public init(_ tokenizer: any Tokenizer) {
+  /// - Parameter continuesText: Whether text came before, so that the first token keeps a space that it begins with.
+  public init(_ tokenizer: any Tokenizer, continuesText: Bool = false) {
     self.tokenizer = tokenizer
+    isFirst = !continuesText
   }
 
   /// Takes the next token.
@@ -17,7 +20,8 @@ public struct StreamingDecoder: Sendable {
   /// - Returns: The characters that are whole now; empty while one is not.
   /// - Precondition: `token` is in the vocabulary; otherwise stops and prints it.
   public mutating func push(_ token: Int32) -> String {
-    waiting += tokenizer.bytes(of: token)
+    waiting += tokenizer.bytes(of: token, isFirst: isFirst)
+    isFirst = false
     var text = ""
     var offset = 0
     reading: while offset < waiting.count {

@@ -44,7 +44,7 @@ public struct Generator<Scalar: TensorScalar> {
     after prompt: [Int32], count: Int, stream: UInt32 = 0, tokenizer: any Tokenizer, stops: [String] = [],
     _ body: (String) -> Bool
   ) -> Bool {
-    var decoder = StreamingDecoder(tokenizer), matcher = StopMatcher(stops)
+    var decoder = StreamingDecoder(tokenizer, continuesText: !prompt.isEmpty), matcher = StopMatcher(stops)
     let end = tokenizer.endOfText
     generate(after: prompt, count: count, stream: stream) { token in
       if token == end { return false }

@@ -96,21 +96,26 @@ public struct TextInput: Sendable {
     package var origin = 0
     /// Of the bytes, those that were asked for.
     package var asked = 0..<0
-    /// Of the bytes, those that belong to the part: from its first whole character or line to where the next part's begin.
+    /// Of the bytes, those that belong to the part: from its first whole character or line, or from where the text may be
+    /// cut, to where the next part's begin.
     package var own = 0..<0
+    /// Whether a text begins with the part.
+    package var isFirst = true
 
     package init() {}
 
-    init(bytes: [UInt8], origin: Int, asked: Range<Int>, own: Range<Int>) {
-      (self.bytes, self.origin, self.asked, self.own) = (bytes, origin, asked, own)
+    init(bytes: [UInt8], origin: Int, asked: Range<Int>, own: Range<Int>, isFirst: Bool = true) {
+      (self.bytes, self.origin, self.asked, self.own, self.isFirst) = (bytes, origin, asked, own, isFirst)
     }
   }
 
   /// Reads the characters or lines that begin in a range of the file's bytes. All ranges of a partition together give
   /// the whole text, and an error of one is that of the whole text at the same place.
   ///
+  /// - Parameter tokenizer: Who is to encode the parts of one text. Unless characters are encoded alone, each begins where
+  ///   the tokenizer allows a cut: a part without such a place is empty, and the one before it is so much longer.
   /// - Throws: `file`, `changed`, `notDocument` where a line is longer than any.
-  package func part(_ range: Range<Int>) throws(TextError) -> Part {
+  package func part(_ range: Range<Int>, for tokenizer: (any Tokenizer)? = nil) throws(TextError) -> Part {
     let part: Part, isSame: Bool
     do throws(FileError) {
       let file = if let held { held } else { try POSIXFileSystem().openForReading(path) }
@@ -118,7 +123,14 @@ public struct TextInput: Sendable {
         throw FileError.truncated(path: path, byteCount: file.byteCount, expected: byteCount)
       }
       isSame = try file.version() == version
-      part = kind == .plain ? try characters(range, file) : try lines(range, file)
+      if kind == .lines {
+        part = try lines(range, file)
+      } else if let tokenizer, !tokenizer.encodesCharactersAlone {
+        var cutter = try TextCutter(tokenizer, file, byteCount: byteCount, range, start: start)
+        part = try cutter.part()
+      } else {
+        part = try characters(range, file)
+      }
     } catch {
       throw .file(error)
     }

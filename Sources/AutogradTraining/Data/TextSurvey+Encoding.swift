@@ -63,13 +63,13 @@ extension TextSurvey {
   ) throws(TextError) -> [Int32] {
     var tokens: [Int32] = []
     for stretch in piece.stretches {
-      let part = try inputs[stretch.input].part(stretch.range)
+      let part = try inputs[stretch.input].part(stretch.range, for: tokenizer)
       _ = try inputs[stretch.input].forEachDocument(in: part, form) { text, isLast, answers throws(TextError) in
         if let answers {
           _ = try AnsweredText(text, answers).encode(by: tokenizer, into: &tokens)
           return
         }
-        try tokenizer.encode(text, into: &tokens)
+        try tokenizer.encode(part: text, isFirst: part.isFirst, into: &tokens)
         if isLast, let endOfText { tokens.append(endOfText) }
       }
     }

@@ -149,7 +149,8 @@ private struct StretchFacts: Sendable {
     input = stretch.input
     let text = inputs[input]
     do throws(TextError) {
-      part = try text.part(stretch.range)
+      part = try text.part(stretch.range, for: tokenizer)
+      let isFirst = part.isFirst
       var tokens: [Int32] = []
       func note(_ count: Int, _ bytes: Int, _ isLast: Bool) {
         tokenCount += count
@@ -177,7 +178,7 @@ private struct StretchFacts: Sendable {
           if let answers {
             self.answers.append(try AnsweredText(document, answers).encode(by: tokenizer, into: &tokens))
           } else {
-            try tokenizer.encode(document, into: &tokens)
+            try tokenizer.encode(part: document, isFirst: isFirst, into: &tokens)
           }
           note(tokens.count, document.count, isLast)
         }
