@@ -45,9 +45,16 @@ def make(case):
     def refused(name, file, sentence, accepted=False, form=compact):
         case(name, form(file), sentence, accepted)
 
-    def foreign(name, file, reason, form=compact):
-        refused(name, file, "@: the tokenizer file holds no character vocabulary: " + reason, form=form)
+    def foreign(name, file, reason, kind="byte-pair vocabulary", form=compact):
+        """What is no vocabulary of any kind; the last kind says why."""
+        refused(name, file, f"@: the tokenizer file holds no {kind}: {reason}", form=form)
 
+    def other(name, file, sentence=None):
+        """A byte-pair vocabulary, which does not suit the model or the text."""
+        case(name, compact(file), sentence, False)
+
+    unknown = "the byte {} at {} (counted from 0) is not in the vocabulary"
+    wider = "@: it has 4 tokens, but the model's vocabulary has 3; take the one saved with the model"
     case("base", json.dumps(tokenizer(), indent=2))
     case(
         "fewer-words-than-the-model",
@@ -71,34 +78,30 @@ def make(case):
         compact(tokenizer()).replace('"c":2', '"a":2'),
         broken + 'has the key "a" twice',
     )
-    foreign("not-an-object", [], "its model type is not BPE")
-    foreign("another-model", tokenizer(model={"type": "Unigram"}), "its model type is not BPE")
-    foreign("added-tokens", tokenizer(added_tokens=[{"id": 3, "content": "<s>"}]), "it has added tokens")
+    foreign("not-an-object", [], "it has no model")
+    foreign("another-model", tokenizer(model={"type": "Unigram"}), "its model type is Unigram")
+    other("added-tokens", tokenizer(added_tokens=[{"id": 3, "content": "<s>"}]), wider)
     foreign(
         "added-token-of-another-id",
         tokenizer(added_tokens=[{"id": 1, "content": "a"}]),
-        "it has added tokens that are none of its vocabulary",
+        'the added token "a" has the id 1, and in the vocabulary 0',
     )
     case("added-token-of-the-vocabulary", compact(tokenizer(added_tokens=[{"id": 0, "content": "a", "special": True}])))
     foreign("truncation", tokenizer(truncation={"max_length": 2}), "its truncation cuts texts; set ")
     foreign("padding", tokenizer(padding={"strategy": "BatchLongest"}), "its padding lengthens texts; set ")
     template = {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}]}
     case("template-that-adds-nothing", compact(tokenizer(post_processor=template)))
-    foreign("normalizer", tokenizer(normalizer={"type": "NFC"}), "it has a normalizer")
-    foreign("no-pre-tokenizer", tokenizer(pre_tokenizer=None), "its pre_tokenizer is not ByteLevel")
-    foreign(
-        "space-in-front", tokenizer(pre_tokenizer={"type": "ByteLevel"}), "its pre_tokenizer adds a space in front"
-    )
-    foreign("no-decoder", tokenizer(decoder={"type": "Metaspace"}), "its decoder is not ByteLevel")
-    foreign("template", tokenizer(post_processor={"type": "TemplateProcessing"}), "its post_processor may add tokens")
-    foreign("unknown-token", tokenizer(model={"unk_token": "a"}), "its model sets unk_token")
+    other("normalizer", tokenizer(normalizer={"type": "NFC"}))
+    foreign("no-pre-tokenizer", tokenizer(pre_tokenizer=None), "its decoder does not turn back what")
+    other("space-in-front", tokenizer(pre_tokenizer={"type": "ByteLevel"}), unknown.format(32, 3))
+    foreign("no-decoder", tokenizer(decoder={"type": "Metaspace"}), "its decoder does not turn back what")
+    foreign("template", tokenizer(post_processor={"type": "TemplateProcessing"}), "its post_processor has no template")
+    other("unknown-token", tokenizer(model={"unk_token": "a"}))
     foreign("dropout", tokenizer(model={"dropout": 0.1}), "its model sets dropout")
     foreign("vocabulary-missing", tokenizer(model={"vocab": None}), "it has no model with a vocab")
     foreign("vocabulary-not-object", tokenizer(model={"vocab": ["a"]}), "it has no model with a vocab")
-    foreign("vocabulary-empty", tokenizer(model={"vocab": {}}), "token 0 is not a character")
+    foreign("vocabulary-empty", tokenizer(model={"vocab": {}}), "it has no model with a vocab")
     for name, identifier in [
-        ("twice", 1),
-        ("beyond", 3),
         ("negative", -1),
         ("fractional", 0.5),
         ("with-a-point", 0.0),
@@ -108,33 +111,34 @@ def make(case):
         foreign(
             "id-" + name,
             tokenizer(vocab={"b": 1, "c": 2, "a": identifier}),
-            'the id of "a" is taken, or not in 0..<3',
+            'the id of "a" is no whole number of at least 0',
+            "vocabulary",
         )
+    twice = tokenizer(vocab={"b": 1, "c": 2, "a": 1})
+    foreign("id-twice", twice, '"b" and "a" both have the id 1', "vocabulary")
+    other("id-beyond", tokenizer(vocab={"b": 1, "c": 2, "a": 3}), wider)
     foreign(
         "not-byte-level", tokenizer(vocab={"a": 0, "\u4e2d": 1}), 'the token "\u4e2d" is not in byte-level spelling'
     )
     foreign(
         "control-characters", tokenizer(vocab={"a": 0, "\x1b[2J": 1}), 'the token "\\u{1B}[2J" is not in byte-level'
     )
-    foreign("word", tokenizer(vocab={"a": 0, "bc": 1}), 'token 1, "bc", is neither a character nor a piece of one')
-    foreign("empty-token", tokenizer(vocab={"a": 0, "": 1}), 'token 1, "", is neither a character nor a piece of one')
-    foreign("unordered", tokenizer(vocab={"b": 0, "a": 1}), "its characters are not ordered by code point")
+    other("word", tokenizer(vocab={"a": 0, "bc": 1}), unknown.format(98, 1))
+    foreign("empty-token", tokenizer(vocab={"a": 0, "": 1}), 'the token "" is not in byte-level spelling')
+    other("unordered", tokenizer(vocab={"b": 0, "a": 1}), unknown.format(99, 2))
     words, merges = vocabulary("\u00e9")
     foreign(
         "piece-missing",
         tokenizer(vocab=dict(list(words.items())[:-1]), merges=merges),
-        "it has 2 tokens where its characters need 3",
+        'merge 0 joins "\u00c3", which is no token of it',
+        "vocabulary",
     )
-    foreign("piece-of-nothing", tokenizer(vocab=words | {"\u00c4": 3}, merges=merges), "token 3, ")
-    foreign("merge-missing", tokenizer("\u00e9", merges=[]), "1 merges that build characters are missing")
-    foreign(
-        "merge-twice",
-        tokenizer("\u00e9", merges=merges * 2),
-        'the merge "\u00c3 \u00a9" does not build a character, or stands',
-    )
-    foreign("merge-of-nothing", tokenizer(merges=[["a", "b"]]), 'the merge "a b" does not build a character')
-    foreign("merge-of-three", tokenizer(merges=[["a", "b", "c"]]), "a merge is not a pair of strings")
-    foreign("merge-of-numbers", tokenizer(merges=[[1, 2]]), "a merge is not a pair of strings")
+    other("piece-of-nothing", tokenizer(vocab=words | {"\u00c4": 3}, merges=merges), wider)
+    other("merge-missing", tokenizer("\u00e9", merges=[]), unknown.format(97, 0))
+    other("merge-twice", tokenizer("\u00e9", merges=merges * 2), unknown.format(97, 0))
+    foreign("merge-of-nothing", tokenizer(merges=[["a", "b"]]), 'merge 0 makes "ab", which is no token')
+    foreign("merge-of-three", tokenizer(merges=[["a", "b", "c"]]), "a merge is neither a pair", "vocabulary")
+    foreign("merge-of-numbers", tokenizer(merges=[[1, 2]]), "a merge is neither a pair", "vocabulary")
     # Composed and decomposed spellings are different keys: the file has another id for each.
     foreign(
         "equivalent-tokens",

@@ -46,6 +46,8 @@ public indirect enum TextError: Error, Equatable, Sendable {
   /// A text of one token, of which nothing is predicted.
   case nothingToPredict(tokenCount: Int)
   case notTokens(path: String, String)
+  /// A place where no vocabulary can be read, or written, in words.
+  case vocabulary(path: String, String)
   /// Distinct words that do not fit into memory.
   case tooManyWords(byteLimit: Int)
 }
@@ -119,6 +121,8 @@ extension TextError: CustomStringConvertible {
         + "give a text of at least 2 tokens"
     case .notTokens(let path, let problem):
       "\(path) does not hold tokens: \(problem)"
+    case .vocabulary(let path, let problem):
+      "\(path.escapedForDisplay): \(problem)"
     case .tooManyWords(let byteLimit):
       "the distinct words of the text take more than \(byteLimit) bytes; a part of it, drawn at random, gives nearly the "
         + "same vocabulary"

@@ -32,6 +32,9 @@ public struct TokenizerFile: Sendable {
     if let problem { throw .notTokenizer(kind: "vocabulary", reason: problem) }
   }
 
+  /// What the model says that it is: `BPE`.
+  public var modelType: String? { rest["model"]?["type"]?.stringValue }
+
   /// Takes GPT-2's two files: `vocab.json` and `merges.txt`. Their steps are those of GPT-2.
   ///
   /// - Throws: As for one file.

@@ -14,7 +14,7 @@ public enum TokenizerFolder {
   public static func requireRoom(at path: String, _ files: any FileSystem = POSIXFileSystem()) throws(TextError) {
     let folder = isFile(path) ? parentDirectory(of: path) : path
     for name in ["config.json", "model.safetensors", "model.safetensors.index.json"] where files.exists(folder + "/" + name) {
-      throw .notTexts(
+      throw .vocabulary(
         path: folder, "there is a model in it, and another vocabulary would make it useless; choose another place")
     }
   }

@@ -64,7 +64,7 @@ public struct TokenizerFormat: Sendable {
     do throws(GGUFError) {
       return try GGUFHeader(file).metadata
     } catch {
-      throw .notTexts(path: path, "\(error)")
+      throw .vocabulary(path: path, "\(error)")
     }
   }
 
@@ -110,7 +110,7 @@ public struct TokenizerFormat: Sendable {
   static func found(_ path: String, _ files: any FileSystem) throws(TextError) -> (path: String, format: TokenizerFormat) {
     guard files.isDirectory(path) else {
       let name = lastName(of: path)
-      if name.hasSuffix(".model") { throw .notTexts(path: path, sentencePiece) }
+      if name.hasSuffix(".model") { throw .vocabulary(path: path, sentencePiece) }
       return (path, all.first { $0.isNamed(name) } ?? .json)
     }
     for format in all.reversed() where files.exists(path + "/" + format.fileName) {
@@ -121,8 +121,8 @@ public struct TokenizerFormat: Sendable {
       let own = names.filter(format.isNamed)
       if own.count == 1 { return (path + "/" + own[0], format) }
     }
-    if names.contains(where: { $0.hasSuffix(".model") }) { throw .notTexts(path: path, sentencePiece) }
-    throw .notTexts(path: path, "there is no vocabulary in it; name a folder with tokenizer.json, or a file")
+    if names.contains(where: { $0.hasSuffix(".model") }) { throw .vocabulary(path: path, sentencePiece) }
+    throw .vocabulary(path: path, "there is no vocabulary in it; name a folder with tokenizer.json, or a file")
   }
 
   /// Whether what a path names comes with a template for conversations.

@@ -48,7 +48,7 @@ import Testing
     case .bytepair: return (folder + "/x.json", ["tokenizer", "inspect", folder + "/x.json"])
     case .tiktoken: return (folder + "/x.gpt2.tiktoken", ["tokenizer", "inspect", folder + "/x.gpt2.tiktoken"])
     case .merges:
-      let vocabulary = #"{"a":0,"b":1,"\u0120":2,"ab":3,"\u0120ab":4,"#version:":5,"x":6}"#
+      let vocabulary = ##"{"a":0,"b":1,"\u0120":2,"ab":3,"\u0120ab":4,"#version:":5,"x":6}"##
       try Data(vocabulary.utf8).write(to: URL(fileURLWithPath: folder + "/vocab.json"))
       return (folder + "/merges.txt", ["tokenizer", "inspect", folder + "/merges.txt"])
     case .weights: return (folder + "/model.safetensors", evaluate)

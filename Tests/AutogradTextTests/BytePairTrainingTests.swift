@@ -31,7 +31,8 @@ import Testing
       let texts = randomTexts(&random), size = 257 + random.integer(below: 80), frequency = random.integer(below: 4)
       var words = WordCounts()
       for text in texts { try PreTokenizer.gpt2.count(bytes(text).span, in: &words) }
-      let expected = ReferenceTrainer(words).merges(size: size - 257, minimumFrequency: frequency)
+      var reference = ReferenceTrainer(words)
+      let expected = reference.merges(size: size - 257, minimumFrequency: frequency)
       let found = try description(texts, size: size, frequency: frequency)
       let pairs = found.merges.map { [Array(found.tokens[Int($0.left)]), Array(found.tokens[Int($0.right)])] }
       #expect(pairs == expected, "\(texts)")

@@ -7,8 +7,8 @@ struct TokenizerCommand: ParsableCommand, HasExamples {
     commandName: "tokenizer",
     abstract: "Makes vocabularies, and shows what they make of texts.",
     discussion: """
-      A vocabulary is named by tokenizer.json, vocab.json (with merges.txt), .tiktoken, .gguf, or the folder of a
-      model or of a run.
+      A vocabulary is named by its file (tokenizer.json, vocab.json, .tiktoken, .gguf) or
+      by the folder of a model or of a run.
       """,
     subcommands: [TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self, TokenizerInspect.self])
 
@@ -24,11 +24,11 @@ struct NamedTokenizer: ParsableArguments {
   @Option(name: [.long, .customLong("model")], help: ArgumentHelp("A vocabulary's file, or a folder.", valueName: "path"))
   var tokenizer: String
 
-  func load() throws -> any Tokenizer { try vocabulary(at: tokenizer) }
+  func load() throws -> any Tokenizer { try loadVocabulary(at: tokenizer) }
 }
 
 /// The vocabulary that a path names; of a run that has not come to its end, the one that its checkpoints or its tokens have.
-func vocabulary(at path: String) throws(TextError) -> any Tokenizer {
+func loadVocabulary(at path: String) throws(TextError) -> any Tokenizer {
   let files = POSIXFileSystem()
   guard files.isDirectory(path), files.isDirectory(path + "/checkpoints"), !files.exists(path + "/tokenizer.json") else {
     return try TokenizerFormat.tokenizer(at: path)

@@ -7,8 +7,8 @@ struct TokenizerDecode: ParsableCommand {
     commandName: "decode",
     abstract: "Turns ids into text.",
     discussion: """
-      Reads numbers with anything but digits between them, and writes the bytes that they stand for as they come:
-      nothing is added at the end.
+      Reads numbers with anything but digits between them, and writes the bytes that they
+      stand for as they come. Nothing is added at the end.
       """)
 
   @OptionGroup var vocabulary: NamedTokenizer

@@ -23,7 +23,7 @@ struct TokenizerInspect: ParsableCommand {
   mutating func run() throws { try reportingErrors { try inspect() } }
 
   private func inspect() throws {
-    let tokenizer = try vocabulary(at: path)
+    let tokenizer = try loadVocabulary(at: path)
     var report = Report()
     report.addVocabulary(tokenizer)
     let hasTemplate = TokenizerFormat.hasChatTemplate(at: path)

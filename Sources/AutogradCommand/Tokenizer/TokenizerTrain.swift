@@ -21,8 +21,9 @@ struct TokenizerTrain: ParsableCommand {
     commandName: "train",
     abstract: "Makes a byte-pair vocabulary of your texts.",
     discussion: """
-      It has the special tokens first, then the 256 bytes, so that it knows any text, then what occurs most often
-      together. The same text gives the same vocabulary, whatever the threads.
+      Special tokens come first, then the 256 bytes, so that it knows any text, then what
+      occurs most often together. The same texts give the same vocabulary, whatever the
+      threads.
       """)
 
   @Option(help: ArgumentHelp("A text, JSONL, a folder or -, as often as you like.", valueName: "path"))
@@ -34,7 +35,7 @@ struct TokenizerTrain: ParsableCommand {
   @Option(help: ArgumentHelp("A folder for it, or a file that ends in .json.", valueName: "path"))
   var out: String
 
-  @Option(help: ArgumentHelp("Cuts texts into words: \(PreTokenizerName.allValueStrings.joined(separator: " ")) (gpt2).", valueName: "name"))
+  @Option(help: ArgumentHelp("How texts are cut into words (gpt2).", valueName: "name"))
   var preTokenizer: PreTokenizerName?
 
   @Option(

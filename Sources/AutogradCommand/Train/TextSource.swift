@@ -25,7 +25,7 @@ struct TextSource {
   /// The vocabulary that a setting names; nil for that of the text's characters.
   static func vocabulary(_ settings: RunSettings) throws -> (any Tokenizer)? {
     guard let name = settings.tokenizer, name != characters else { return nil }
-    return try AutogradCommand.vocabulary(at: name)
+    return try loadVocabulary(at: name)
   }
 
   /// Reads what was named, or what a run was trained on until now.

@@ -91,7 +91,8 @@ public struct WordSurvey: Sendable {
           do throws(TextError) {
             try preTokenizer.count(bytes.span, in: &words)
           } catch {
-            throw error.moved(by: range.lowerBound, in: input.path)
+            guard case .invalidUTF8(_, let place) = error else { throw error }
+            throw .invalidUTF8(path: input.path, byteOffset: place + range.lowerBound)
           }
           byteCount += bytes.count
         } else {
