@@ -13,7 +13,8 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    configuration, index, json_text, lines, manifest, record, safetensors, start, text, tokenizer, tokens, weights,
+    configuration, index, json_text, lines, manifest, record, safetensors, start, task, text, tokenizer, tokens,
+    weights,
 )
 from fuzz_corpus.corpus import Corpus
 
@@ -30,6 +31,7 @@ TARGETS = {
     "text": text,
     "tokens": tokens,
     "lines": lines,
+    "task": task,
     "manifest": manifest,
     "record": record,
     "start": start,

@@ -19,8 +19,8 @@ public struct FuzzTarget: Sendable {
 
   /// All targets. The corpus has a folder for each, of the same name.
   public static let all: [FuzzTarget] = [
-    .json, .safetensors, .configuration, .tokenizer, .weights, .index, .text, .tokens, .lines, .manifest, .record,
-    .start,
+    .json, .safetensors, .configuration, .tokenizer, .weights, .index, .text, .tokens, .lines, .task, .manifest,
+    .record, .start,
   ]
 
   public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
