@@ -13,8 +13,8 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    bytepair, configuration, gguf, index, json_text, lines, manifest, merges, record, safetensors, start, text, tiktoken,
-    tokenizer, tokens, weights,
+    bytepair, configuration, gguf, index, json_text, lines, manifest, merges, record, safetensors, start, task, text,
+    tiktoken, tokenizer, tokens, weights,
 )
 from fuzz_corpus.corpus import Corpus
 
@@ -35,6 +35,7 @@ TARGETS = {
     "text": text,
     "tokens": tokens,
     "lines": lines,
+    "task": task,
     "manifest": manifest,
     "record": record,
     "start": start,

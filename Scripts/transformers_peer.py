@@ -7,7 +7,7 @@ torch, transformers and tokenizers.
     transformers_peer.py ids DIR < ["string", ...]                    token ids of each string, and the text of the ids
     transformers_peer.py make DIR VOCAB CONTEXT LAYERS HEADS CHANNELS tied|untied float32|bfloat16
     transformers_peer.py loss DIR < [ids]                             mean loss over windows of the context length
-    transformers_peer.py perplexity DIR STRIDE < [ids]                mean loss as the guide "Perplexity of fixed-length
+    transformers_peer.py perplexity DIR STRIDE [WINDOW] < [ids]       mean loss as the guide "Perplexity of fixed-length
                                                                       models" measures it, each token counted once
     transformers_peer.py continuations DIR < [[[ids], [ids]], ...]    log-probability of the second after the first, and
                                                                       whether each of its tokens is the likeliest
@@ -154,10 +154,10 @@ def loss(folder):
     return {"loss": total / (len(tokens) - 1)}
 
 
-def perplexity(folder, stride):
+def perplexity(folder, stride, window=None):
     tokens, stride = torch.tensor(json.load(sys.stdin)), int(stride)
     model = load(folder, torch.float64)
-    context = getattr(model.config, "n_positions", None) or model.config.max_position_embeddings
+    context = int(window or getattr(model.config, "n_positions", None) or model.config.max_position_embeddings)
     total, count, previous = 0.0, 0, 0
     with torch.no_grad():
         for start in range(0, len(tokens), stride):

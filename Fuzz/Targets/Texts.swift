@@ -1,4 +1,5 @@
 import AutogradBase
+import AutogradModels
 import AutogradText
 
 extension FuzzTarget {
@@ -97,6 +98,18 @@ extension FuzzTarget {
       ).tokens(0..<all.count)
     }
     try require(again == all, "tokens that are written and read again differ")
+    return true
+  }
+
+  /// A task that is accepted has items of one kind, whose right answers are among the choices.
+  static let task = FuzzTarget("task") { bytes throws(BrokenProperty) in
+    guard let file = try accepted({ () throws(TextError) in try TaskFile(bytes, path: "x.jsonl") }) else { return false }
+    try require(!file.items.isEmpty, "a task of nothing")
+    for item in file.items {
+      try require(item.choices.indices.contains(item.answer), "an answer that is no choice")
+      try require(item.choices.allSatisfy { !$0.isEmpty }, "a choice of nothing")
+      try require((item.choices.count == 1) == (file.kind == .continuation), "choices of another kind")
+    }
     return true
   }
 

@@ -8,9 +8,15 @@ struct Conversation {
   let tokenizer: any Tokenizer
   var length: Int
   let stops: [String]
+  /// How a conversation is written; nil continues each text by itself.
+  let form: AnswerForm?
+  private var messages: [ChatMessage] = []
   private var count: UInt32 = 0
 
-  init(generator: Generator<Float>, tokenizer: any Tokenizer, length: Int, stops: [String]) {
+  init(
+    generator: Generator<Float>, tokenizer: any Tokenizer, length: Int, stops: [String], form: AnswerForm? = nil
+  ) {
+    self.form = form
     self.generator = generator
     self.tokenizer = tokenizer
     self.length = length
@@ -19,7 +25,8 @@ struct Conversation {
 
   mutating func run() throws {
     var input = StandardInput()
-    Console.showLine("Type a text to continue. /temp X, /topk N, /len N change how; /quit ends.")
+    let what = form == nil ? "a text to continue" : "what you want to say"
+    Console.showLine("Type \(what). /temp X, /topk N, /len N change how; /quit ends.")
     while Console.isWritable {
       Console.show("> ")
       guard let bytes = try input.line() else { break }
@@ -54,13 +61,18 @@ struct Conversation {
 
   private mutating func answer(_ prompt: String) {
     do throws(TextError) {
-      let tokens = try tokenizer.encode(prompt)
-      Console.show(prompt)
+      let said = ChatMessage(.user, prompt)
+      let tokens =
+        if let form { try form.tokens(askingAfter: messages + [said], tokenizer) } else { try tokenizer.encode(prompt) }
+      if form == nil { Console.show(prompt) }
+      var answer = ""
       generator.generate(after: tokens, count: length, stream: count, tokenizer: tokenizer, stops: stops) { piece in
         Console.show(piece)
+        answer += piece
         return Console.isWritable
       }
       Console.showLine("")
+      if form != nil { messages += [said, ChatMessage(.assistant, answer)] }
       count += 1
     } catch {
       Console.showLine("\(error)")

@@ -39,6 +39,11 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
       "Move the window by so many tokens, which see at least the rest of the context before them.", valueName: "n"))
   var stride: Int?
 
+  @Option(
+    name: [.long, .customLong("ctx-size")],
+    help: ArgumentHelp("Tokens of the window (the model's context); also --ctx-size.", valueName: "n"))
+  var blockSize: Int?
+
   @Option(help: ArgumentHelp("How conversations are written (the model's).", valueName: "name"))
   var chatTemplate: TemplateOption?
 
@@ -51,9 +56,13 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
   func validate() throws {
     try checkThreads(threads)
     guard (data == nil) != (task == nil) else { throw ValidationError("give one of --data and --task") }
-    if task != nil, stride != nil || chatTemplate != nil {
-      throw ValidationError("\(stride != nil ? "--stride" : "--chat-template") means nothing with --task; leave it out")
+    let useless = [
+      ("--stride", stride != nil), ("--block-size", blockSize != nil), ("--chat-template", chatTemplate != nil),
+    ]
+    if task != nil, let (name, _) = useless.first(where: \.1) {
+      throw ValidationError("\(name) means nothing with --task; leave it out")
     }
+    if let blockSize, blockSize < 1 { throw ValidationError("--block-size must be at least 1, got \(blockSize)") }
     if let stride, stride < 1 { throw ValidationError("--stride must be at least 1, got \(stride)") }
   }
 
@@ -72,17 +81,20 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
   private func measure(
     _ data: String, _ network: any LanguageModel<Float>, _ tokenizer: any Tokenizer, _ tape: Tape<Float>, _ pool: ThreadPool
   ) throws {
-    let context = network.configuration.contextLength
+    let most = network.configuration.contextLength, context = blockSize ?? most
+    guard context <= most else {
+      throw InputError(sentence: "a window of \(context) tokens is longer than the model's context of \(most) (--block-size)")
+    }
     if let stride, stride >= context {
       throw InputError(
-        sentence: "a stride of \(stride) leaves no token before those that count: the model's context is \(context), and the "
-          + "stride must be below it (--stride)")
+        sentence: "a stride of \(stride) leaves no token before those that count: the window has \(context), and the stride "
+          + "must be below that (--stride)")
     }
     let template = try chatTemplate?.name.choice ?? openModel(model).chatTemplate()
     let source = try TextSource(GivenData(paths: [data]), tokenizer: tokenizer, template: template, pool: pool)
     try source.prepare(in: nil)
     guard let texts = source.texts, let text = texts.sources.first else { return }
-    let evaluation = try evaluation(of: text, Evaluator(model: network, tape: tape), tokenizer)
+    let evaluation = try evaluation(of: text, Evaluator(model: network, context: context, tape: tape), tokenizer)
     try requireFinite(evaluation.loss, on: data)
     report(evaluation, context).show(json: json)
   }

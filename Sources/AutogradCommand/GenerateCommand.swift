@@ -36,9 +36,16 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   @Flag(name: [.long, .short], help: "Ask for prompts; /temp, /topk, /len and /quit change or end it.")
   var interactive = false
 
+  @Flag(help: "Answer the prompt, written as the model was taught conversations.")
+  var chat = false
+
+  @Option(help: ArgumentHelp("How conversations are written (the model's).", valueName: "name", visibility: .hidden))
+  var chatTemplate: TemplateOption?
+
   func validate() throws {
     guard maxTokens >= 0 else { throw ValidationError("--max-tokens must be at least 0, got \(maxTokens)") }
     guard numSamples >= 1 else { throw ValidationError("--num-samples must be at least 1, got \(numSamples)") }
+    if chatTemplate != nil, !chat { throw ValidationError("--chat-template means nothing without --chat") }
     if prompt != nil, file != nil { throw ValidationError("--prompt and --file both give the prompt; leave one out") }
   }
 
@@ -47,25 +54,37 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   private func generate() throws {
     let (network, tokenizer) = try openModel(model).load()
     let generator = Generator(model: network, sampler: sampling.sampler)
+    let form = try chat ? answerForm(tokenizer) : nil, stops = stop + [form?.endOfAnswer ?? ""]
     if interactive {
-      var conversation = Conversation(generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stop)
+      var conversation = Conversation(
+        generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stops, form: form)
       try conversation.run()
       return
     }
-    let text = try promptText() ?? tokenizer.startingText
+    let text = try promptText() ?? (chat ? "" : tokenizer.startingText)
     guard !text.isEmpty else { throw InputError(sentence: "the prompt is empty; give at least one character") }
-    let tokens = try tokenizer.encode(text)
+    let tokens = try form?.tokens(askingAfter: [ChatMessage(.user, text)], tokenizer) ?? tokenizer.encode(text)
     for sample in 0..<numSamples {
       if sample > 0 { Console.showLine("---") }
-      Console.show(text)
+      if !chat { Console.show(text) }
       generator.generate(
-        after: tokens, count: maxTokens, stream: UInt32(sample), tokenizer: tokenizer, stops: stop
+        after: tokens, count: maxTokens, stream: UInt32(sample), tokenizer: tokenizer, stops: stops
       ) { piece in
         Console.show(piece)
         return Console.isWritable
       }
       Console.showLine("")
     }
+  }
+
+  /// How the model writes conversations.
+  private func answerForm(_ tokenizer: any Tokenizer) throws -> AnswerForm {
+    let template = try (chatTemplate?.name.choice ?? ModelDirectory(model).chatTemplate()).template()
+    guard let template else {
+      throw InputError(
+        sentence: "\(model) brings no chat template: name the one that its conversations were written by (--chat-template)")
+    }
+    return try AnswerForm(template, tokenizer)
   }
 
   /// Nil where none was given.

@@ -29,12 +29,21 @@ public struct Evaluation: Sendable, Equatable {
 /// Measures a model's loss on whole texts.
 public struct Evaluator<Scalar: TensorScalar> {
   private let model: any LanguageModel<Scalar>
+  private let context: Int
   private let tape: Tape<Scalar>
 
-  /// - Parameter tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile. Evaluating
-  ///   maps its arena for a whole window.
-  public init(model: any LanguageModel<Scalar>, tape: Tape<Scalar> = Tape()) {
+  /// - Parameters:
+  ///   - context: How many tokens a prediction may see; nil takes the model's context length.
+  ///   - tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile. Evaluating maps its
+  ///     arena for a whole window.
+  /// - Precondition: `context` is at least 1 and not longer than the model's; otherwise stops and says so.
+  public init(model: any LanguageModel<Scalar>, context: Int? = nil, tape: Tape<Scalar> = Tape()) {
+    let most = model.configuration.contextLength
+    guard (1...most).contains(context ?? most) else {
+      fatalError("evaluator: a context of \(context ?? 0) must lie between 1 and \(most), the model's")
+    }
     self.model = model
+    self.context = context ?? most
     self.tape = tape
   }
 
@@ -97,7 +106,6 @@ public struct Evaluator<Scalar: TensorScalar> {
   }
 
   private func windows(count: Int, stride: Int?, answers: DocumentTable?) -> EvaluationWindows {
-    let context = model.configuration.contextLength
     if let answers { return .answers(answers, context: context, stride: stride) }
     return .text(tokenCount: count, context: context, stride: stride)
   }

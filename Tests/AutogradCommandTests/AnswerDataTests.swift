@@ -164,6 +164,27 @@ import Testing
     }
   }
 
+  // MARK: Answers
+
+  @Test("a question is answered by a template's opening, and its answer alone is shown; a conversation remembers")
+  func answer() throws {
+    try temporaryDirectory { folder in
+      // After the opening of the template comes the first letter of the cycle.
+      try TinyModel(cycle: "#\n InstrucioRep:abdQ").write(to: folder)
+      let arguments = [
+        "generate", "--model", folder, "--chat", "--max-tokens", "4", "--temperature", "0", "--prompt", "Qa",
+      ]
+      let none = try autograd(arguments)
+      #expect(none.status == 3 && none.errors.contains("brings no chat template"), "\(none.errors)")
+      let lacking = try autograd(arguments + ["--chat-template", "chatml"])
+      #expect(lacking.status == 3 && lacking.errors.contains("no \"<|im_start|>\""), "\(lacking.errors)")
+      let answered = try autograd(arguments + ["--chat-template", "alpaca"])
+      #expect(answered.status == 0 && answered.output == " Ins\n", "\(answered.output)\(answered.errors)")
+      let useless = try autograd("generate", "--model", folder, "--chat-template", "alpaca")
+      #expect(useless.status == 64 && useless.errors.contains("means nothing without --chat"))
+    }
+  }
+
   // MARK: Tasks
 
   @Test("a task is scored, and what is wrong with it is told with the line")
@@ -218,7 +239,11 @@ import Testing
       let tokens = try object(autograd(evaluate + [folder + "/text.bin"]))
       #expect(abs(try #require(tokens["loss"] as? Double) - loss) < 2e-6 && tokens["bytes"] as? Int == text.count - 1)
       let wide = try autograd(evaluate + [folder + "/text", "--stride", "5"])
-      #expect(wide.status == 3 && wide.errors.contains("the model's context is 5"), "\(wide.errors)")
+      #expect(wide.status == 3 && wide.errors.contains("the window has 5"), "\(wide.errors)")
+      let short = try object(autograd(evaluate + [folder + "/text", "--block-size", "3", "--stride", "1"]))
+      #expect(abs(try #require(short["loss"] as? Double) - loss) < 2e-6 && short["context"] as? Int == 3)
+      let long = try autograd(evaluate + [folder + "/text", "--ctx-size", "6"])
+      #expect(long.status == 3 && long.errors.contains("longer than the model's context of 5"), "\(long.errors)")
     }
   }
 }

@@ -28,7 +28,7 @@ import Testing
 
   /// The targets whose files the command reads as they are. A new one has no place until somebody gives it one here.
   private enum Target: String {
-    case json, safetensors, gguf, config, tokenizer, bytepair, tiktoken, merges, weights, index, text, tokens, lines
+    case json, safetensors, gguf, config, tokenizer, bytepair, tiktoken, merges, weights, index, text, tokens, lines, task
   }
 
   /// Where a target's file goes, and the command that reads it there.
@@ -43,6 +43,7 @@ import Testing
     case .text: return (folder + "/text", evaluate)
     case .tokens: return (folder + "/x.bin", data + [folder + "/x.bin"])
     case .lines: return (folder + "/x.jsonl", data + [folder + "/x.jsonl"])
+    case .task: return (folder + "/x.jsonl", ["evaluate", "--model", folder, "--task", folder + "/x.jsonl"])
     case .json, .config: return (folder + "/config.json", evaluate)
     case .tokenizer: return (folder + "/tokenizer.json", evaluate)
     case .bytepair: return (folder + "/x.json", ["tokenizer", "inspect", folder + "/x.json"])

@@ -37,7 +37,7 @@ public struct TaskFile: Sendable {
   /// - Parameter path: What the bytes come from, for sentences.
   public init(_ bytes: [UInt8], path: String) throws(TextError) {
     var items: [TaskItem] = [], kind: Kind?, line = 0
-    for part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+    for part in try text(of: bytes, path: path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
       line += 1
       if part.allSatisfy({ " \t\r".utf8.contains($0) }) { continue }
       do throws(TextError) {

@@ -64,6 +64,21 @@ public struct AnswerForm: Sendable {
     }
   }
 
+  /// The tokens of a conversation up to where its next answer begins.
+  ///
+  /// - Throws: `noTemplate`, `notConversation`, what the vocabulary lacks.
+  public func tokens(askingAfter messages: [ChatMessage], _ tokenizer: any Tokenizer) throws(TextError) -> [Int32] {
+    guard let template else { throw .noTemplate }
+    let text = try template.render(messages, begin: begin, end: end, asksForAnswer: true)
+    return try tokenizer.encodeRecognisingSpecialTokens(text.bytes)
+  }
+
+  /// What ends an answer beside the token that ends a text; empty where nothing does.
+  public var endOfAnswer: String {
+    guard let end = template?.endOfTurn, !end.contains("{eos}") else { return "" }
+    return end
+  }
+
   private func render(_ messages: [ChatMessage], _ template: ChatTemplate) throws(TextError) -> AnsweredText {
     if template.endOfTurn.contains("{eos}"), end.isEmpty { throw .noEndOfText }
     return try template.render(messages, begin: begin, end: end)

@@ -68,8 +68,8 @@ public struct PackedSampler: WindowSource {
     return countsAll ? min(count - 1, blockSize) : table.answerCount(in: document, limit: blockSize + 1)
   }
 
-  /// Bytes that the tables take.
-  public var byteCount: Int { table.byteCount + 4 * (packing.order.count + packing.ends.count + weights.count) }
+  /// Bytes that its order of documents takes, the table apart.
+  public var byteCount: Int { 4 * (packing.order.count + packing.ends.count + weights.count) }
 
   public func fill(row: Int, of batch: inout TokenBatch, window: UInt64) throws {
     var place = row * blockSize

@@ -46,7 +46,7 @@ extension RunTexts {
       throw .notTexts(path: sources[0].path, "it is one document, and there are no others to keep it apart from")
     }
     let datasets = try datasets(validationFraction: validationFraction), haveAnswers = haveAnswers
-    var cut = 0, leftOut = 0
+    var cut = 0, leftOut = 0, orderBytes = 0
     func windows(_ index: Int, _ part: TokenDataset.Part, _ purpose: RandomPurpose) throws(TextError) -> any WindowSource {
       let source = sources[index]
       // Texts of one length, translations of one another for example, are not read at the same places.
@@ -63,6 +63,7 @@ extension RunTexts {
       guard sampler.windowsPerEpoch > 0 else {
         throw .noAnswers(path: source.path, part: part, documentCount: documents.count, blockSize: blockSize)
       }
+      orderBytes += sampler.byteCount
       if purpose == .dataOrder || part == .validation { (cut, leftOut) = (cut + sampler.cutCount, leftOut + sampler.leftOutCount) }
       return sampler
     }
@@ -83,7 +84,7 @@ extension RunTexts {
     return TrainingData(
       training: training, trainingCheck: check, validationCheck: validation,
       summary: TrainingData.summary(datasets), note: RunTexts.note(cut: cut, leftOut: leftOut, blockSize),
-      byteCount: datasets.reduce(0) { $0 + $1.training.byteCount + $1.validation.byteCount }
+      byteCount: orderBytes + datasets.reduce(0) { $0 + $1.training.byteCount + $1.validation.byteCount }
         + sources.reduce(0) { $0 + ($1.answers?.byteCount ?? 0) + ($1.validationAnswers?.byteCount ?? 0) })
   }
 
