@@ -1,6 +1,5 @@
 public import AutogradKernels
 public import AutogradText
-import Synchronization
 
 extension Tokenizer {
   /// Turns a long text into ids by all threads: the ids that `encode(_:)` gives.
@@ -17,21 +16,54 @@ extension Tokenizer {
     }
     if bounds.count == 1 || pool.threadCount == 1 { return try encode(text) }
     bounds.append(text.count)
-    let pieces = bounds.dropLast().map { _ in Place([Int32]()) }, hasFailed = Place(false)
-    let cuts = bounds
-    pool.forEach(pieces.count) { piece in
-      var tokens: [Int32] = []
-      let part = text.span.extracting(cuts[piece]..<cuts[piece + 1])
-      guard (try? encode(part: part, isFirst: piece == 0, into: &tokens)) != nil else {
-        return hasFailed.value.withLock { $0 = true }
+    let cuts = bounds, assembly = Place(Assembly(byteCount: text.count))
+    pool.forEach(pool.threadCount) { _ in
+      while var (piece, tokens) = assembly.value.withLock({ $0.next(of: cuts.count - 1) }) {
+        let part = text.span.extracting(cuts[piece]..<cuts[piece + 1])
+        let isDone = (try? encode(part: part, isFirst: piece == 0, into: &tokens)) != nil
+        assembly.value.withLock { isDone ? $0.add(tokens, piece) : $0.fail() }
       }
-      pieces[piece].value.withLock { $0 = tokens }
     }
-    // Where in the text it is, only the whole knows.
-    if hasFailed.value.withLock({ $0 }) { return try encode(text) }
-    var tokens: [Int32] = []
-    tokens.reserveCapacity(pieces.reduce(0) { $0 + $1.value.withLock(\.count) })
-    for piece in pieces { piece.value.withLock { tokens += $0 } }
-    return tokens
+    // Where in the text it fails, only the whole knows.
+    if let tokens = assembly.value.withLock({ $0.finished() }) { return tokens }
+    return try encode(text)
+  }
+}
+
+/// Puts the ids of pieces together in order, whoever has them first; their memory serves for the next ones.
+private struct Assembly {
+  private var tokens: [Int32] = []
+  private var nextPiece = 0
+  private var hasFailed = false
+  private var early: [Int: [Int32]] = [:]
+  private var nextToAdd = 0
+  private var free: [[Int32]] = []
+
+  /// About three bytes are a token.
+  init(byteCount: Int) { tokens.reserveCapacity(byteCount / 3) }
+
+  /// The next piece that nobody has, and room for its ids.
+  mutating func next(of count: Int) -> (piece: Int, room: [Int32])? {
+    guard nextPiece < count, !hasFailed else { return nil }
+    nextPiece += 1
+    return (nextPiece - 1, free.popLast() ?? [])
+  }
+
+  mutating func add(_ ids: [Int32], _ piece: Int) {
+    early[piece] = ids
+    while var ready = early.removeValue(forKey: nextToAdd) {
+      tokens += ready
+      nextToAdd += 1
+      ready.removeAll(keepingCapacity: true)
+      free.append(ready)
+    }
+  }
+
+  mutating func fail() { hasFailed = true }
+
+  /// All ids; nil where a piece failed.
+  mutating func finished() -> [Int32]? {
+    defer { tokens = [] }
+    return hasFailed ? nil : tokens
   }
 }

@@ -43,13 +43,27 @@
 
   /// The rank of a pair; `none` where it is not joined.
   @inline(__always) func rank(_ left: Int32, _ right: Int32) -> UInt32 {
-    let wanted = key(left, right), mask = 1 << Int(64 - shift) - 1
-    var place = place(wanted)
+    let wanted = key(left, right), place = place(wanted)
+    return unsafe rank(wanted, place, slots[place])
+  }
+
+  /// The ranks of a token with the one before it and the one behind it: memory is asked for both at once.
+  @inline(__always) func ranks(_ before: Int32, _ token: Int32, _ behind: Int32) -> (before: UInt32, behind: UInt32) {
+    let first = key(before, token), second = key(token, behind)
+    let places = (place(first), place(second))
+    let found = unsafe (slots[places.0], slots[places.1])
+    return (rank(first, places.0, found.0), rank(second, places.1, found.1))
+  }
+
+  /// - Parameter found: What stands at `place`, where the pair would stand if no other had been there before.
+  @inline(__always) private func rank(_ wanted: UInt64, _ place: Int, _ found: UInt64) -> UInt32 {
+    var place = place, found = found
+    let mask = 1 &<< Int(64 &- shift) &- 1
     while true {
-      let found = unsafe slots[place]
-      if found & ~0xFF_FFFF == wanted, found != MergeTable.empty { return UInt32(found & 0xFF_FFFF) }
       if found == MergeTable.empty { return MergeTable.none }
-      place = (place + 1) & mask
+      if found & ~0xFF_FFFF == wanted { return UInt32(truncatingIfNeeded: found & 0xFF_FFFF) }
+      place = (place &+ 1) & mask
+      found = unsafe slots[place]
     }
   }
 

@@ -88,8 +88,13 @@
       count -= 1
       for index in place + 1..<max(place + 1, count) { unsafe ids[index] = ids[index + 1] }
       for index in place + 1..<max(place + 1, count - 1) { unsafe ranks[index] = ranks[index + 1] }
-      if place + 1 < count { unsafe ranks[place] = table.rank(ids[place], ids[place + 1]) }
-      if place > 0 { unsafe ranks[place - 1] = table.rank(ids[place - 1], ids[place]) }
+      if place > 0, place + 1 < count {
+        unsafe (ranks[place - 1], ranks[place]) = table.ranks(ids[place - 1], ids[place], ids[place + 1])
+      } else if place > 0 {
+        unsafe ranks[place - 1] = table.rank(ids[place - 1], ids[place])
+      } else if count > 1 {
+        unsafe ranks[0] = table.rank(ids[0], ids[1])
+      }
     }
     self.count = count
   }
