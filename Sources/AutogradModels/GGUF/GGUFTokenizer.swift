@@ -8,7 +8,8 @@ extension Tokenizer {
   ///   it, since llama.cpp wants as many.
   /// - Throws: Where such files have no word for it.
   func ggufKeys(rows: Int) throws(TextError) -> [GGUFMetadata.Entry] {
-    let description = try (self as? BytePairTokenizer)?.description ?? BytePairDescription(TokenizerFile(tokenizerJSON()))
+    let own = (self as? BytePairTokenizer)?.description
+    let description = if let own { own } else { try BytePairDescription(TokenizerFile(tokenizerJSON())) }
     var metadata = try description.ggufMetadata
     guard var tokens = metadata["tokenizer.ggml.tokens"]?.stringsValue,
       case .int32(var types)? = metadata["tokenizer.ggml.token_type"]?.arrayValue

@@ -18,7 +18,7 @@ extension Tokenizer {
     bounds.append(text.count)
     let cuts = bounds, assembly = Place(Assembly(byteCount: text.count))
     pool.forEach(pool.threadCount) { _ in
-      while var (piece, tokens) = assembly.value.withLock({ $0.next(of: cuts.count - 1) }) {
+      while case (let piece, var tokens)? = assembly.value.withLock({ $0.next(of: cuts.count - 1) }) {
         let part = text.span.extracting(cuts[piece]..<cuts[piece + 1])
         let isDone = (try? encode(part: part, isFirst: piece == 0, into: &tokens)) != nil
         assembly.value.withLock { isDone ? $0.add(tokens, piece) : $0.fail() }

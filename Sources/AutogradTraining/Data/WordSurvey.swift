@@ -96,7 +96,7 @@ public struct WordSurvey: Sendable {
           }
           byteCount += bytes.count
         } else {
-          lineCount += try input.forEachDocument(in: input.part(stretch.range)) { document, _ throws(TextError) in
+          lineCount += try input.forEachDocument(in: input.part(stretch.range)) { document, _, _ throws(TextError) in
             try preTokenizer.count(document, in: &words)
             byteCount += document.count
           }
