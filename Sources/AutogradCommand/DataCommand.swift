@@ -122,6 +122,10 @@ struct DataCommand: ParsableCommand, HasExamples {
       report.add("chat_template", name, .string(name))
       report.addLine("learnt", settings.masksPrompt ? "answers, between « and »" : "questions and answers")
     }
+    if let packed = data.training as? PackedSampler {
+      let share = packed.filledShare
+      report.add("packed", "\(packed.windowsPerEpoch.grouped) windows, \(share.percent) filled", .number(share))
+    }
     if !data.note.isEmpty { report.addLine("note", data.note) }
     try addWindows(to: &report, texts, data.training)
     return report

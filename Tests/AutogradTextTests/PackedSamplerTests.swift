@@ -23,7 +23,7 @@ import Testing
       tokens: tokens, table, documents: 0..<counts.count, blockSize: 8, batchSize: 2, seed: 3, purpose: .dataOrder)
     #expect(sampler.cutCount == 0 && sampler.leftOutCount == 0)
     // 54 targets do not fit into less than 7 windows of 8.
-    #expect(sampler.windowsPerEpoch == 7)
+    #expect(sampler.windowsPerEpoch == 7 && sampler.filledShare == 54.0 / 56)
     for epoch in 0..<3 as Range<UInt64> {
       var seen: [Int: Int] = [:], counted: [Int: [Int]] = [:]
       var batch = sampler.makeBatch(), total = 0.0
@@ -67,6 +67,18 @@ import Testing
     #expect(batch.targets == [101, 102, 103, 104, 105, 106] && batch.weights == [0, 0, 1, 1, 1, 1])
     #expect(all.cutCount == 2 && all.leftOutCount == 0 && all.windowsPerEpoch == 3)
     #expect((0..<3 as Range<UInt64>).reduce(0) { $0 + all.weight(ofBatch: $1) } == 6 + 6 + 3)
+  }
+
+  @Test("an answer behind the cut, or one that it cuts, counts as far as the window goes")
+  func answersBehindTheCut() throws {
+    var table = DocumentTable()
+    table.append([2, 2, 3, 4, 5, 4])
+    let sampler = PackedSampler(
+      tokens: (0..<20).map { Int32($0) }, table, documents: 0..<1, blockSize: 8, batchSize: 1, seed: 3,
+      purpose: .dataOrder)
+    let batch = try sampler.batch(0)
+    #expect(batch.targets == [1, 2, 3, 4, 5, 6, 7, 8] && batch.weights == [0, 1, 1, 0, 0, 0, 1, 1])
+    #expect(sampler.weight(ofBatch: 0) == 4)
   }
 
   @Test("only the documents of the part are drawn")

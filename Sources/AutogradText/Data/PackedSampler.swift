@@ -15,6 +15,9 @@ public struct PackedSampler: WindowSource {
   public var hasWeights: Bool { true }
   /// Documents that are longer than a window and one token.
   public private(set) var cutCount = 0
+  /// How much of the windows documents fill.
+  public var filledShare: Double { Double(filledCount) / Double(max(1, windowsPerEpoch * blockSize)) }
+  private let filledCount: Int
   /// Documents that have nothing to learn in a window, which are left out.
   public private(set) var leftOutCount = 0
   private let tokens: any TokenSource
@@ -53,6 +56,7 @@ public struct PackedSampler: WindowSource {
       }
       return min(count, blockSize)
     }
+    filledCount = lengths.reduce(0, +)
     packing = Packing(lengths, capacity: blockSize)
     (cutCount, leftOutCount, windowsPerEpoch) = (cut, leftOut, packing.binCount)
     weights = (0..<packing.binCount).map { bin in
@@ -96,9 +100,8 @@ public struct PackedSampler: WindowSource {
     }
     if countsAll { return }
     table.forEachAnswer(in: document) { answer in
-      for token in max(1, answer.lowerBound)..<max(1, min(answer.upperBound, count + 1)) {
-        batch.weights[place + token - 1] = 1
-      }
+      // Answers behind the cut have no place here.
+      for token in answer.clamped(to: 1..<count + 1) { batch.weights[place + token - 1] = 1 }
     }
   }
 
