@@ -79,7 +79,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
 
   /// How the model writes conversations.
   private func answerForm(_ tokenizer: any Tokenizer) throws -> AnswerForm {
-    let template = try (chatTemplate?.name.choice ?? ModelDirectory(model).chatTemplate()).template()
+    let template = try (chatTemplate?.name.choice ?? openModel(model).chatTemplate()).template()
     guard let template else {
       throw InputError(
         sentence: "\(model) brings no chat template: name the one that its conversations were written by (--chat-template)")

@@ -121,7 +121,8 @@ public struct TaskScorer<Scalar: TensorScalar> {
     guard before.count < tokens.count else {
       throw .notTaskItem("what follows its context makes no token of its own")
     }
-    if !before.isEmpty { return (tokens, tokens.count - before.count) }
+    let beginning = tokenizer.beginningTokens
+    if !before.isEmpty || !beginning.isEmpty { return (beginning + tokens, tokens.count - before.count) }
     let first = tokenizer.specialTokens.first { $0.role == .beginningOfText } ?? tokenizer.specialTokens.first { $0.role == .endOfText }
     guard let first else {
       throw .notTaskItem("it has no context, and the vocabulary no token that begins or ends a text to put there")

@@ -7,7 +7,7 @@ extension AnsweredText {
   ///
   /// - Throws: As the tokenizer.
   package func encode(by tokenizer: any Tokenizer, into tokens: inout [Int32]) throws(TextError) -> [UInt32] {
-    let own = try tokenizer.encodeRecognisingSpecialTokens(bytes)
+    let own = try tokenizer.encode(bytes, specialTokens: .recognised)
     tokens += own
     guard let ends = tokenEnds(own, tokenizer) else { return try runsByPrefixes(of: own, tokenizer) }
     var runs = AnswerRuns(), answer = 0, start = 0
@@ -25,8 +25,8 @@ extension AnsweredText {
     let space = UInt8(ascii: " ")
     var place = 0, ends: [Int] = []
     ends.reserveCapacity(tokens.count)
-    for token in tokens {
-      let spelt = tokenizer.bytes(of: token)
+    for (index, token) in tokens.enumerated() {
+      let spelt = tokenizer.bytes(of: token, isFirst: index == 0)
       if !bytes[place...].starts(with: spelt) {
         let behind = bytes[place...].firstIndex { !" \t\r\n".utf8.contains($0) } ?? bytes.count
         if bytes[behind...].starts(with: spelt), !spelt.isEmpty {
@@ -51,7 +51,7 @@ extension AnsweredText {
   private func runsByPrefixes(of tokens: [Int32], _ tokenizer: any Tokenizer) throws(TextError) -> [UInt32] {
     var runs = AnswerRuns(), done = 0
     func go(to bound: Int, isAnswer: Bool) throws(TextError) {
-      let before = try tokenizer.encodeRecognisingSpecialTokens(Array(bytes[..<bound]))
+      let before = try tokenizer.encode(Array(bytes[..<bound]), specialTokens: .recognised)
       let place = bound == bytes.count ? tokens.count : max(done, zip(before, tokens).prefix { $0 == $1 }.count)
       runs.add(place - done, isAnswer: isAnswer)
       done = place
@@ -122,19 +122,5 @@ struct SpecialTokenSplitter {
     }
     if begin < range.upperBound { pieces.append((begin..<range.upperBound, nil)) }
     return pieces
-  }
-}
-
-extension Tokenizer {
-  /// Turns text into ids, names of special tokens into those tokens.
-  func encodeRecognisingSpecialTokens(_ bytes: [UInt8]) throws(TextError) -> [Int32] {
-    let special = specialTokens.filter { $0.role != .padding }
-    var tokens: [Int32] = []
-    for piece in SpecialTokenSplitter(special.map(\.name)).pieces(of: bytes, in: 0..<bytes.count) {
-      if let name = piece.name { tokens.append(special[name].id) } else {
-        try encode(bytes.span.extracting(piece.range), into: &tokens)
-      }
-    }
-    return tokens
   }
 }

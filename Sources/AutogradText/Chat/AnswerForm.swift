@@ -70,7 +70,7 @@ public struct AnswerForm: Sendable {
   public func tokens(askingAfter messages: [ChatMessage], _ tokenizer: any Tokenizer) throws(TextError) -> [Int32] {
     guard let template else { throw .noTemplate }
     let text = try template.render(messages, begin: begin, end: end, asksForAnswer: true)
-    return try tokenizer.encodeRecognisingSpecialTokens(text.bytes)
+    return try tokenizer.encode(text.bytes, specialTokens: .recognised)
   }
 
   /// What ends an answer beside the token that ends a text; empty where nothing does.
