@@ -150,6 +150,24 @@ import Testing
     }
   }
 
+  @Test("a model's own template that is not known is refused, with the hint to name one, which then does")
+  func unknownTemplate() throws {
+    try temporaryDirectory { folder in
+      var model = try TinyModel(Dictionary(uniqueKeysWithValues: "#\n Instrucioedwa:Rp".map { ($0, 0) }))
+      model.contextLength = 128
+      try model.write(to: folder + "/")
+      try write("{{ messages }}", folder + "/chat_template.jinja")
+      try write(String(repeating: conversation, count: 4), folder + "/chat.jsonl")
+      let evaluate = ["evaluate", "--model", folder, "--data", folder + "/chat.jsonl"]
+      let unknown = try autograd(evaluate)
+      #expect(unknown.status == 3 && unknown.errors.contains("own chat template is none that is known (SHA-256 "))
+      #expect(unknown.errors.hasSuffix("none (--chat-template)\n") || unknown.errors.hasSuffix("alpaca (--chat-template)\n"))
+      // The vocabulary has no token that ends an answer.
+      let named = try autograd(evaluate + ["--chat-template", "alpaca"])
+      #expect(named.status == 3 && named.errors.contains("no token that ends a text"), "\(named.errors)")
+    }
+  }
+
   @Test("conversations and plain texts are learnt together, each in its share")
   func together() throws {
     try temporaryDirectory { folder in
