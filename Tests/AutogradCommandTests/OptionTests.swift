@@ -30,7 +30,7 @@ func options(of command: String) throws -> Set<String> {
   private static let others: Set = [
     "--data", "--out", "--resume", "--preset", "--threads", "--trace", "--no-bias", "--no-recompute", "--help",
     "--version", "--val-fraction", "--data-weights", "--keep-documents-apart", "--no-keep-documents-apart", "--ctx-size",
-    "--iters", "--chat-template", "--mask-prompt", "--no-mask-prompt", "--gradient-accumulation-steps", "--intermediate-size", "--tie-word-embeddings",
+    "--iters", "--tokenizer", "--chat-template", "--mask-prompt", "--no-mask-prompt", "--gradient-accumulation-steps", "--intermediate-size", "--tie-word-embeddings",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")
