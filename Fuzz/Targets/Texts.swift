@@ -58,7 +58,11 @@ extension FuzzTarget {
     let description = tokenizer.description
     let isExact = description.decoding == .bytes && description.normalizer == .none && description.addedTokens.isEmpty
       && description.coding == .byteLevel(unknown: nil) && !description.preTokenizer.addsPrefixSpace
-    if isExact, !ids.isEmpty { try require(tokenizer.decode(ids) == text, "other bytes come back") }
+    // A byte without a token is left out.
+    let known = Set((0..<description.tokens.count).compactMap { id in
+      description.tokens.length(of: id) == 1 ? description.tokens[id].first : nil
+    })
+    if isExact { try require(tokenizer.decode(ids) == text.filter(known.contains), "other bytes come back") }
   }
 
   /// Text is what the standard library takes for UTF-8; it comes back from its tokens, whole and piece by piece.
