@@ -13,7 +13,7 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    bytepair, configuration, gguf, index, json_text, lines, manifest, merges, record, safetensors, start, task, text,
+    bytepair, configuration, encoding, gguf, index, json_text, lines, manifest, merges, record, safetensors, start, task, text,
     tiktoken, tokenizer, tokens, weights,
 )
 from fuzz_corpus.corpus import Corpus
@@ -39,6 +39,7 @@ TARGETS = {
     "manifest": manifest,
     "record": record,
     "start": start,
+    "encoding": encoding,
 }
 
 

@@ -20,7 +20,7 @@ public struct FuzzTarget: Sendable {
   /// All targets. The corpus has a folder for each, of the same name.
   public static let all: [FuzzTarget] = [
     .json, .safetensors, .gguf, .configuration, .tokenizer, .bytePair, .tiktoken, .merges, .weights, .index, .text, .tokens,
-    .lines, .task, .manifest, .record, .start,
+    .lines, .task, .manifest, .record, .start, .encoding,
   ]
 
   public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -1,4 +1,6 @@
 import AutogradBase
+import AutogradTestSupport
+import AutogradText
 import Testing
 
 /// What the measuring commands report, as programs read it.
@@ -88,6 +90,20 @@ import Testing
     for stream in ["read", "copy", "triad"] { #expect(try #require(values[stream + "_gbps_1"]?.doubleValue) > 0) }
   }
 
+  @Test("tokenizer: each text in order, with its ids' hash")
+  func tokenizer() throws {
+    try temporaryDirectory { folder in
+      let tokenizer = try BytePairTokenizer(PeerVocabulary.recorded("gpt2").description), text = Array("The bench\nof texts".utf8)
+      try POSIXFileSystem().writeAtomically(tokenizer.tokenizerJSON(), to: folder + "/tokenizer.json")
+      try POSIXFileSystem().writeAtomically(text, to: folder + "/text")
+      let members = try object("bench tokenizer --tokenizer \(folder)/tokenizer.json \(folder)/text \(folder)/text")
+      #expect(members.map(\.key) == ["load_seconds", "passes", "peak_rss_bytes"] + BenchTests.load)
+      let passes = try #require(JSON.object(members)["passes"]?.arrayValue)
+      #expect(passes.count == 2 && passes[0]["sha256"] == passes[1]["sha256"])
+      #expect(passes.allSatisfy { $0["tokens"]?.intValue == tokenizer.encode(text).count && $0["bytes"]?.intValue == 18 })
+    }
+  }
+
   @Test("record: both directions")
   func record() throws {
     #expect(try object("bench record --repeats 2").map(\.key) == ["forward_us", "backward_us"])
@@ -123,7 +139,7 @@ import Testing
     #expect(unknown["instruction_set_reason"]?.stringValue == reason)
   }
 
-  @Test("each benchmark's help fits a screen", arguments: ["gemm", "step", "ops", "memory", "record"])
+  @Test("each benchmark's help fits a screen", arguments: ["gemm", "step", "ops", "memory", "tokenizer", "record"])
   func help(_ name: String) throws {
     let outcome = try autograd("bench", name, "--help")
     #expect(outcome.status == 0)
