@@ -6,7 +6,7 @@ import AutogradBase
 /// byte-level vocabulary without normaliser gives every byte back that it has a token for (`lostBytes`). Others decode as the
 /// tool does: unknown characters and what a normaliser changed are lost.
 ///
-/// Each thread that encodes keeps a cache of pre-tokens, which grows with use to at most 24 MiB; it lives as long as the
+/// Each thread that encodes keeps a cache of pre-tokens, which grows with use to at most 25 MiB; it lives as long as the
 /// tokenizer and its copies.
 public struct BytePairTokenizer: Tokenizer {
   let model: BytePairModel

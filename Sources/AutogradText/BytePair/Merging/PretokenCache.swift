@@ -10,7 +10,7 @@
 ///
 /// Pre-tokens of up to 15 bytes that are up to 3 tokens have entries of 32 bytes, two to a cache line: the one that was
 /// found again stands first, and a new one takes the second's place. Others, of up to 255 bytes, have a table beside it,
-/// which begins anew when it is full. Both grow as they are used, to 16 MiB and 6 MiB.
+/// which begins anew when it is full. Both grow as they are used, to 16 MiB and 9 MiB.
 @safe struct PretokenCache: ~Copyable {
   static let longestShort = 15
   static let longestLong = 255
