@@ -18,7 +18,7 @@ func options(of command: String) throws -> Set<String> {
     "--weight-decay": ["0.75"], "--beta1": ["0.5"], "--beta2": ["0.5"], "--grad-clip": ["3"],
     "--eval-iters": ["2"], "--precision": ["bf16"], "--seed": ["1"], "--family": ["llama"], "--n-kv-head": ["3"],
     "--head-dim": ["5"], "--n-inner": ["77"], "--rope-theta": ["500.0"], "--sliding-window": ["4"],
-    "--no-tie-word-embeddings": [], "--tokenizer": ["char"],
+    "--no-tie-word-embeddings": [],
   ]
   /// Values unlike those of the run, which a resume takes.
   private static let changing: [String: [String]] = [
