@@ -122,7 +122,7 @@ import Testing
           "gpt2: 1 layers, 1 heads, 8 channels, context 8, vocabulary \(Set(text).count), no biases, tied head\n"),
         "\(inspected)")
       for part in [
-        "parameters     ", "tokenizer      \(Set(text).count) tokens\n",
+        "parameters     ", "tokenizer      \(Set(text).count) tokens",
         "  [\(Set(text).count), 8]", "checkpoints:\n  \(path)/run/checkpoints/step-00000002  validation loss ",
         ", best, newest\n", "metadata step: 2\n",
       ] { #expect(inspected.contains(part), "\(part) in \(inspected)") }

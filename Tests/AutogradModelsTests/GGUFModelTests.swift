@@ -193,7 +193,7 @@ import Testing
     try temporaryDirectory { folder in
       let copy = ModelCopy(model, tokenizer: tokenizer, card: card)
       let path = try ModelFormat.gguf.write(copy, weights: "q8_0", to: folder + "/")
-      #expect(path == folder + "/Tiny-model-17K-v1.0-Q8_0.gguf")
+      #expect(path == folder + "/Tiny-model-20K-v1.0-Q8_0.gguf")
       let read = try openModel(path)
       #expect(read is GGUFModel)
       let readCard = try read.card(), tokens = try read.tokenizer()
