@@ -234,16 +234,21 @@ struct LiveGGUFTests {
     if name == "llama" { sizes.normEpsilon = 1e-5 }
     let model = Decoder<Float>(sizes, seed: 3), ids: [Int32] = [1, 5, 2, 9, 0, 3]
     try temporaryDirectory { folder in
-      for weights in [GGUFNumberType.f32, .f16, .bf16, .q8_0, .q4_0] {
-        let path = folder + "/\(weights.rawValue).gguf"
+      let paths = GGUFNumberType.allCases.map { (weights: $0, path: folder + "/\($0.rawValue).gguf") }
+      for (weights, path) in paths {
         try GGUFModel.write(model, tokenizer: tokenizer, weights: weights, to: path)
+        try expectSameTensors(path)
+      }
+      // transformers takes GPT-2's vocabulary for one of 50257 tokens whatever a GGUF file says.
+      guard name != "gpt2" else { return }
+      let asked = paths.map { JSON.array([.string($0.path), .array(ids.map { .integer(Int64($0)) })]) }
+      let answers = try #require(try TransformersPeer.ask(["gguf"], .array(asked)).arrayValue)
+      #expect(answers.count == paths.count)
+      for ((weights, path), answer) in zip(paths, answers) {
         let own = logits(try GGUFModel(path).loadModel(as: Double.self, dropout: nil), ids)
-        let asked = JSON.array([.array([.string(path), .array(ids.map { .integer(Int64($0)) })])])
-        let answer = try #require(try TransformersPeer.ask(["gguf"], asked).arrayValue?.first?.arrayValue)
-        let theirs = answer.compactMap(\.doubleValue)
+        let theirs = try #require(answer.arrayValue).compactMap(\.doubleValue)
         // The norms' epsilon is a Float there.
         #expect(distance(theirs, own) <= 1e-6 * norm(own), "\(weights): \(distance(theirs, own) / norm(own))")
-        try expectSameTensors(path)
       }
     }
   }
