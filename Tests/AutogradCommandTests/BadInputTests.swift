@@ -18,7 +18,7 @@ import Testing
   static let cases = [
     // Options.
     Case("train --max-iter 5", 64, "Error: Unknown option '--max-iter'. Did you mean '--max-iters'?"),
-    Case("generate --modle x", 64, "Error: Missing expected argument '--model <dir>'"),
+    Case("generate --modle x", 64, "Error: Missing expected argument '--model <path>'"),
     Case("trian", 64, "Error: Unexpected argument 'trian'"),
     Case("train --n-layer four", 64, "Error: The value 'four' is invalid for '--n-layer <n>'"),
     Case("train --learning-rate fast", 64, "Error: The value 'fast' is invalid for '--learning-rate <x>'"),
