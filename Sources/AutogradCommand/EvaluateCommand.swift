@@ -70,16 +70,19 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
 
   private func evaluate() throws {
     let pool = threads.map { ThreadPool(threads: $0) } ?? .shared
-    let (network, tokenizer) = try openModel(model).load()
+    let source = try openModel(model), (network, tokenizer) = try source.load()
     let tape = Tape<Float>(backend: Backend(pool: pool))
     if let task { return try answer(task, network, tokenizer, tape) }
-    if let data { try measure(data, network, tokenizer, tape, pool) }
+    guard let data else { return }
+    let template = try chatTemplate?.name.choice ?? source.chatTemplate()
+    try measure(data, network, tokenizer, template, tape, pool)
   }
 
   // MARK: A text
 
   private func measure(
-    _ data: String, _ network: any LanguageModel<Float>, _ tokenizer: any Tokenizer, _ tape: Tape<Float>, _ pool: ThreadPool
+    _ data: String, _ network: any LanguageModel<Float>, _ tokenizer: any Tokenizer, _ template: ChatTemplateChoice,
+    _ tape: Tape<Float>, _ pool: ThreadPool
   ) throws {
     let most = network.configuration.contextLength, context = blockSize ?? most
     guard context <= most else {
@@ -90,7 +93,6 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
         sentence: "a stride of \(stride) leaves no token before those that count: the window has \(context), and the stride "
           + "must be below that (--stride)")
     }
-    let template = try chatTemplate?.name.choice ?? openModel(model).chatTemplate()
     let source = try TextSource(GivenData(paths: [data]), tokenizer: tokenizer, template: template, pool: pool)
     try source.prepare(in: nil)
     guard let texts = source.texts, let text = texts.sources.first else { return }

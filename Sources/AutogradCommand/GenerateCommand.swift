@@ -52,9 +52,9 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try generate() } }
 
   private func generate() throws {
-    let (network, tokenizer) = try openModel(model).load()
+    let source = try openModel(model), (network, tokenizer) = try source.load()
     let generator = Generator(model: network, sampler: sampling.sampler)
-    let form = try chat ? answerForm(tokenizer) : nil, stops = stop + [form?.endOfAnswer ?? ""]
+    let form = try chat ? answerForm(source, tokenizer) : nil, stops = stop + [form?.endOfAnswer ?? ""]
     if interactive {
       var conversation = Conversation(
         generator: generator, tokenizer: tokenizer, length: maxTokens, stops: stops, form: form)
@@ -78,8 +78,8 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   }
 
   /// How the model writes conversations.
-  private func answerForm(_ tokenizer: any Tokenizer) throws -> AnswerForm {
-    let template = try (chatTemplate?.name.choice ?? openModel(model).chatTemplate()).template()
+  private func answerForm(_ source: any StoredModel, _ tokenizer: any Tokenizer) throws -> AnswerForm {
+    let template = try (chatTemplate?.name.choice ?? source.chatTemplate()).template()
     guard let template else {
       throw InputError(
         sentence: "\(model) brings no chat template: name the one that its conversations were written by (--chat-template)")

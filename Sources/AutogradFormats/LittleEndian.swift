@@ -8,3 +8,8 @@ where Words.Element: FixedWidthInteger {
     }
   }
 }
+
+/// Appends one word, lowest byte first.
+func appendLittleEndian<Word: FixedWidthInteger>(_ word: Word, to bytes: inout [UInt8]) {
+  for index in 0..<Word.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * index))) }
+}

@@ -66,19 +66,29 @@
 
 /// INVARIANT of whoever calls: as many words of 8 bytes as numbers.
 @Sendable private func decodeDoubles(_ blocks: UnsafeRawBufferPointer, _ numbers: UnsafeMutableBufferPointer<Float>) {
-  for index in numbers.indices {
-    let bits = unsafe UInt64(littleEndian: blocks.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
-    unsafe numbers[index] = Float(Double(bitPattern: bits))
-  }
+  guard let source = blocks.baseAddress, let target = numbers.baseAddress else { return }
+  unsafe decodeWords(source, target, count: numbers.count) { (bits: UInt64) in Float(Double(bitPattern: bits)) }
 }
 
 /// INVARIANT of whoever calls: as above.
 @Sendable private func decodeDoublesExactly(
   _ blocks: UnsafeRawBufferPointer, _ numbers: UnsafeMutableBufferPointer<Double>
 ) {
-  for index in numbers.indices {
-    let bits = unsafe UInt64(littleEndian: blocks.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
-    unsafe numbers[index] = Double(bitPattern: bits)
+  guard let source = blocks.baseAddress, let target = numbers.baseAddress else { return }
+  unsafe decodeWords(source, target, count: numbers.count) { (bits: UInt64) in Double(bitPattern: bits) }
+}
+
+/// Turns little-endian words into a number each.
+///
+/// INVARIANT of whoever calls: there are `count` words, and there is room for as many numbers.
+@inline(__always)
+private func decodeWords<Bits: FixedWidthInteger, Number>(
+  _ words: UnsafeRawPointer, _ numbers: UnsafeMutablePointer<Number>, count: Int, _ number: (Bits) -> Number
+) {
+  let width = Bits.bitWidth / 8
+  for index in 0..<count {
+    let bits = unsafe words.loadUnaligned(fromByteOffset: width * index, as: Bits.self)
+    unsafe numbers[index] = number(Bits(littleEndian: bits))
   }
 }
 
@@ -100,10 +110,7 @@ enum SingleBlock: NumberBlock {
   static let name = "F32", length = 1, byteCount = 4
 
   static func decode(_ blocks: UnsafeRawPointer, _ numbers: UnsafeMutablePointer<Float>, count: Int) {
-    for index in 0..<count {
-      let bits = unsafe UInt32(littleEndian: blocks.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-      unsafe numbers[index] = Float(bitPattern: bits)
-    }
+    unsafe decodeWords(blocks, numbers, count: count) { (bits: UInt32) in Float(bitPattern: bits) }
   }
 }
 
@@ -112,10 +119,7 @@ enum HalfBlock: NumberBlock {
   static let name = "F16", length = 1, byteCount = 2
 
   static func decode(_ blocks: UnsafeRawPointer, _ numbers: UnsafeMutablePointer<Float>, count: Int) {
-    for index in 0..<count {
-      let bits = unsafe UInt16(littleEndian: blocks.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
-      unsafe numbers[index] = float(halfBits: bits)
-    }
+    unsafe decodeWords(blocks, numbers, count: count) { (bits: UInt16) in float(halfBits: bits) }
   }
 }
 
@@ -124,10 +128,7 @@ enum BFloat16Block: NumberBlock {
   static let name = "BF16", length = 1, byteCount = 2
 
   static func decode(_ blocks: UnsafeRawPointer, _ numbers: UnsafeMutablePointer<Float>, count: Int) {
-    for index in 0..<count {
-      let bits = unsafe UInt16(littleEndian: blocks.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
-      unsafe numbers[index] = float(bfloat16Bits: bits)
-    }
+    unsafe decodeWords(blocks, numbers, count: count) { (bits: UInt16) in float(bfloat16Bits: bits) }
   }
 }
 

@@ -107,6 +107,12 @@ public struct DecoderConfiguration: Sendable, Equatable {
   /// H·D: the width of what attention computes for each token.
   public var attentionWidth: Int { headCount &* headSize }
 
+  /// How many rows of attention's input make queries, keys and values.
+  var attentionInputRows: [Int] {
+    let keys = keyValueHeadCount * headSize
+    return [attentionWidth, keys, keys]
+  }
+
   /// How many tokens back, itself included, a token sees in a layer; nil where all.
   public func window(ofLayer index: Int) -> Int? { window.flatMap { $0.layers.contains(index) ? $0.size : nil } }
 

@@ -4,21 +4,6 @@ import Testing
 
 /// Conversations, prompts with completions and instructions, as the command reads them.
 @Suite("Data with answers") struct AnswerDataTests {
-  private func write(_ text: String, _ path: String) throws {
-    try FileManager.default.createDirectory(
-      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
-
-  private func object(_ outcome: Outcome) throws -> [String: Any] {
-    try #require(outcome.status == 0, "\(outcome.errors)")
-    return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
-  }
-
-  private func fingerprint(_ outcome: Outcome) -> String? {
-    outcome.output.split(separator: "\n").first { $0.hasPrefix("sha256  ") }.map(String.init)
-  }
-
   private let conversation =
     #"{"messages": [{"role": "user", "content": "one and one"}, {"role": "assistant", "content": "two"}]}"# + "\n"
   private let block = ["--block-size", "64"]

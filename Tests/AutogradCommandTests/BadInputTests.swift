@@ -101,8 +101,4 @@ import Testing
       #expect(!FileManager.default.fileExists(atPath: path + "/out/model.safetensors"))
     }
   }
-
-  private func write(_ text: String, _ path: String) throws {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
 }

@@ -19,10 +19,6 @@ import Testing
     return ["train", "--data", text, "--out", "\(path)/\(out)"] + sizes + Self.pace
   }
 
-  private func fingerprint(_ outcome: Outcome) -> Substring? {
-    outcome.output.split(separator: "\n").first { $0.hasPrefix("sha256  ") }?.dropFirst(8).prefix(64)
-  }
-
   /// Starts a run that never saves, and kills it in its first steps.
   private func kill(_ arguments: [String]) throws {
     let endless = arguments + ["--max-iters", "100000000", "--save-every", "0", "--log-interval", "1"]

@@ -4,10 +4,6 @@ import Testing
 
 /// Runs the built `autograd` as a person would, and compares what it says.
 @Suite("Command") struct CommandTests {
-  private func write(_ text: String, _ path: String) throws {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
-
   @Test("trains, reports, saves, and generates the same text for the same seed")
   func trainAndGenerate() throws {
     try temporaryDirectory { path in

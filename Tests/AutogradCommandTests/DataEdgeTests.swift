@@ -12,10 +12,6 @@ import Testing
     return try autograd(["train", "--data", data, "--out", folder + "/out"] + model + steps, input: input)
   }
 
-  private func write(_ text: String, _ path: String) throws {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
-
   @Test(
     "texts of one byte, and of just under one window and one in each part, are refused before anything is written",
     arguments: [

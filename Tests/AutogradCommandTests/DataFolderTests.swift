@@ -5,12 +5,6 @@ import Testing
 
 /// Folders as people have them: with runs, many files and others' files in them.
 @Suite("Folders as data") struct DataFolderTests {
-  private func write(_ text: String, _ path: String) throws {
-    try FileManager.default.createDirectory(
-      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
-
   private let sentences = String(repeating: "the quick brown fox jumps. ", count: 20)
 
   @Test("a run inside its own folder of texts is no part of them")

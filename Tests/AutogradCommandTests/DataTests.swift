@@ -6,21 +6,6 @@ import Testing
 
 /// What `--data` may name, as the command reads it.
 @Suite("Data of a run") struct DataTests {
-  private func write(_ text: String, _ path: String) throws {
-    try FileManager.default.createDirectory(
-      atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-  }
-
-  private func object(_ outcome: Outcome) throws -> [String: Any] {
-    try #require(outcome.status == 0, "\(outcome.errors)")
-    return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
-  }
-
-  private func fingerprint(_ outcome: Outcome) -> String? {
-    outcome.output.split(separator: "\n").first { $0.hasPrefix("sha256  ") }.map(String.init)
-  }
-
   private let sentences = String(repeating: "the quick brown fox jumps. ", count: 20)
 
   @Test("data shows documents, tokens, the split and the first windows of several sources")

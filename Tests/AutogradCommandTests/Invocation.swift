@@ -45,6 +45,24 @@ func autograd(_ arguments: [String], shell script: String, environment: [String:
   try run(URL(fileURLWithPath: "/bin/bash"), ["-c", script, executable.path] + arguments, environment, nil)
 }
 
+/// Writes a text, and makes the folders that lead to it.
+func write(_ text: String, _ path: String) throws {
+  try FileManager.default.createDirectory(
+    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+  try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+}
+
+/// What a command that succeeded printed as JSON.
+func object(_ outcome: Outcome) throws -> [String: Any] {
+  try #require(outcome.status == 0, "\(outcome.errors)")
+  return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+}
+
+/// The hash of weights and optimiser that a run ends with.
+func fingerprint(_ outcome: Outcome) -> Substring? {
+  outcome.output.split(separator: "\n").first { $0.hasPrefix("sha256  ") }?.dropFirst(8).prefix(64)
+}
+
 /// Sizes and pace of a run that is over in a moment.
 let tinyRun = [
   "--n-layer", "1", "--n-head", "1", "--n-embd", "8", "--block-size", "8", "--batch-size", "2", "--max-iters", "2",

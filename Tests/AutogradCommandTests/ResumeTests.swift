@@ -19,10 +19,6 @@ import Testing
       ] + more)
   }
 
-  private func fingerprint(_ outcome: Outcome) -> Substring? {
-    outcome.output.split(separator: "\n").first { $0.hasPrefix("sha256  ") }?.dropFirst(8).prefix(64)
-  }
-
   private func files(_ path: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: path).sorted()
   }

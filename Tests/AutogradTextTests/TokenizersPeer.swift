@@ -5,26 +5,12 @@ import Testing
 
 /// Hugging Face's tokenizers, where `AUTOGRAD_PYTHON` names a Python that has it.
 enum TokenizersPeer {
-  static let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
+  static let python = PythonPeer.python
   static let comment: Comment = "set AUTOGRAD_PYTHON to a Python with tokenizers and transformers"
 
   /// Runs Scripts/tokenizers_peer.py.
   static func ask(_ arguments: [String], _ input: JSON) throws -> JSON {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("Scripts/tokenizers_peer.py").path
-    return try temporaryDirectory { folder in
-      try Data(input.serialized()).write(to: URL(fileURLWithPath: folder + "/input"))
-      let process = Process(), output = Pipe()
-      process.executableURL = URL(fileURLWithPath: try #require(python))
-      process.arguments = [script] + arguments
-      process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: folder + "/input"))
-      process.standardOutput = output
-      try process.run()
-      let bytes = output.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      try #require(process.terminationStatus == 0)
-      return try JSON(parsing: Array(bytes))
-    }
+    try PythonPeer.ask("tokenizers_peer.py", arguments, input)
   }
 
   /// Ids of texts by a file's bytes, and what they decode to.

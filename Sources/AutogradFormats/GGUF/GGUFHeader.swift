@@ -181,30 +181,33 @@ extension GGUFCursor {
     guard let key = String(validating: try bytes(Int(length), "the name of key \(index)"), as: UTF8.self) else {
       throw .keyNotUTF8(index: index)
     }
-    let type = try integer(UInt32.self, "the key \(key.quotedForMessage)")
-    return GGUFMetadata.Entry(key, try value(type, of: key))
+    return GGUFMetadata.Entry(key, try value(of: key))
   }
 
-  private mutating func value(_ type: UInt32, of key: String) throws(GGUFError) -> GGUFValue {
+  private func valueType(_ number: UInt32, of key: String) throws(GGUFError) -> GGUFValueType {
+    guard let type = GGUFValueType(rawValue: number) else { throw .unknownValueType(key: key, type: number) }
+    return type
+  }
+
+  private mutating func value(of key: String) throws(GGUFError) -> GGUFValue {
     let what = "the key \(key.quotedForMessage)"
-    switch type {
-    case 0: return .uint8(try integer(UInt8.self, what))
-    case 1: return .int8(try integer(Int8.self, what))
-    case 2: return .uint16(try integer(UInt16.self, what))
-    case 3: return .int16(try integer(Int16.self, what))
-    case 4: return .uint32(try integer(UInt32.self, what))
-    case 5: return .int32(try integer(Int32.self, what))
-    case 6: return .float32(Float(bitPattern: try integer(UInt32.self, what)))
-    case 7: return .bool(try bool(of: key))
-    case 8:
+    switch try valueType(try integer(UInt32.self, what), of: key) {
+    case .uint8: return .uint8(try integer(UInt8.self, what))
+    case .int8: return .int8(try integer(Int8.self, what))
+    case .uint16: return .uint16(try integer(UInt16.self, what))
+    case .int16: return .int16(try integer(Int16.self, what))
+    case .uint32: return .uint32(try integer(UInt32.self, what))
+    case .int32: return .int32(try integer(Int32.self, what))
+    case .float32: return .float32(Float(bitPattern: try integer(UInt32.self, what)))
+    case .bool: return .bool(try bool(of: key))
+    case .string:
       let count = try stringByteCount(of: key)
       guard let string = String(validating: try bytes(count, what), as: UTF8.self) else { throw .stringNotUTF8(key: key) }
       return .string(string)
-    case 9: return .array(try array(of: key, depth: 1))
-    case 10: return .uint64(try integer(UInt64.self, what))
-    case 11: return .int64(try integer(Int64.self, what))
-    case 12: return .float64(Double(bitPattern: try integer(UInt64.self, what)))
-    default: throw .unknownValueType(key: key, type: type)
+    case .array: return .array(try array(of: key, depth: 1))
+    case .uint64: return .uint64(try integer(UInt64.self, what))
+    case .int64: return .int64(try integer(Int64.self, what))
+    case .float64: return .float64(Double(bitPattern: try integer(UInt64.self, what)))
     }
   }
 
@@ -222,30 +225,28 @@ extension GGUFCursor {
 
   private mutating func array(of key: String, depth: Int) throws(GGUFError) -> GGUFArray {
     let what = "the key \(key.quotedForMessage)"
-    let type = try integer(UInt32.self, what), length = try integer(UInt64.self, what)
-    // The fewest bytes that an element takes: a string its length, an array its type and length.
-    let widths: [UInt32: UInt64] = [0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 8: 8, 9: 12, 10: 8, 11: 8, 12: 8]
-    guard let width = widths[type] else { throw .unknownValueType(key: key, type: type) }
-    guard length <= UInt64(remaining) / width else { throw .arrayTooLong(key: key, count: length) }
+    let number = try integer(UInt32.self, what), length = try integer(UInt64.self, what)
+    let type = try valueType(number, of: key)
+    guard length <= UInt64(remaining) / type.leastByteCount else { throw .arrayTooLong(key: key, count: length) }
     let count = Int(length)
     switch type {
-    case 0: return .uint8(Array(try bytes(count, what)))
-    case 1: return .int8(try bytes(count, what).map { Int8(bitPattern: $0) })
-    case 2: return .uint16(try integers(count, what))
-    case 3: return .int16(try integers(count, what))
-    case 4: return .uint32(try integers(count, what))
-    case 5: return .int32(try integers(count, what))
-    case 6: return .float32(try integers(count, what).map { Float(bitPattern: $0) })
-    case 10: return .uint64(try integers(count, what))
-    case 11: return .int64(try integers(count, what))
-    case 12: return .float64(try integers(count, what).map { Double(bitPattern: $0) })
-    case 7:
+    case .uint8: return .uint8(Array(try bytes(count, what)))
+    case .int8: return .int8(try bytes(count, what).map { Int8(bitPattern: $0) })
+    case .uint16: return .uint16(try integers(count, what))
+    case .int16: return .int16(try integers(count, what))
+    case .uint32: return .uint32(try integers(count, what))
+    case .int32: return .int32(try integers(count, what))
+    case .float32: return .float32(try integers(count, what).map { Float(bitPattern: $0) })
+    case .uint64: return .uint64(try integers(count, what))
+    case .int64: return .int64(try integers(count, what))
+    case .float64: return .float64(try integers(count, what).map { Double(bitPattern: $0) })
+    case .bool:
       var values: [Bool] = []
       values.reserveCapacity(count)
       for _ in 0..<count { values.append(try bool(of: key)) }
       return .bool(values)
-    case 8: return .strings(try strings(count, of: key))
-    default:
+    case .string: return .strings(try strings(count, of: key))
+    case .array:
       guard depth < GGUFHeader.arrayDepthLimit else { throw .arraysTooDeep(key: key) }
       var values: [GGUFArray] = []
       for _ in 0..<count { values.append(try array(of: key, depth: depth + 1)) }

@@ -95,7 +95,7 @@ private func quantizeInBytes(_ numbers: ArraySlice<Float>, _ bytes: inout [UInt8
   var largest: Float = 0
   for number in numbers { largest = max(largest, abs(number)) }
   let scale = largest / 127, inverse = scale == 0 ? 0 : 1 / scale
-  append(halfBits(of: scale), &bytes)
+  appendLittleEndian(halfBits(of: scale), to: &bytes)
   for number in numbers {
     let value = number * inverse, magnitude = abs(value)
     // A scale of nearly nothing has no inverse; as a half it is 0, and so are its numbers.
@@ -114,15 +114,10 @@ private func quantizeInHalves(_ numbers: ArraySlice<Float>, _ bytes: inout [UInt
   var farthest: Float = 0
   for number in numbers where abs(number) > abs(farthest) { farthest = number }
   let scale = farthest / -8, inverse = scale == 0 ? 0 : 1 / scale
-  append(halfBits(of: scale), &bytes)
+  appendLittleEndian(halfBits(of: scale), to: &bytes)
   func quant(_ index: Int) -> UInt8 {
     let value = numbers[numbers.startIndex + index] * inverse + 8.5
     return value >= 0 && value < 256 ? UInt8(min(15, Int32(value))) : 0
   }
   for index in 0..<16 { bytes.append(quant(index) | quant(index + 16) << 4) }
-}
-
-private func append(_ word: UInt16, _ bytes: inout [UInt8]) {
-  bytes.append(UInt8(truncatingIfNeeded: word))
-  bytes.append(UInt8(truncatingIfNeeded: word >> 8))
 }

@@ -81,21 +81,21 @@ public struct GGUFWriter {
 
   private func header() -> [UInt8] {
     var bytes = GGUFHeader.magic
-    append(UInt32(3), &bytes)
-    append(UInt64(tensors.count), &bytes)
-    append(UInt64(metadata.entries.count), &bytes)
+    appendLittleEndian(UInt32(3), to: &bytes)
+    appendLittleEndian(UInt64(tensors.count), to: &bytes)
+    appendLittleEndian(UInt64(metadata.entries.count), to: &bytes)
     for entry in metadata.entries {
-      append(entry.key.utf8, &bytes)
-      append(entry.value.typeNumber, &bytes)
+      appendString(entry.key.utf8, to: &bytes)
+      appendLittleEndian(entry.value.type.rawValue, to: &bytes)
       entry.value.append(to: &bytes)
     }
     var offset = 0
     for tensor in tensors {
-      append(tensor.name.utf8, &bytes)
-      append(UInt32(tensor.shape.count), &bytes)
-      for length in tensor.shape.reversed() { append(UInt64(length), &bytes) }
-      append(tensor.type.type.number, &bytes)
-      append(UInt64(offset), &bytes)
+      appendString(tensor.name.utf8, to: &bytes)
+      appendLittleEndian(UInt32(tensor.shape.count), to: &bytes)
+      for length in tensor.shape.reversed() { appendLittleEndian(UInt64(length), to: &bytes) }
+      appendLittleEndian(tensor.type.type.number, to: &bytes)
+      appendLittleEndian(UInt64(offset), to: &bytes)
       offset = (offset + tensor.byteCount + alignment - 1) / alignment * alignment
     }
     pad(&bytes, bytes.count, alignment)
@@ -108,76 +108,72 @@ private func pad(_ bytes: inout [UInt8], _ count: Int, _ alignment: Int) {
   bytes += repeatElement(0, count: (alignment - count % alignment) % alignment)
 }
 
-private func append(_ word: some FixedWidthInteger, _ bytes: inout [UInt8]) {
-  appendLittleEndian(CollectionOfOne(word), to: &bytes)
-}
-
 /// A string: its length, and its bytes.
-private func append(_ string: some Collection<UInt8>, _ bytes: inout [UInt8]) {
-  append(UInt64(string.count), &bytes)
+private func appendString(_ string: some Collection<UInt8>, to bytes: inout [UInt8]) {
+  appendLittleEndian(UInt64(string.count), to: &bytes)
   bytes += string
 }
 
 extension GGUFValue {
-  fileprivate var typeNumber: UInt32 {
+  fileprivate var type: GGUFValueType {
     switch self {
-    case .uint8: 0
-    case .int8: 1
-    case .uint16: 2
-    case .int16: 3
-    case .uint32: 4
-    case .int32: 5
-    case .float32: 6
-    case .bool: 7
-    case .string: 8
-    case .array: 9
-    case .uint64: 10
-    case .int64: 11
-    case .float64: 12
+    case .uint8: .uint8
+    case .int8: .int8
+    case .uint16: .uint16
+    case .int16: .int16
+    case .uint32: .uint32
+    case .int32: .int32
+    case .float32: .float32
+    case .bool: .bool
+    case .string: .string
+    case .array: .array
+    case .uint64: .uint64
+    case .int64: .int64
+    case .float64: .float64
     }
   }
 
   fileprivate func append(to bytes: inout [UInt8]) {
     switch self {
-    case .uint8(let value): AutogradFormats.append(value, &bytes)
-    case .int8(let value): AutogradFormats.append(value, &bytes)
-    case .uint16(let value): AutogradFormats.append(value, &bytes)
-    case .int16(let value): AutogradFormats.append(value, &bytes)
-    case .uint32(let value): AutogradFormats.append(value, &bytes)
-    case .int32(let value): AutogradFormats.append(value, &bytes)
-    case .uint64(let value): AutogradFormats.append(value, &bytes)
-    case .int64(let value): AutogradFormats.append(value, &bytes)
-    case .float32(let value): AutogradFormats.append(value.bitPattern, &bytes)
-    case .float64(let value): AutogradFormats.append(value.bitPattern, &bytes)
-    case .bool(let value): AutogradFormats.append(UInt8(value ? 1 : 0), &bytes)
-    case .string(let value): AutogradFormats.append(value.utf8, &bytes)
+    case .uint8(let value): appendLittleEndian(value, to: &bytes)
+    case .int8(let value): appendLittleEndian(value, to: &bytes)
+    case .uint16(let value): appendLittleEndian(value, to: &bytes)
+    case .int16(let value): appendLittleEndian(value, to: &bytes)
+    case .uint32(let value): appendLittleEndian(value, to: &bytes)
+    case .int32(let value): appendLittleEndian(value, to: &bytes)
+    case .uint64(let value): appendLittleEndian(value, to: &bytes)
+    case .int64(let value): appendLittleEndian(value, to: &bytes)
+    case .float32(let value): appendLittleEndian(value.bitPattern, to: &bytes)
+    case .float64(let value): appendLittleEndian(value.bitPattern, to: &bytes)
+    case .bool(let value): appendLittleEndian(UInt8(value ? 1 : 0), to: &bytes)
+    case .string(let value): appendString(value.utf8, to: &bytes)
     case .array(let value): value.append(to: &bytes)
     }
   }
 }
 
 extension GGUFArray {
-  fileprivate var elementTypeNumber: UInt32 {
+  fileprivate var elementType: GGUFValueType {
     switch self {
-    case .uint8: 0
-    case .int8: 1
-    case .uint16: 2
-    case .int16: 3
-    case .uint32: 4
-    case .int32: 5
-    case .float32: 6
-    case .bool: 7
-    case .strings: 8
-    case .arrays: 9
-    case .uint64: 10
-    case .int64: 11
-    case .float64: 12
+    case .uint8: .uint8
+    case .int8: .int8
+    case .uint16: .uint16
+    case .int16: .int16
+    case .uint32: .uint32
+    case .int32: .int32
+    case .float32: .float32
+    case .bool: .bool
+    case .strings: .string
+    case .arrays: .array
+    case .uint64: .uint64
+    case .int64: .int64
+    case .float64: .float64
     }
   }
 
   fileprivate func append(to bytes: inout [UInt8]) {
-    AutogradFormats.append(elementTypeNumber, &bytes)
-    AutogradFormats.append(UInt64(count), &bytes)
+    appendLittleEndian(elementType.rawValue, to: &bytes)
+    appendLittleEndian(UInt64(count), to: &bytes)
     switch self {
     case .uint8(let values): appendLittleEndian(values, to: &bytes)
     case .int8(let values): appendLittleEndian(values, to: &bytes)
@@ -190,7 +186,7 @@ extension GGUFArray {
     case .float32(let values): appendLittleEndian(values.lazy.map(\.bitPattern), to: &bytes)
     case .float64(let values): appendLittleEndian(values.lazy.map(\.bitPattern), to: &bytes)
     case .bool(let values): bytes += values.lazy.map { $0 ? 1 : 0 }
-    case .strings(let values): for value in values { AutogradFormats.append(value, &bytes) }
+    case .strings(let values): for value in values { appendString(value, to: &bytes) }
     case .arrays(let values): for value in values { value.append(to: &bytes) }
     }
   }

