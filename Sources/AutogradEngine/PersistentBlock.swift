@@ -11,7 +11,7 @@ import Synchronization
   private let address = Atomic<UInt>(0)
 
   private static let mappedFrom = 1 << 20
-  private static let hugePagesFrom = 8 << 20
+  private static let hugePagesFrom = 2 << 20
 
   public init(byteCount: Int) { self.byteCount = max(64, byteCount) }
 

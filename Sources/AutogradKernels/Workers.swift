@@ -81,6 +81,8 @@ import Synchronization
     let workers: Workers
     let index: Int
     let cpu: Int32?
+    /// The last region that was opened before the thread was made: the one after it is already its business.
+    let finished: UInt64
   }
 
   init(threadCount: Int) {
@@ -203,9 +205,9 @@ import Synchronization
 
   // MARK: The workers' side
 
-  private func workUntilStopped(as worker: Int) {
+  private func workUntilStopped(as worker: Int, after region: UInt64) {
     _ = csystem_enter_float_state()
-    var finished = unsafe shared.pointee.opened.load(ordering: .relaxed)
+    var finished = region
     while true {
       let number = awaitRegion(after: finished)
       if unsafe shared.pointee.stopping.load(ordering: .acquiring) { return }
@@ -259,14 +261,15 @@ import Synchronization
     unsafe pthread_attr_setstacksize(&attributes, Workers.stackBytes)
     // INVARIANT: the box is freed by the thread that it starts, or here where none starts.
     let box = UnsafeMutablePointer<Start>.allocate(capacity: 1)
-    unsafe box.initialize(to: Start(workers: self, index: index, cpu: cpu))
+    unsafe box.initialize(
+      to: Start(workers: self, index: index, cpu: cpu, finished: shared.pointee.opened.load(ordering: .relaxed)))
     var thread = pthread_t()
     let failed = unsafe pthread_create(&thread, &attributes, { argument in
       guard let box = unsafe argument?.assumingMemoryBound(to: Start.self) else { return nil }
       let start = unsafe box.move()
       unsafe box.deallocate()
       if let cpu = start.cpu { _ = csystem_pin_to_cpu(cpu) }
-      start.workers.workUntilStopped(as: start.index)
+      start.workers.workUntilStopped(as: start.index, after: start.finished)
       return nil
     }, box)
     guard failed == 0 else {

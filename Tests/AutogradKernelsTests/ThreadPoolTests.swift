@@ -132,6 +132,22 @@ struct ThreadPoolTests {
     #expect(complete)
   }
 
+  @Test("workers take part in a pool's very first region")
+  func firstRegion() {
+    for _ in 0..<50 {
+      let pool = ThreadPool(threads: 2), begun = Counter(2), waitedInVain = Counter(1)
+      // Each unit waits until the other has begun: whoever ran both would wait in vain.
+      pool.forEach(2) { unit in
+        begun.units[unit].runs.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        for _ in 0..<2000 where begun.units[1 - unit].runs.load(ordering: .sequentiallyConsistent) == 0 { usleep(1000) }
+        if begun.units[1 - unit].runs.load(ordering: .sequentiallyConsistent) == 0 {
+          waitedInVain.units[0].runs.wrappingAdd(1, ordering: .relaxed)
+        }
+      }
+      #expect(waitedInVain.units[0].runs.load(ordering: .relaxed) == 0)
+    }
+  }
+
   @Test("callers that share a pool, from its very first use, and pools side by side")
   func shared() {
     for _ in 0..<50 {

@@ -156,11 +156,13 @@ extension StoredWeights {
       let target = unsafe UnsafeMutableBufferPointer(rebasing: values[start..<start + elements.count])
       return unsafe try read(name, elements, from: contents, into: target)
     }
-    var piece = [Scalar](repeating: 0, count: elements.count), place: (index: Int, value: Scalar)?
-    var failure: TensorFileError?
-    unsafe piece.withUnsafeMutableBufferPointer { buffer in
+    var place: (index: Int, value: Scalar)?, failure: TensorFileError?
+    // Filled by reading alone: a first value for each element, of a type that is not known here, takes as long again.
+    let piece = unsafe [Scalar](unsafeUninitializedCapacity: elements.count) { buffer, count in
       do throws(TensorFileError) {
-        place = unsafe try read(name, elements, from: contents, into: buffer)
+        place = unsafe try read(
+          name, elements, from: contents, into: UnsafeMutableBufferPointer(rebasing: buffer[..<elements.count]))
+        count = elements.count
       } catch {
         failure = error
       }
@@ -196,6 +198,8 @@ extension StoredWeights {
   }
 
   /// Writes numbers of the stored tensor, from its `first` on, to where they belong.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
   private func write(_ piece: [Scalar], at first: Int, to values: UnsafeMutableBufferPointer<Scalar>) {
     if stored.isTransposed {
       let rows = stored.rowCount
