@@ -13,6 +13,9 @@ public struct TokenizerFormat: Sendable {
   let isNamed: @Sendable (String) -> Bool
   /// Reads a file and what lies beside it.
   let read: @Sendable (_ path: String, any FileSystem, [TokenizerKind]) throws(TextError) -> any Tokenizer
+  /// The files that hold a vocabulary, by their paths, where a path is asked for: all that the form can say of it. Nil
+  /// where vocabularies are not written so.
+  let contents: (@Sendable (_ tokenizer: any Tokenizer, _ path: String) throws(TextError) -> [(path: String, bytes: [UInt8])])?
 
   /// All forms, in the order in which a folder is looked through; the last one is what a file is taken for whose name says
   /// nothing.
@@ -24,20 +27,22 @@ public struct TokenizerFormat: Sendable {
     read: { path, files, kinds throws(TextError) in
       let bytes = try contents(path, files)
       return try readTokenizer(bytes, roles: roles(in: parentDirectory(of: path), files), kinds: kinds)
-    })
+    }, contents: { tokenizer, path in [(path, tokenizer.tokenizerJSON())] })
 
   /// GPT-2's `vocab.json`, with `merges.txt` beside it.
   static let vocabularyAndMerges = TokenizerFormat(
     name: "vocab.json and merges.txt", fileName: "vocab.json",
     isNamed: { $0 == "vocab.json" || $0 == "merges.txt" || $0.hasSuffix("-vocab.json") || $0.hasSuffix("-merges.txt") },
     read: { path, files, kinds throws(TextError) in
-      let folder = parentDirectory(of: path), name = lastName(of: path)
-      // Both names have ten letters, and may have the same ones before them.
-      let prefix = name.dropLast(10)
-      let merges = try contents(folder + "/\(prefix)merges.txt", files)
+      let folder = parentDirectory(of: path), (vocabulary, merges) = bothPaths(path)
       let file = try TokenizerFile(
-        vocabulary: try contents(folder + "/\(prefix)vocab.json", files), merges: merges, roles: roles(in: folder, files))
+        vocabulary: try contents(vocabulary, files), merges: try contents(merges, files), roles: roles(in: folder, files))
       return try readTokenizer(file, kinds: kinds)
+    },
+    contents: { tokenizer, path throws(TextError) in
+      let (vocabulary, merges) = bothPaths(path)
+      let bytes = try bytePairs(tokenizer, path).vocabularyAndMerges()
+      return [(vocabulary, bytes.vocabulary), (merges, bytes.merges)]
     })
 
   /// tiktoken's ranks.
@@ -45,6 +50,9 @@ public struct TokenizerFormat: Sendable {
     name: "tiktoken's ranks", fileName: "tokenizer.tiktoken", isNamed: { $0.hasSuffix(".tiktoken") },
     read: { path, files, _ throws(TextError) in
       try BytePairTokenizer(Tiktoken.description(contents(path, files), name: lastName(of: path)))
+    },
+    contents: { tokenizer, path throws(TextError) in
+      [(path, try Tiktoken.ranks(of: bytePairs(tokenizer, path), name: lastName(of: path)))]
     })
 
   /// The tokenizer of a model in a GGUF.
@@ -52,7 +60,20 @@ public struct TokenizerFormat: Sendable {
     name: "GGUF", fileName: "model.gguf", isNamed: { $0.hasSuffix(".gguf") },
     read: { path, files, _ throws(TextError) in
       try BytePairTokenizer(BytePairDescription(gguf: metadata(path, files)))
-    })
+    }, contents: nil)
+
+  /// `vocab.json` and `merges.txt`: both names have ten letters, and may have the same ones before them.
+  private static func bothPaths(_ path: String) -> (vocabulary: String, merges: String) {
+    let prefix = parentDirectory(of: path) + "/" + lastName(of: path).dropLast(10)
+    return (prefix + "vocab.json", prefix + "merges.txt")
+  }
+
+  private static func bytePairs(_ tokenizer: any Tokenizer, _ path: String) throws(TextError) -> BytePairDescription {
+    guard let tokenizer = tokenizer as? BytePairTokenizer else {
+      throw .vocabulary(path: path, "a vocabulary without pairs is written as a tokenizer.json only")
+    }
+    return tokenizer.description
+  }
 
   private static func metadata(_ path: String, _ files: any FileSystem) throws(TextError) -> GGUFMetadata {
     let file: any RandomAccessFile

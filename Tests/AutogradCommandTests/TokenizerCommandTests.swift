@@ -55,6 +55,37 @@ import Testing
     }
   }
 
+  @Test("a vocabulary is written in every form that can say it, and read from there")
+  func convert() throws {
+    try withVocabulary { folder in
+      let own = try TokenizerFormat.tokenizer(at: folder + "/v"), ids = try own.encode(text)
+      for name in ["x.json", "book.gpt2.tiktoken", "sub/vocab.json", "w"] {
+        let made = try autograd(["tokenizer", "convert", folder + "/v", "--out", folder + "/\(name)"])
+        #expect(made.status == 0 && made.output.contains("300 tokens"), "\(made.errors)")
+        #expect(try TokenizerFormat.tokenizer(at: folder + "/\(name)").encode(text) == ids, "\(name)")
+      }
+      let ranks = try String(contentsOfFile: folder + "/book.gpt2.tiktoken", encoding: .utf8).split(separator: "\n")
+      #expect(ranks.count == 299)
+      for line in ranks {
+        let parts = line.split(separator: " "), rank = try #require(Int32(parts[1]))
+        #expect(Data(base64Encoded: String(parts[0])) == Data(own.bytes(of: rank)))
+      }
+      for (name, sentence) in [
+        ("book.tiktoken", "it is not known how texts are cut"), ("book.cl100k.tiktoken", "mine.gpt2.tiktoken"),
+        ("x.gguf", "export the model"),
+      ] {
+        let outcome = try autograd(["tokenizer", "convert", folder + "/v", "--out", folder + "/\(name)"])
+        #expect(outcome.status == 3 && outcome.errors.contains(sentence), "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/\(name)"))
+      }
+      let made = try autograd([
+        "tokenizer", "train", "--data", folder + "/text.txt", "--vocab-size", "300", "--pre-tokenizer", "qwen2", "--out",
+        folder + "/q/vocab.json",
+      ])
+      #expect(made.status == 3 && made.errors.contains("write a tokenizer.json"), "\(made.errors)")
+    }
+  }
+
   @Test("a run is trained by it, keeps it, and goes on with it")
   func train() throws {
     try withVocabulary { folder in

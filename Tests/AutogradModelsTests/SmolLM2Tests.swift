@@ -39,26 +39,18 @@ struct SmolLM2Tests {
     return answer.compactMap(\.doubleValue)
   }
 
+  /// The tensors of the file are held to gguf's by `LiveGGUFTests`; transformers itself takes minutes to read them.
   @Test("logits are those of transformers, of the same weights; exported, too")
   func sameLogits() throws {
     let path = try #require(SmolLM2.path), source = try openModel(path), model = try source.loadModel()
-    let expected = try theirs("gguf", path), size = norm(expected)
-    let double = try source.loadModel(as: Double.self)
-    #expect(expected.count == SmolLM2.ids.count * 49152)
-    #expect(distance(logits(double, SmolLM2.ids), expected) <= 1e-6 * size)
-    let error = distance(logits(model, SmolLM2.ids), expected) / size
-    #expect(error <= 1e-5, "off by \(error)")
     try temporaryDirectory { folder in
       let copy = ModelCopy(model, tokenizer: try source.tokenizer(), card: try source.card())
       let hub = try ModelFormat.directory.write(copy, weights: "f32", to: folder + "/hub")
-      let opened = try theirs("opened", hub)
-      #expect(distance(opened, expected) <= 1e-6 * size)
-      for weights in ["f32", "f16", "bf16", "q8_0"] {
-        let file = try ModelFormat.gguf.write(copy, weights: weights, to: folder + "/\(weights).gguf")
-        let read = try openModel(file)
-        let own = logits(try read.loadModel(as: Double.self), SmolLM2.ids), other = try theirs("gguf", file)
-        #expect(distance(own, other) <= 1e-6 * size)
-      }
+      let expected = try theirs("opened", hub), size = norm(expected)
+      #expect(expected.count == SmolLM2.ids.count * 49152)
+      #expect(distance(logits(try source.loadModel(as: Double.self), SmolLM2.ids), expected) <= 1e-6 * size)
+      let error = distance(logits(model, SmolLM2.ids), expected) / size
+      #expect(error <= 1e-5, "off by \(error)")
     }
   }
 }

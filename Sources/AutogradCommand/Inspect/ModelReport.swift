@@ -179,7 +179,8 @@ struct ModelReport {
   }
 
   private static func phrase(_ tokenizer: any Tokenizer) -> String {
-    let special = tokenizer.specialTokens, shown = special.prefix(6).map(\.name).joined(separator: " ")
+    let special = tokenizer.specialTokens
+    let shown = special.prefix(6).map { $0.role == .padding ? "\($0.name) (padding)" : $0.name }.joined(separator: " ")
     if special.isEmpty { return "\(tokenizer.vocabularySize.grouped) tokens" }
     return "\(tokenizer.vocabularySize.grouped) tokens, \(special.count) of them special: \(shown)"
       + (special.count > 6 ? " …" : "")

@@ -10,7 +10,9 @@ struct TokenizerCommand: ParsableCommand, HasExamples {
       A vocabulary is named by its file (tokenizer.json, vocab.json, .tiktoken, .gguf) or
       by the folder of a model or of a run.
       """,
-    subcommands: [TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self, TokenizerInspect.self])
+    subcommands: [
+      TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self, TokenizerConvert.self, TokenizerInspect.self,
+    ])
 
   static let examples = [
     "autograd tokenizer train --data book.txt --vocab-size 8192 --out book-8k",

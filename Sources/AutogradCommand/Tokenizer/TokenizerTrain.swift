@@ -32,7 +32,7 @@ struct TokenizerTrain: ParsableCommand {
   @Option(help: ArgumentHelp("Tokens, special ones and bytes among them.", valueName: "n"))
   var vocabSize = 8192
 
-  @Option(help: ArgumentHelp("A folder for it, or a file that ends in .json.", valueName: "path"))
+  @Option(help: ArgumentHelp("A folder, or a file: .json, .tiktoken, vocab.json.", valueName: "path"))
   var out: String
 
   @Option(help: ArgumentHelp("How texts are cut into words (gpt2).", valueName: "name"))

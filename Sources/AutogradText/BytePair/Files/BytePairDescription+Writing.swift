@@ -21,6 +21,24 @@ extension BytePairDescription {
     ]).serialized(pretty: true)
   }
 
+  /// Writes GPT-2's two files.
+  ///
+  /// - Throws: `notTokenizer` where they would be read as another vocabulary.
+  func vocabularyAndMerges() throws(TextError) -> (vocabulary: [UInt8], merges: [UInt8]) {
+    let names = spellings()
+    let entries = names.enumerated().filter { !$1.isEmpty }.map { JSON.Member($1, .integer(Int64($0))) }
+    let lines = merges.map { "\(names[Int($0.left)]) \(names[Int($0.right)])\n" }
+    let vocabulary = JSON.object(entries).serialized(), pairs = Array(("#version: 0.2\n" + lines.joined()).utf8)
+    let read = try BytePairDescription(TokenizerFile(vocabulary: vocabulary, merges: pairs, roles: SpecialTokenNames()))
+    guard read.tokens == tokens, read.merges == merges, read.preTokenizer == preTokenizer, read.normalizer == normalizer,
+      read.coding == coding, read.ignoresMerges == ignoresMerges, read.beginning == beginning, read.end == end
+    else {
+      throw .notBytePair(
+        "vocab.json and merges.txt say nothing of how texts are cut, and are read as GPT-2's; write a tokenizer.json")
+    }
+    return (vocabulary, pairs)
+  }
+
   var isByteLevel: Bool { if case .byteLevel = coding { true } else { false } }
 
   /// Whether a character without a token becomes its bytes' tokens.

@@ -17,6 +17,6 @@ extension BytePairTokenizer {
       JSON.Member("pre_tokenizer", .string(description.preTokenizer.shortName)),
       JSON.Member("normalizer", .string(steps.isEmpty ? "none" : steps.joined(separator: ", "))),
       JSON.Member("added_tokens", .integer(Int64(description.addedTokens.count))),
-    ]
+    ] + (lostBytes.isEmpty ? [] : [JSON.Member("bytes_that_texts_lose", .integer(Int64(lostBytes.count)))])
   }
 }

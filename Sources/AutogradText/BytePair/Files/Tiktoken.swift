@@ -55,6 +55,44 @@ public enum Tiktoken {
     return description
   }
 
+  /// Writes the ranks of a vocabulary; special tokens have no place in the file.
+  ///
+  /// - Parameter name: The file's name, from which a reader learns how texts are cut.
+  /// - Throws: `notTokenizer` where the file would give other ids.
+  static func ranks(of vocabulary: BytePairDescription, name: String) throws(TextError) -> [UInt8] {
+    let added = Set(vocabulary.addedTokens.map { Int($0.id) })
+    var bytes: [UInt8] = []
+    for rank in 0..<vocabulary.tokens.count where !added.contains(rank) && !vocabulary.tokens[rank].isEmpty {
+      appendBase64(of: vocabulary.tokens[rank], to: &bytes)
+      bytes += Array(" \(rank)\n".utf8)
+    }
+    guard vocabulary.isByteLevel, vocabulary.normalizer.steps.isEmpty, vocabulary.beginning.isEmpty, vocabulary.end.isEmpty else {
+      throw .notBytePair("it changes texts before it cuts them, or adds tokens, of which tiktoken's ranks say nothing")
+    }
+    let read = try description(bytes, name: name)
+    guard read.preTokenizer == vocabulary.preTokenizer else {
+      throw .notBytePair(
+        "its texts are cut as \(vocabulary.preTokenizer.shortName) does it, which the file's name must say: "
+          + "mine.\(vocabulary.preTokenizer.shortName).tiktoken")
+    }
+    guard read.merges == vocabulary.merges else {
+      throw .notBytePair("it joins pairs in another order than that of the tokens they make, which ranks cannot say")
+    }
+    return bytes
+  }
+
+  private static func appendBase64(of token: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+    var rest = token
+    while !rest.isEmpty {
+      let three = rest.prefix(3)
+      let word = three.reduce(0) { $0 << 8 | UInt32($1) } << (8 * UInt32(3 - three.count))
+      for place in 0..<4 as Range<UInt32> {
+        bytes.append(place <= UInt32(three.count) ? letters[Int(word >> (18 - 6 * place) & 63)] : UInt8(ascii: "="))
+      }
+      rest = rest.dropFirst(3)
+    }
+  }
+
   /// The pre-tokenizer that a part of a name names, between dots, dashes and underscores.
   private static func named(_ name: String) -> PreTokenizer? {
     let parts = name.lowercased().split { !($0.isLetter || $0.isNumber) }.map(String.init)
@@ -105,11 +143,12 @@ public enum Tiktoken {
     return value
   }
 
+  private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
   /// The value of each character of base64; 255 for others.
   private static let values: [UInt8] = {
     var table = [UInt8](repeating: 255, count: 256)
-    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    for (value, letter) in letters.utf8.enumerated() { table[Int(letter)] = UInt8(value) }
+    for (value, letter) in letters.enumerated() { table[Int(letter)] = UInt8(value) }
     return table
   }()
 
