@@ -105,6 +105,7 @@ func exitCode(of error: any Error) -> Exit? {
   case CheckpointError.damaged, CheckpointError.noneVerifies: .noCheckpoint
   case is CheckpointError: .badInput
   case LanguageModelError.file(let error): exitCode(of: error)
+  case LanguageModelError.session(let error): error.isOfMemory ? .outOfMemory : .badInput
   case is LanguageModelError: .badInput
   case TextError.file(let error): exitCode(of: error)
   case let error as InputError: error.exit

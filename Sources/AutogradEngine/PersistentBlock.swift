@@ -32,6 +32,11 @@ import Synchronization
   /// Whether the memory was taken.
   package var isTaken: Bool { address.load(ordering: .relaxed) != 0 }
 
+  /// Takes the memory, of which the system may still have no pages.
+  ///
+  /// - Returns: Whether the system had it.
+  package func take() -> Bool { unsafe taken() != nil }
+
   /// Takes the memory and touches every page of it, so that the system cannot go back on its word.
   ///
   /// - Returns: Whether the system had it.

@@ -135,7 +135,8 @@ public final class RotaryTable<Scalar: TensorScalar>: Sendable {
   var byteCount: Int { memory.byteCount }
 
   func reserve(_ count: Int) -> Bool {
-    guard memory.reserve() else { return false }
+    guard memory.take() else { return false }
+    // Filling touches what it fills.
     fill(count)
     return true
   }

@@ -233,6 +233,10 @@ public struct MemoryPlan: Sendable, Equatable {
   /// Scratch memory of all the backend's threads together: equal to the measured `Backend.workspaceBytes`.
   public let workspaceBytes: Int
 
+  package init(arenaBytes: Int, workspaceBytes: Int) {
+    (self.arenaBytes, self.workspaceBytes) = (arenaBytes, workspaceBytes)
+  }
+
   /// What serves both plans, one after the other.
   public func union(_ other: MemoryPlan) -> MemoryPlan {
     MemoryPlan(

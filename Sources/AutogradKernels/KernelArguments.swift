@@ -129,6 +129,14 @@ extension ck_attention_backward: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.attention_backward }
   public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.attention_backward }
 }
+extension ck_cache_append: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.cache_append }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.cache_append }
+}
+extension ck_cached_attention: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.cached_attention }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.cached_attention }
+}
 extension ck_norm: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.norm }
 }

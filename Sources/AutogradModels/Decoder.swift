@@ -38,11 +38,15 @@ public struct DecoderBlock<Scalar: TensorScalar>: Layer {
 
   /// Shapes: x [B, T, C], `positions` [B, T] → [B, T, C].
   ///
-  /// - Parameter positions: Each token's place in its document; nil where a row is one text.
-  public func callAsFunction(_ x: Variable<Scalar>, positions: Tokens?) -> Variable<Scalar> {
+  /// - Parameters:
+  ///   - positions: Each token's place in its document, or in its text; nil where a row is one text.
+  ///   - cache: Where keys and values are kept of texts that go on.
+  public func callAsFunction(
+    _ x: Variable<Scalar>, positions: Tokens?, through cache: CachedLayer<Scalar>? = nil
+  ) -> Variable<Scalar> {
     // What is cheap to compute again is given up as soon as it has served.
     let attended = attentionNorm(x)
-    let h = attention(attended, positions: positions, adding: x)
+    let h = attention(attended, positions: positions, through: cache, adding: x)
     attended.forget()
     let fed = feedForwardNorm(h)
     let y = feedForward(fed, adding: h)
@@ -110,7 +114,7 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
 
   public var tableBytes: Int { rotary?.byteCount ?? 0 }
 
-  public func reserveTables() -> Bool { rotary?.reserve() ?? true }
+  public func reserveTables(positions: Int) -> Bool { rotary?.reserve(positions: positions) ?? true }
 
   public func listParts(_ parts: inout ModuleParts<Scalar>) {
     parts.add("tokenEmbedding", tokenEmbedding)
@@ -145,6 +149,16 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
   public func hiddenStates(
     _ tokens: Tokens, positions: Tokens?, passing: (ModelStage) -> Void = { _ in }
   ) -> Variable<Scalar> {
+    hiddenStates(tokens, positions, nil, passing)
+  }
+
+  public func hiddenStates(_ tokens: Tokens, through pass: CachePass<Scalar>) -> Variable<Scalar> {
+    hiddenStates(tokens, pass.positions(beside: tokens), pass) { _ in }
+  }
+
+  private func hiddenStates(
+    _ tokens: Tokens, _ positions: Tokens?, _ pass: CachePass<Scalar>?, _ passing: (ModelStage) -> Void
+  ) -> Variable<Scalar> {
     // Without recording, each result takes the place of the last.
     var x = tokenEmbedding(tokens)
     if let positionEmbedding { x = x.updated { $0 + positionEmbedding(positions ?? tokens.positions) } }
@@ -153,7 +167,9 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     passing(.embedding)
     for index in blocks.indices {
       x = x.updated {
-        recomputesBlocks ? recomputed[index]($0, positions) : blocks[index]($0, positions: positions)
+        // Nothing that goes through a cache is recorded, so there is nothing to recompute.
+        if let pass { return blocks[index]($0, positions: positions, through: pass.layer(index)) }
+        return recomputesBlocks ? recomputed[index]($0, positions) : blocks[index]($0, positions: positions)
       }
       passing(.block(index))
     }
@@ -162,8 +178,8 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
     return x
   }
 
-  public func logits(_ tokens: Tokens) -> Variable<Scalar> {
-    let logits = hiddenStates(tokens).linear(head ?? tokenEmbedding.weight)
+  public func logits(of hidden: Variable<Scalar>) -> Variable<Scalar> {
+    let logits = hidden.linear(head ?? tokenEmbedding.weight)
     guard let cap = configuration.softCap else { return logits }
     return logits.updated { ($0 * Scalar(1 / cap)).tanh() * Scalar(cap) }
   }

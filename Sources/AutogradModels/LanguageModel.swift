@@ -26,10 +26,10 @@ public protocol LanguageModel<Scalar>: Module {
   /// The bytes of tables that a pass looks up and nobody trains; 0 unless a model has any.
   var tableBytes: Int { get }
 
-  /// Takes memory for the tables and fills them, so that no step has to.
+  /// Takes memory for the tables and fills them as far as texts of `positions` tokens look them up, so that no step has to.
   ///
   /// - Returns: Whether the system had it.
-  func reserveTables() -> Bool
+  func reserveTables(positions: Int) -> Bool
 
   /// What the head sees of each token.
   ///
@@ -39,8 +39,18 @@ public protocol LanguageModel<Scalar>: Module {
   /// - Precondition: T is at most the context length, tokens lie inside the vocabulary.
   func hiddenStates(_ tokens: Tokens, passing: (ModelStage) -> Void) -> Variable<Scalar>
 
-  /// Shapes: tokens [B, T] → [B, T, V].
-  func logits(_ tokens: Tokens) -> Variable<Scalar>
+  /// What the head sees of tokens that go on with texts whose keys and values are kept. It is what `hiddenStates` of the
+  /// whole texts is at these rows, bit for bit, but for what the cache rounds.
+  ///
+  /// Shapes: tokens [1, R], R rows of the pass → [1, R, C].
+  ///
+  /// - Precondition: The cache has the configuration's layers, heads and columns. Nothing is recorded.
+  func hiddenStates(_ tokens: Tokens, through pass: CachePass<Scalar>) -> Variable<Scalar>
+
+  /// What the head makes of what it sees: each row by itself.
+  ///
+  /// Shapes: [..., C] → [..., V].
+  func logits(of hidden: Variable<Scalar>) -> Variable<Scalar>
 
   /// The mean negative log-likelihood of `targets`, in nats.
   ///
@@ -62,7 +72,10 @@ public protocol LanguageModel<Scalar>: Module {
 extension LanguageModel {
   public var tableBytes: Int { 0 }
 
-  public func reserveTables() -> Bool { true }
+  public func reserveTables(positions: Int) -> Bool { true }
+
+  /// Shapes: tokens [B, T] → [B, T, V].
+  public func logits(_ tokens: Tokens) -> Variable<Scalar> { logits(of: hiddenStates(tokens) { _ in }) }
 
   /// The loss, passing no stage on; see the requirement.
   public func loss(

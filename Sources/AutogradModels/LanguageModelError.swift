@@ -16,6 +16,8 @@ public enum LanguageModelError: Error, Sendable {
   case weights(path: String, [String])
   /// Weights are NaN or infinite: the first number of each such tensor.
   case nonFiniteWeights(path: String, [String])
+  /// A session that continues texts cannot be made, or cannot do what it was asked for.
+  case session(SessionError)
 }
 
 extension LanguageModelError: CustomStringConvertible {
@@ -29,6 +31,7 @@ extension LanguageModelError: CustomStringConvertible {
     case .configuration(let path, let problem): "\(path): \(problem)"
     case .weights(let path, let problems):
       "\(path): the weights do not fit the configuration: \(problems.joined(separator: "; "))"
+    case .session(let error): "\(error)"
     case .nonFiniteWeights(let path, let places):
       "\(path): not all weights are finite numbers: \(places.joined(separator: "; ")); take a file from before that"
     }

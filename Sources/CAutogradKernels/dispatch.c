@@ -41,8 +41,8 @@ const ck_pair_table *ck_widest_pair_table(void) {
   return 0;
 }
 
-// What attention lays out in its scratch memory stands in bodies/attention.h (`forward_room`) and
-// bodies/attention_backward.h (`backward_room`): an array that is added there is added here.
+// What attention lays out in its scratch memory stands in bodies/attention.h (`forward_room`), attention_backward.h
+// (`backward_room`) and attention_cached.h (`cached_room`): an array that is added there is added here.
 
 static ck_index padded(const ck_table *table, ck_index n) { return (n + table->nr - 1) / table->nr * table->nr; }
 
@@ -68,4 +68,10 @@ ck_index ck_attention_backward_scratch(const ck_table *table, const ck_attention
   const ck_index prepared = prepares(g) ? (rows + table->mr + 2 * 3) * depth : 0;
   return 2 * width * D_steps + T_steps * depth + 2 * T * depth + 2 * row_steps * depth + 2 * rows * width + left + along
     + prepared + factors(width);
+}
+
+ck_index ck_cached_attention_scratch(const ck_table *table, const ck_cached_attention *c, int pairs) {
+  const ck_index D = c->attention.D, depth = padded(table, D), D_steps = pairs ? (D + 1) / 2 : D, mr = table->mr;
+  const ck_index prepared = (mr > table->nr ? mr : table->nr) * depth, panel = table->nr * (D > 64 ? D : 64);
+  return mr * c->longest + mr * D_steps + prepared + panel + (c->halves ? c->longest * (D + depth) : 0);
 }

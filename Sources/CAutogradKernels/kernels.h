@@ -16,6 +16,7 @@
 #include "bodies/gemm.h"
 #include "bodies/attention.h"
 #include "bodies/attention_backward.h"
+#include "bodies/attention_cached.h"
 #include "bodies/optimizer.h"
 #include "bodies/adam.h"
 #include "bodies/gradient_descent.h"
@@ -36,6 +37,7 @@ const ck_table TABLE = {
   .pair_loss = pair_loss, .pair_loss_backward = pair_loss_backward,
   .rms_norm = rms_norm, .rms_norm_backward = rms_norm_backward, .gate = gate, .gate_backward = gate_backward,
   .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
+  .cache_append = cache_append, .cached_attention = cached_attention,
   .norm = norm, .update = update,
   .updates = {[CK_UPDATE_ADAM] = adam_update, [CK_UPDATE_DESCENT] = descent_update,
               [CK_UPDATE_MOMENTUM] = momentum_update},

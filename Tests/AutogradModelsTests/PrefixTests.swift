@@ -53,13 +53,34 @@ import Testing
     }
   }
 
-  @Test("a text longer than the context is continued from as many of its last tokens as the context holds")
+  @Test("a text longer than the context is seen from a multiple of half the context on, as if it began there")
   func window() {
     let tape = Tape<Float>(), generator = Generator(model: models[0], sampler: Sampler())
-    for length in [69, 70, 71, 90] {
-      let long = (other + text).suffix(length)
-      #expect(generator.nextLogits(Array(long)) == Array(logits(models[0], tape, [Array(long.suffix(70))]).suffix(50)), "\(length)")
+    for (length, seen) in [(69, 69), (70, 70), (71, 36), (90, 55), (105, 70), (106, 36), (140, 70), (139, 69)] {
+      let long = Array((text + other).prefix(length))
+      #expect(
+        generator.nextLogits(long) == Array(logits(models[0], tape, [Array(long.suffix(seen))]).suffix(50)), "\(length)")
     }
+  }
+
+  @Test("a generator that is told of another text, other weights or another precision computes what is new")
+  func changes() {
+    let model = models[1], tape = Tape<Float>(), own = Tape<Float>()
+    let generator = Generator(model: model, sampler: Sampler(), tape: own)
+    func check(_ text: [Int32], _ what: String) {
+      #expect(generator.nextLogits(text) == Array(logits(model, tape, [text]).suffix(50)), "\(what)")
+    }
+    check(Array(text.prefix(20)), "a text")
+    check(Array(text.prefix(20)), "the same")
+    check(Array(text.prefix(12)), "its beginning")
+    check(Array(text.prefix(12)) + other.prefix(9), "another end")
+    check(other, "another text")
+    let weight = model.blocks[0].attention.input.weight, before = weight.array
+    weight.set(before.map { $0 / 2 })
+    check(other, "other weights")
+    weight.set(before)
+    (own.matmulPrecision, tape.matmulPrecision) = (.bfloat16, .bfloat16)
+    check(other, "another precision")
   }
 
   @Test("an evaluation that is told to stop has measured the windows until then")

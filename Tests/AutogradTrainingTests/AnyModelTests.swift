@@ -52,7 +52,9 @@ private struct Bigram: LanguageModel {
     return table(tokens)
   }
 
-  func logits(_ tokens: Tokens) -> Variable<Float> { table(tokens).linear(head) }
+  func hiddenStates(_ tokens: Tokens, through pass: CachePass<Float>) -> Variable<Float> { table(tokens) }
+
+  func logits(of hidden: Variable<Float>) -> Variable<Float> { hidden.linear(head) }
 
   func loss(
     _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Float>)?, ignoring: Int32?,

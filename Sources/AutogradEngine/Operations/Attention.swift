@@ -101,7 +101,7 @@ package extension TapeCore {
   }
 
   /// - Parameter positionCount: How far the rotary table must be filled.
-  @unsafe private func attentionArguments(
+  @unsafe internal func attentionArguments(
     _ x: AttentionOperands, _ form: AttentionForm, _ y: Slot, dropout: Double,
     random: (key: UInt64, step: UInt64, ordinal: UInt32), maximum: UnsafeMutableRawPointer?,
     reciprocal: UnsafeMutableRawPointer?, positionCount: Int
@@ -128,8 +128,8 @@ package extension TapeCore {
 
   /// Elements of scratch memory for each thread: what `count` says of the kernels' table, these arguments, and 1 where
   /// the kernels that multiply pairs run.
-  @unsafe private func scratch(
-    for arguments: ck_attention, _ count: (UnsafePointer<ck_table>, UnsafePointer<ck_attention>, Int32) -> Int
+  @unsafe internal func scratch<Arguments: KernelArguments>(
+    for arguments: Arguments, _ count: (UnsafePointer<ck_table>, UnsafePointer<Arguments>, Int32) -> Int
   ) -> Int {
     let pairs: Int32 = backend.usesPairs(type, matmulPrecision) ? 1 : 0
     return unsafe withUnsafePointer(to: backend.table(type)) { table in

@@ -4,10 +4,11 @@ public import AutogradText
 
 /// Continues a text.
 ///
-/// Computes the whole window again for every token: quick for the small models that a CPU trains, slow for large.
+/// Keys and values of the text are kept: each token costs one pass over the weights, and a text that begins as the one
+/// before is not computed again as far as they are the same.
 public struct Generator<Scalar: TensorScalar> {
   private let model: any LanguageModel<Scalar>
-  private let tape: Tape<Scalar>
+  private let text: KeptText<Scalar>
   public var sampler: Sampler
 
   /// - Parameters:
@@ -16,17 +17,19 @@ public struct Generator<Scalar: TensorScalar> {
   public init(model: any LanguageModel<Scalar>, sampler: Sampler, tape: Tape<Scalar> = Tape()) {
     self.model = model
     self.sampler = sampler
-    self.tape = tape
+    text = KeptText(model, tape)
   }
 
   /// Draws up to `count` tokens after `prompt` and hands each to `body`, until that returns false.
   ///
-  /// A text longer than the context is continued from its last `contextLength` tokens.
+  /// A text longer than the context is continued from its last tokens; see `nextLogits`.
   ///
   /// - Parameter stream: Tells apart several samples with one seed.
-  /// - Precondition: The prompt has at least one token, all inside the vocabulary.
+  /// - Precondition: The prompt has at least one token, all inside the vocabulary, and memory holds the keys and values of
+  ///   the text, up to the context length.
   public func generate(after prompt: [Int32], count: Int, stream: UInt32 = 0, _ body: (Int32) -> Bool) {
     var text = prompt
+    self.text.makeRoom(for: prompt.count + count)
     for _ in 0..<count {
       let token = sampler.draw(nextLogits(text), after: text, stream: stream)
       text.append(token)
@@ -57,24 +60,26 @@ public struct Generator<Scalar: TensorScalar> {
   }
 
   /// The memory that drawing tokens needs once a text fills the window.
-  public func plan() -> MemoryPlan {
-    tape.plan { tape in
-      tape.inference { _ = model.logits(tape.plannedTokens(shape: [1, model.configuration.contextLength])) }
-    }
-  }
+  public func plan() -> SessionPlan { text.plan() }
 
   /// The logits of the token after `text`.
   ///
+  /// A text longer than the model's context C is seen from a later token on, as if it began there: from a multiple of
+  /// C / 2, the first with which it fits. So one text in C / 2 tokens is computed afresh, and the others go on.
+  ///
   /// Shapes: [V].
+  ///
+  /// - Precondition: As for `generate`.
   public func nextLogits(_ text: [Int32]) -> [Float] {
-    let window = Array(text.suffix(model.configuration.contextLength))
-    return tape.step { tape in
-      tape.inference {
-        let tokens = tape.tokens(window.span, shape: [1, window.count])
-        let row = model.logits(tokens).row(window.count - 1)
-        // Of a model in Float the cast costs nothing.
-        return row as? [Float] ?? row.map { Float($0) }
-      }
-    }
+    let first = Generator.firstSeen(of: text.count, contextLength: model.configuration.contextLength)
+    let row = self.text.logits(after: text[first...])
+    // Of a model in Float the cast costs nothing.
+    return row as? [Float] ?? row.map { Float($0) }
+  }
+
+  /// The first token that is seen of a text of `count`.
+  package static func firstSeen(of count: Int, contextLength: Int) -> Int {
+    let step = max(1, contextLength / 2), over = count - contextLength
+    return over > 0 ? (over + step - 1) / step * step : 0
   }
 }

@@ -89,15 +89,29 @@ public struct CausalSelfAttention<Scalar: TensorScalar>: Module {
 
   /// Shapes: x and `residual` [B, T, C] → [B, T, C].
   ///
-  /// - Parameter positions: Each token's place in its document, [B, T], where documents are kept apart.
+  /// - Parameters:
+  ///   - positions: Each token's place in its document, [B, T], where documents are kept apart; with a cache, in its text.
+  ///   - cache: Where keys and values are kept of texts that go on; then B is 1 and T counts the rows of the pass.
   public func callAsFunction(
-    _ x: Variable<Scalar>, positions: Tokens? = nil, adding residual: Variable<Scalar>
+    _ x: Variable<Scalar>, positions: Tokens? = nil, through cache: CachedLayer<Scalar>? = nil,
+    adding residual: Variable<Scalar>
   ) -> Variable<Scalar> {
-    let norm = queryKeyNorm.map { QueryKeyNorm<Scalar>(query: queryNorm, key: keyNorm, epsilon: $0.epsilon) }
-    let heads = input(x).causalAttention(
-      headCount: headCount, keyValueHeadCount: keyValueHeadCount, rotary: rotary, queryKeyNorm: norm, window: window,
-      positions: positions, dropout: dropout)
+    let heads = attend(input(x), positions, cache)
     if outputDropout == 0 { return output(heads, adding: residual) }
     return residual + output(heads).dropout(rate: outputDropout)
+  }
+
+  private func attend(
+    _ qkv: Variable<Scalar>, _ positions: Tokens?, _ cache: CachedLayer<Scalar>?
+  ) -> Variable<Scalar> {
+    let norm = queryKeyNorm.map { QueryKeyNorm<Scalar>(query: queryNorm, key: keyNorm, epsilon: $0.epsilon) }
+    guard let cache, let positions else {
+      return qkv.causalAttention(
+        headCount: headCount, keyValueHeadCount: keyValueHeadCount, rotary: rotary, queryKeyNorm: norm, window: window,
+        positions: positions, dropout: dropout)
+    }
+    return qkv.causalAttention(
+      headCount: headCount, keyValueHeadCount: keyValueHeadCount, rotary: rotary, queryKeyNorm: norm, window: window,
+      positions: positions, through: cache)
   }
 }

@@ -26,7 +26,7 @@ extension Trainer {
     let sampling = Generator(model: model, sampler: Sampler(), tape: Tape(backend: tape.backend)).plan()
     return RunNeed(
       steps: training.union(evaluation), stages: stages, optimizer: optimizer.memory,
-      saving: max(ModelDirectory.savingBytes(model), sampling.arenaBytes + sampling.workspaceBytes))
+      saving: max(ModelDirectory.savingBytes(model), sampling.cacheBytes + sampling.arenaBytes + sampling.workspaceBytes))
   }
 
   /// Takes all the memory of the run and touches it. To be called before anything else needs a part of it, as a
@@ -39,7 +39,7 @@ extension Trainer {
     if hasMemory { return need.steps }
     let planner = MemoryPlanner(self, isNew: false)
     try planner.requireMemory()
-    guard optimizer.reserve(), tape.reserve(need.steps), model.reserveTables() else { throw .outOfMemory(bytes: planner.plan.newMemory) }
+    guard optimizer.reserve(), tape.reserve(need.steps), model.reserveTables(positions: model.configuration.contextLength) else { throw .outOfMemory(bytes: planner.plan.newMemory) }
     makeRoomForBatch()
     hasMemory = true
     return need.steps

@@ -225,15 +225,17 @@ INLINE void ask_for_later(const ck_attention *g, const head_place *place, ck_ind
 }
 
 // Scores of the document's row `query`, which is token number `token` of its sequence, become probabilities, kept or
-// dropped.
+// dropped. Where backward follows, maximum and sum are kept for it.
 static __attribute__((noinline)) void probabilities(REAL *row, const ck_attention *g, ck_index head, ck_index token,
                                                     ck_index query, REAL *factors) {
   const ck_index first = first_key(g->window, query), count = query + 1 - first, at = head * g->T + token;
   REAL *p = row + first;
   const REAL maximum = max_row(p, count, (REAL)g->scale);
   const REAL reciprocal = 1 / exp_row(p, p, count, (REAL)g->scale, maximum);
-  ((REAL *)g->maximum)[at] = maximum;
-  ((REAL *)g->reciprocal_sum)[at] = reciprocal;
+  if (g->maximum) {
+    ((REAL *)g->maximum)[at] = maximum;
+    ((REAL *)g->reciprocal_sum)[at] = reciprocal;
+  }
   if (g->dropout_rate > 0) {
     dropout_factors(factors, g, head, token, first, query + 1);
     EACH_VECTOR(j, n, 0, count) store_n(p + j, load_n(p + j, n) * reciprocal * load_n(factors + first + j, n), n);
@@ -256,29 +258,35 @@ INLINE forward_room forward_room_in(REAL *scratch, const ck_attention *g) {
   return room;
 }
 
-// One query head over the n tokens of a document from `start` on, whose keys and values are packed.
-static void attend(const ck_attention *arguments, ck_index head, ck_index start, ck_index n, const forward_room *room) {
-  // A copy that nothing stored to memory can change.
+// Rows `first`..<`past` of a document, of one query head: q and y of the first of them, number `token` of the batch.
+// `place` says what is read after them, where that is asked for. `first` is even where keys are taken in pairs.
+typedef struct query_rows {
+  const REAL *q; REAL *y; ck_index head, token, first, past; const head_place *place;
+} query_rows;
+
+// Rows over the keys that they see, which are packed in `room`, the values' panels `capacity` keys long.
+static void attend(const ck_attention *arguments, const query_rows *span, ck_index capacity, const forward_room *room) {
+  // Copies that nothing stored to memory can change.
   const ck_attention g = *arguments;
-  const head_place place = place_of(&g, head);
-  const ck_index D = g.D, C = g.H * D, width = padded(n), token = place.first_token + start;
-  const REAL *q = (const REAL *)g.q + token * g.q_stride + place.column;
-  REAL *y = (REAL *)g.y + token * C + place.column;
-  for (ck_index first = 0; first < n; first += MR) {
-    const ck_index count = at_most(n - first, MR);
+  const query_rows r = *span;
+  const ck_index D = g.D, C = g.H * D, width = padded(r.past), sequence = r.place ? r.place->first_token : 0;
+  for (ck_index first = r.first; first < r.past; first += MR) {
+    const ck_index count = at_most(r.past - first, MR), begin = first - r.first, token = r.token + begin;
     const rows queries =
-      prepared(&g, room->prepared, q + first * g.q_stride, g.q_stride, g.q_weight, token + first, count);
+      prepared(&g, room->prepared, r.q + begin * g.q_stride, g.q_stride, g.q_weight, token, count);
     const REAL *left = left_factor(room->left, queries.at, queries.stride, count, D);
     scores(room->p, width, left, LEFT_STRIDE(queries.stride, D), g.window, first, count, room->keys, D);
     for (ck_index i = 0; i < count; i++) {
       REAL *row = room->p + i * width;
-      ck_index column;
-      const ck_index later = row_later(&g, &place, start + first + i, MR, &column);
-      ask_for_later(&g, &place, start + first + i, later, column);
-      probabilities(row, &g, head, start + first + i, first + i, room->factors);
+      if (r.place) {
+        ck_index column;
+        const ck_index later = row_later(&g, r.place, token + i - sequence, MR, &column);
+        ask_for_later(&g, r.place, token + i - sequence, later, column);
+      }
+      probabilities(row, &g, r.head, token + i - sequence, first + i, room->factors);
       keys_as_steps(row, row, g.window, first + i);
     }
-    weighted_values(y + first * C, C, room->p, width, g.window, first, count, room->values, n, D, CK_WRITES);
+    weighted_values(r.y + begin * C, C, room->p, width, g.window, first, count, room->values, capacity, D, CK_WRITES);
   }
 }
 
@@ -294,7 +302,12 @@ static void attention(const void *arguments, ck_index begin, ck_index end, void 
       const ck_index token = b * g.T + start;
       pack_keys(&g, room.keys, NULL, (const REAL *)g.k + token * g.k_stride + column, token, n, room.prepared);
       pack_values(room.values, n, (const REAL *)g.v + token * g.v_stride + column, g.v_stride, n, g.D);
-      for (ck_index h = head; h < past; h++) attend(&g, h, start, n, &room);
+      for (ck_index h = head; h < past; h++) {
+        const head_place place = place_of(&g, h);
+        const query_rows span = {(const REAL *)g.q + token * g.q_stride + place.column,
+                                 (REAL *)g.y + token * g.H * g.D + place.column, h, token, 0, n, &place};
+        attend(&g, &span, n, &room);
+      }
     }
   }
 }

@@ -313,6 +313,34 @@ typedef struct ck_attention_backward {
 } ck_attention_backward;
 
 // ---------------------------------------------------------------------------------------------------------
+// Attention over keys and values that are kept from one pass to the next, for texts that go on.
+
+/// `count` neighbouring rows of the batch, from `row` on, that continue the text number `sequence` at `position`.
+/// `first_block` counts the blocks of the spans before it.
+typedef struct ck_span { ck_index row, count, position, sequence, first_block; } ck_span;
+
+/// Rows of several texts, each over the keys of its own text up to its own. `attention` is as above over one sequence of T
+/// rows, with a position in its text for each, without dropout, and `maximum` and `reciprocal_sum` NULL; it is what the
+/// whole text would have at these rows, bit for bit.
+///
+/// A text's head of keys has room for `capacity` keys, a multiple of nr: as panels [capacity / nr][D][nr] in `keys`
+/// [sequences, KV], and its values as panels [D / nr][capacity][nr] in `values`, D rounded up to whole panels. Functions
+/// of `ck_pair_table` keep pairs of channels in `keys`, of keys in `values`: [capacity / nr][(D + 1) / 2][nr] and
+/// [D / nr][capacity / 2][nr]. Where `halves`, of float and not in pairs, keys and values are kept as bfloat16, in 2 bytes.
+///
+/// `longest` is the number of keys that the last row sees that sees most, or more, a multiple of nr.
+///
+/// Unit: one query head of a block of `rows_per_block` rows of a span, an even number; the span's last may be shorter.
+/// Units of a span follow each other by head, then by block.
+typedef struct ck_cached_attention {
+  ck_attention attention; const ck_span *spans; ck_index span_count, rows_per_block;
+  void *keys, *values; ck_index capacity, longest; int halves;
+} ck_cached_attention;
+
+/// Keeps the keys and values of a pass. Unit: one head of keys of one span.
+typedef struct ck_cache_append { ck_cached_attention pass; } ck_cache_append;
+
+// ---------------------------------------------------------------------------------------------------------
 // Optimiser. Parameters are cut into pieces, in order; a unit is one piece.
 
 enum { CK_MAX_STATES = 4, CK_MAX_COEFFICIENTS = 8 };
@@ -367,7 +395,7 @@ typedef struct ck_table {
   ck_function log_softmax, log_softmax_backward, log_sum_exp, log_sum_exp_backward;
   ck_function gather, gather_backward, pair_loss, pair_loss_backward;
   ck_function rms_norm, rms_norm_backward, gate, gate_backward;
-  ck_function gemm_pack, gemm, attention, attention_backward, norm, update;
+  ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention, norm, update;
   ck_update updates[CK_UPDATE_KINDS];
 } ck_table;
 
@@ -386,10 +414,14 @@ const ck_table *ck_table_for(ck_instruction_set set, int element_size);
 /// `pairs`, of `ck_pair_table`. Only sizes and choices are looked at.
 ck_index ck_attention_scratch(const ck_table *table, const ck_attention *arguments, int pairs);
 ck_index ck_attention_backward_scratch(const ck_table *table, const ck_attention *arguments, int pairs);
+/// The same of both functions over kept keys.
+ck_index ck_cached_attention_scratch(const ck_table *table, const ck_cached_attention *arguments, int pairs);
 
 /// What multiplies in bfloat16: operands rounded, two neighbours along k multiplied and added to a float at a time.
 /// `gemm_pack` packs (k + 1) / 2 floats where the other packs k; `rounds` is ignored.
-typedef struct ck_pair_table { ck_function gemm_pack, gemm, attention, attention_backward; } ck_pair_table;
+typedef struct ck_pair_table {
+  ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention;
+} ck_pair_table;
 
 /// NULL where this CPU and operating system do not run AVX512-BF16.
 const ck_pair_table *ck_widest_pair_table(void);

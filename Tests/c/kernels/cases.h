@@ -13,10 +13,12 @@
   CASE(embedding) CASE(embedding_backward) CASE(gather) CASE(gather_backward) \
   CASE(cross_entropy) CASE(pair_loss) CASE(pair_loss_backward) \
   CASE(rms_norm) CASE(rms_norm_backward) CASE(gate) CASE(gate_backward) \
-  CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(norm) CASE(update)
+  CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(cache_append) CASE(cached_attention) \
+  CASE(norm) CASE(update)
 
 // CASE(name in ck_pair_table): the same checks, with `pairs`.
-#define PAIR_KERNELS(CASE) CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward)
+#define PAIR_KERNELS(CASE) \
+  CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(cache_append) CASE(cached_attention)
 
 // CASE(kind of ck_update_kind, name): its check is `check_NAME_update`.
 #define UPDATES(CASE) \
