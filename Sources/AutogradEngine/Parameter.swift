@@ -38,9 +38,10 @@
     set { core.isTrainable = newValue }
   }
 
-  /// The elements in row-major order, copied.
+  /// The elements in row-major order, copied; those that a stored weight stands for.
   public var array: [Scalar] {
-    withExtendedLifetime(core) { unsafe Parameter.copy(UnsafePointer(presentValues.baseAddress!), count) }
+    if let stored = core.stored { return stored.rows(0..<stored.outputs).map { Scalar($0) } }
+    return withExtendedLifetime(core) { unsafe Parameter.copy(UnsafePointer(presentValues.baseAddress!), count) }
   }
 
   /// Never inlined: where nobody keeps the array, Swift 6.3 in release would free it first and copy into it then.
@@ -81,12 +82,14 @@
 
   /// The values in place, to be written. INVARIANT: as `values`, but only until the next step.
   @unsafe package var currentValues: UnsafeMutableBufferPointer<Scalar> {
+    core.requireValues("values")
     core.hasValues = true
     return unsafe presentValues
   }
 
   /// The values in place, to be read, whether or not they were ever given. INVARIANT: as `currentValues`.
   @unsafe package var presentValues: UnsafeMutableBufferPointer<Scalar> {
+    core.requireValues("values")
     core.applyDeferredUpdate()
     return unsafe UnsafeMutableBufferPointer(
       start: core.value.start.assumingMemoryBound(to: Scalar.self), count: count)
@@ -102,12 +105,28 @@
   /// Takes memory for the values now instead of at their first use.
   ///
   /// - Returns: Whether the system had it.
-  public func reserve() -> Bool { core.value.reserve() }
+  public func reserve() -> Bool { core.stored != nil || core.value.reserve() }
 
   /// Takes memory for the gradient now, so that the first step does not have to.
   ///
   /// - Returns: Whether the system had it.
   public func reserveGradient() -> Bool { core.allocatedGradient().reserve() }
+}
+
+extension Parameter where Scalar == Float {
+  /// The weight that products read instead of numbers; nil unless `store` was called.
+  public var storedWeight: StoredWeight? { core.stored }
+
+  /// Puts a stored weight in the place of the numbers: from now on linear layers, gated ones and embeddings read it as it
+  /// is, and nothing else reads it. It is frozen, and has no gradient.
+  ///
+  /// - Precondition: It has the parameter's shape; otherwise stops and prints both.
+  public func store(_ weight: StoredWeight) {
+    guard weight.shape == shape else {
+      fatalError("Parameter.store: the parameter has shape \(core.shape), the stored weight \(weight.shape)")
+    }
+    core.store(weight)
+  }
 }
 
 extension Parameter: Operand {

@@ -11,6 +11,8 @@ import Synchronization
   /// Whoever reads or writes the values applies a deferred update first: see "Deferred updates".
   package let value: PersistentBlock
   package var isTrainable = true
+  /// What products read instead of values, which then do not exist: see `Parameter.store`.
+  package private(set) var stored: StoredWeight?
   /// Where it stands in its module, for messages.
   var name: String?
   /// How the values begin; nil where somebody gave them.
@@ -61,6 +63,29 @@ import Synchronization
 
   /// The values are about to change, or will have changed for whoever asks next.
   package func noteChange() { version &+= 1 }
+
+  /// From now on products read a stored weight, of the same shape; values and gradient are none.
+  package func store(_ weight: StoredWeight) {
+    (stored, isTrainable, hasValues, initialization) = (weight, false, true, nil)
+    noteChange()
+  }
+
+  /// Stops where somebody wants the numbers of a stored weight in memory.
+  func requireValues(_ wanted: StaticString) {
+    guard let stored else { return }
+    fatalError(
+      "Parameter.\(wanted): \(name ?? "the parameter") of shape \(shape) is stored as \(stored.format) and does not "
+        + "change; .array copies the numbers that it stands for")
+  }
+
+  /// What is wrong with an operation that takes no stored weights.
+  func isStored(_ operation: StaticString) -> Misuse {
+    Misuse(
+      operation,
+      "\(name ?? "a parameter") of shape \(shape) is stored as \(stored?.format.name ?? ""), which linear layers, gated "
+        + "ones and embeddings read, and nothing else",
+      hint: "load the model in float32 for this")
+  }
 
   /// What is wrong with computing with it before its values were drawn.
   var lackOfValues: Misuse {
@@ -167,6 +192,7 @@ import Synchronization
   /// Allocates the gradient buffer, so that a step does not have to.
   @discardableResult
   package func allocatedGradient() -> PersistentBlock {
+    requireValues("gradient")
     if let block = gradientBlock { return block }
     let block = PersistentBlock(byteCount: shape.count * type.size)
     gradientBlock = block
@@ -178,7 +204,7 @@ import Synchronization
 
   /// Bytes of values and gradient that were taken from the system.
   package var takenBytes: Int {
-    (value.isTaken ? value.byteCount : 0) + (gradientBlock.map { $0.isTaken ? $0.byteCount : 0 } ?? 0)
+    (stored?.byteCount ?? 0) + (value.isTaken ? value.byteCount : 0) + (gradientBlock.map { $0.isTaken ? $0.byteCount : 0 } ?? 0)
   }
 
   /// The clock by which the gradient is that of a last backward; nil where it is not.

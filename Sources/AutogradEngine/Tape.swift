@@ -37,7 +37,20 @@ public final class Tape<Scalar: TensorScalar> {
   /// `multipliesPairs`, elsewhere attention multiplies in full. Of no effect where `Scalar` is `Double`.
   public var matmulPrecision: MatmulPrecision {
     get { core.matmulPrecision }
-    set { core.matmulPrecision = newValue }
+    set {
+      core.matmulPrecision = newValue
+      core.multipliesIntegers = false
+    }
+  }
+
+  /// How products with stored weights multiply: `exact` unless set. It says `matmulPrecision`, too, which is that of all other
+  /// products.
+  public var productMode: ProductMode {
+    get { core.productMode }
+    set {
+      core.matmulPrecision = newValue.precision
+      core.multipliesIntegers = newValue == .integer
+    }
   }
 
   // MARK: Steps

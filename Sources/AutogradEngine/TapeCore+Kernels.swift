@@ -57,7 +57,13 @@ package extension TapeCore {
       sumsOverRows: sumsOverRows, inOneChain: inOneChain, type, precision: matmulPrecision)
   }
 
-  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it.
+  /// How products with stored weights multiply.
+  var productMode: ProductMode {
+    multipliesIntegers ? .integer : matmulPrecision == .bfloat16 ? .bfloat16 : .exact
+  }
+
+  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it; where it is a
+  /// stored weight, its panels are read as they are.
   ///
   /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
   /// update is deferred.
@@ -65,6 +71,11 @@ package extension TapeCore {
     m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
     epilogue: ck_epilogue? = nil
   ) {
+    if let stored = storedWeight(weight) {
+      unsafe backend.multiply(
+        m: m, x, by: stored.kernelWeight, into: y, cStride: yStride, epilogue: epilogue, mode: productMode)
+      return
+    }
     let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
     let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
     let takesUpdate = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)

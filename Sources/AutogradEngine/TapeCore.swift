@@ -11,6 +11,8 @@ package final class TapeCore {
   package var backend: Backend
   /// How matrix products multiply, attention's among them where the backend multiplies pairs.
   package var matmulPrecision = MatmulPrecision.float32
+  /// Products with stored weights that are quantised multiply integers; then `matmulPrecision` is float32.
+  package var multipliesIntegers = false
   package private(set) var arena: Arena
   package private(set) var index: UInt32 = 0
 
@@ -292,8 +294,11 @@ package final class TapeCore {
   }
 
   /// A parameter's values as a variable of this step.
-  package func use(_ parameter: ParameterCore) throws(Misuse) -> Slot {
+  ///
+  /// - Parameter operation: What reads them.
+  package func use(_ parameter: ParameterCore, _ operation: StaticString = "variable") throws(Misuse) -> Slot {
     try requireStep("variable")
+    if parameter.stored != nil { throw parameter.isStored(operation) }
     guard parameter.hasValues || isPlanning else { throw parameter.lackOfValues }
     // A plan reads no values: those of a model that is only planned take no memory. A deferred update is applied
     // when an operation asks for the values (`data`), or by the product that reads them.
@@ -310,6 +315,42 @@ package final class TapeCore {
 
   /// Stands for a parameter's memory. INVARIANT: only while planning, when nobody follows it.
   @unsafe static var plannedAddress: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(bitPattern: 64)! }
+
+  /// A stored weight as a variable of this step. INVARIANT: only for operations that ask for `storedWeight` before anything
+  /// else: it has no values in memory.
+  func use(
+    _ weight: StoredWeight, of parameter: ParameterCore, _ operation: StaticString
+  ) throws(Misuse) -> Slot {
+    try requireStep("variable")
+    guard weight.instructionSet.panelWidth == backend.instructionSet.panelWidth else {
+      throw Misuse(
+        operation,
+        "\(parameter.name ?? "a weight") is stored for \(weight.instructionSet.rawValue), but the tape's backend computes "
+          + "with \(backend.instructionSet.rawValue)",
+        hint: "store the weight for the backend's instruction set")
+    }
+    let slot = unsafe append(
+      parameter.shape, data: TapeCore.plannedAddress, parameter: Unmanaged.passRetained(parameter),
+      requiresGradient: false)
+    parameterSlots.append(slot)
+    if !isPlanning { parameter.noteUse(in: step, of: clock) }
+    return slot
+  }
+
+  /// The stored weight that a variable is; nil where it has values.
+  func storedWeight(_ slot: Slot) -> StoredWeight? {
+    guard let parameter = unsafe nodes[slot].parameter else { return nil }
+    return unsafe parameter._withUnsafeGuaranteedRef { $0.stored }
+  }
+
+  /// Throws where a gradient would have to pass through a stored weight.
+  func requireNoGradient(of x: Slot, through weight: Slot, _ operation: StaticString) throws(Misuse) {
+    guard requiresGradient(x), let stored = storedWeight(weight) else { return }
+    let name = unsafe nodes[weight].parameter?._withUnsafeGuaranteedRef { $0.name } ?? "the weight"
+    throw Misuse(
+      operation, "\(name) is stored as \(stored.format), and no gradient passes through it",
+      hint: "compute inside tape.inference { … }, or load the model in float32")
+  }
 
   package func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }
 }

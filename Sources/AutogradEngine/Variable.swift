@@ -35,8 +35,16 @@ extension Operand {
   func place(_ core: TapeCore, _ operation: StaticString) throws(Misuse) -> Slot {
     switch operand {
     case .variable(let variable): try core.slot(variable.handle, operation)
-    case .parameter(let parameter): try core.use(parameter.core)
+    case .parameter(let parameter): try core.use(parameter.core, operation)
     }
+  }
+
+  /// The slot of a weight that may be a stored one.
+  func weightPlace(_ core: TapeCore, _ operation: StaticString) throws(Misuse) -> Slot {
+    guard case .parameter(let parameter) = operand, let stored = parameter.core.stored else {
+      return try place(core, operation)
+    }
+    return try core.use(stored, of: parameter.core, operation)
   }
 }
 

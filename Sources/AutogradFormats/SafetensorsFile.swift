@@ -5,7 +5,7 @@ import AutogradBase
 /// Keeps the header and reads tensors when they are asked for; every call reads anew.
 public struct SafetensorsFile: Sendable {
   public let header: SafetensorsHeader
-  private let file: any RandomAccessFile
+  let file: any RandomAccessFile
 
   /// Checks the whole structure; reads no numbers yet.
   ///

@@ -77,6 +77,10 @@ public struct ShardedSafetensors: TensorFile {
     try shard(of: name).read(name, elements, into: &numbers)
   }
 
+  public func bytes(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [UInt8] {
+    try shard(of: name).bytes(name, elements)
+  }
+
   private func shard(of name: String) throws(TensorFileError) -> SafetensorsFile {
     guard let place = places[ExactString(name)] else { throw .safetensors(.noSuchTensor(name: name)) }
     return shards[place.shard]

@@ -49,6 +49,13 @@
     unsafe (self.decode, self.decodeExactly) = (decode, decodeExactly)
   }
 
+  /// Where whole blocks lie, in a tensor whose bytes begin at `start`.
+  func byteRange(of elements: Range<Int>, at start: Int) -> Range<Int> {
+    precondition(elements.lowerBound % blockLength == 0 && elements.upperBound % blockLength == 0, "\(name): no whole blocks")
+    return start + elements.lowerBound / blockLength * blockByteCount
+      ..< start + elements.upperBound / blockLength * blockByteCount
+  }
+
   /// The bytes of a tensor; nil where they cannot be counted, or a row is no whole number of blocks.
   func byteCount(of shape: [Int]) -> Int? {
     guard (shape.last ?? 1) % blockLength == 0 else { return nil }

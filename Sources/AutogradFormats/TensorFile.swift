@@ -19,6 +19,11 @@ public protocol TensorFile: Sendable {
 
   /// The same, always exact.
   func read(_ name: String, _ elements: Range<Int>, into numbers: inout MutableSpan<Double>) throws(TensorFileError)
+
+  /// The bytes of some elements as they lie in the file: whole blocks of the tensor's encoding.
+  ///
+  /// - Precondition: There is such a tensor, `elements` lie inside of it, and begin and end with a block.
+  func bytes(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [UInt8]
 }
 
 extension TensorFile {
@@ -104,6 +109,23 @@ extension SafetensorsFile: TensorFile {
       try readNumbers(name, elements, into: &numbers)
     } catch {
       throw TensorFileError(error)
+    }
+  }
+}
+
+extension SafetensorsFile {
+  public func bytes(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [UInt8] {
+    guard let entry = header.entry(name) else { throw .safetensors(.noSuchTensor(name: name)) }
+    return try bytes(entry.dtype.encoding, at: entry.byteRange.lowerBound, elements)
+  }
+
+  private func bytes(
+    _ encoding: TensorEncoding, at start: Int, _ elements: Range<Int>
+  ) throws(TensorFileError) -> [UInt8] {
+    do throws(FileError) {
+      return try file.read(encoding.byteRange(of: elements, at: start))
+    } catch {
+      throw .file(error)
     }
   }
 }

@@ -30,7 +30,7 @@ extension Backend {
   /// them stays. Unless `inOneChain`, each element may be the sum of two.
   ///
   /// With an `update` the columns of B are rows of a parameter, [n, k], that are updated by it as they are packed;
-  /// only where `takesUpdate` says so.
+  /// only where `takesUpdate` says so. With a `weight` they are those of a stored weight, which `b` only begins.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   ///
@@ -38,14 +38,15 @@ extension Backend {
   @discardableResult @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
-    update: UnsafePointer<ck_rule>? = nil, _ type: ElementType, precision: MatmulPrecision = .float32
+    update: UnsafePointer<ck_rule>? = nil, weight: UnsafePointer<ck_weight>? = nil, _ type: ElementType,
+    precision: MatmulPrecision = .float32
   ) -> Bool {
     guard m > 0, n > 0 else { return true }
     let size = type.size, way = self.way(type, precision)
     let isWhole = unsafe !accumulate && epilogue == nil
     let cut = unsafe cut(
       m: m, n: n, k: k, mayHalve: sumsOverRows && !inOneChain && epilogue == nil, accumulates: accumulate,
-      updates: update != nil, type, way)
+      updates: update != nil, isStored: weight != nil, type, way)
     let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)
     let (own, allCommon) = unsafe cut.ownsColumns ? (columns, rows) : (rows, columns)
     guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return false }
@@ -59,6 +60,7 @@ extension Backend {
     unsafe product.part_multiple = cut.partMultiple
     unsafe product.rounds = way.rounds
     unsafe product.update = update
+    unsafe product.weight = weight
     let isOnePass = isWhole && cut.depth >= k && m * n * size >= Backend.passingFrom
     unsafe product.passes_caches = sumsOverRows && isOnePass ? 1 : 0
     if cut.takesHalvesTogether {
@@ -75,6 +77,7 @@ extension Backend {
       }
       for first in stride(from: 0, to: max(k, 1), by: cut.depth) {
         unsafe product.k = min(cut.depth, k - first)
+        unsafe product.weight_k = first
         unsafe product.own = own.part(from: 0, count: own.count, k: first, elementBytes: size)
         unsafe product.common = allCommon.part(from: begin, count: count, k: first, elementBytes: size)
         unsafe product.onto = first > 0 && cut.halves ? CK_ADDS : accumulate || first > 0 ? CK_CONTINUES : CK_WRITES
@@ -95,16 +98,18 @@ extension Backend {
   public func takesUpdate(m: Int, n: Int, k: Int, _ type: ElementType, precision: MatmulPrecision) -> Bool {
     guard m > 0, n > m, k > 0 else { return false }
     let cut = unsafe cut(
-      m: m, n: n, k: k, mayHalve: false, accumulates: false, updates: true, type, way(type, precision))
+      m: m, n: n, k: k, mayHalve: false, accumulates: false, updates: true, isStored: false, type,
+      way(type, precision))
     return cut.ownsColumns && cut.packsOwnOnce
   }
 
   @unsafe private func cut(
-    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool, _ type: ElementType, _ way: Way
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool, isStored: Bool, _ type: ElementType,
+    _ way: Way
   ) -> ProductCut {
     unsafe ProductCut(
-      m: m, n: n, k: k, mayHalve: mayHalve, accumulates: accumulates, updates: updates, tileRows: table(type).mr,
-      tileColumns: table(type).nr, elementBytes: type.size, stepLength: way.stepLength, threads: pool.threadCount)
+      m: m, n: n, k: k, mayHalve: mayHalve, accumulates: accumulates, updates: updates, isStored: isStored,
+      tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: type.size, stepLength: way.stepLength, threads: pool.threadCount)
   }
 
   /// All threads pack the common operand together.
@@ -182,7 +187,7 @@ extension ck_operand {
 
 extension ck_epilogue {
   /// The epilogue of the elements from (row, column) on.
-  fileprivate func from(row: Int, column: Int, cStride: Int, elementBytes: Int) -> ck_epilogue {
+  func from(row: Int, column: Int, cStride: Int, elementBytes: Int) -> ck_epilogue {
     let elements = row * cStride + column, bytes = elements * elementBytes
     return unsafe ck_epilogue(
       bias: bias.map { unsafe $0 + column * elementBytes }, preactivation: preactivation.map { unsafe $0 + bytes },

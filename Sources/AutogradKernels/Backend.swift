@@ -23,7 +23,11 @@ import CAutogradSystem
     self.instructionSet = min(instructionSet, .widest)
     self.pool = pool
     // INVARIANT: a set that is at most `widest` is compiled in, and its tables are constants.
-    unsafe float32 = ck_table_for(self.instructionSet.code, 4).pointee
+    var single = unsafe ck_table_for(self.instructionSet.code, 4).pointee
+    if self.instructionSet == .avx512, let integers = unsafe ck_widest_integer_table()?.pointee {
+      unsafe single.weight_integers = integers.weight_integers
+    }
+    float32 = single
     unsafe float64 = ck_table_for(self.instructionSet.code, 8).pointee
     unsafe pairs = self.instructionSet == .avx512 ? ck_widest_pair_table()?.pointee : nil
   }

@@ -22,6 +22,12 @@ public enum InstructionSet: String, Sendable, CaseIterable, Comparable {
     }
   }
 
+  /// Outputs of a stored weight that lie side by side, as this set's products read them.
+  public var panelWidth: Int {
+    // INVARIANT: a set that is at most `widest` is compiled in, and its table is a constant.
+    unsafe ck_table_for(min(self, .widest).code, 4).pointee.nr
+  }
+
   public static func < (a: InstructionSet, b: InstructionSet) -> Bool { a.code.rawValue < b.code.rawValue }
 
   /// The widest set that this CPU and operating system run.

@@ -143,3 +143,16 @@ extension ck_norm: @unsafe KernelArguments {
 extension ck_rule: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.update }
 }
+extension ck_weight_rows: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.weight_rows }
+  public static func pairFunction(in table: ck_pair_table) -> ck_function? { unsafe table.weight_rows }
+}
+extension ck_weight_integers: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.weight_integers }
+}
+extension ck_weight_embedding: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.weight_embedding }
+}
+extension ck_quantize: @unsafe KernelArguments {
+  public static func function(in table: ck_table) -> ck_function { unsafe table.quantize }
+}

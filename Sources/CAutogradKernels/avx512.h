@@ -1,7 +1,10 @@
-// AVX-512 (F, DQ, BW, VL; with PAIRS BF16 too): opens its target region, which the including file closes, and sets what
+// AVX-512 (F, DQ, BW, VL; with PAIRS BF16 too, with VNNI that): opens its target region, which the including file closes, and sets what
 // element.h wants of an instruction set.
 
-#if PAIRS
+#if VNNI
+#pragma clang attribute push( \
+  __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma"))), apply_to = function)
+#elif PAIRS
 #pragma clang attribute push( \
   __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
 #else

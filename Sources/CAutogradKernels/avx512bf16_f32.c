@@ -13,11 +13,13 @@
 #include "bodies/attention.h"
 #include "bodies/attention_backward.h"
 #include "bodies/attention_cached.h"
+#include "bodies/weights.h"
 
 extern const ck_pair_table ck_pair_table_avx512;
 const ck_pair_table ck_pair_table_avx512 = {
   .gemm_pack = gemm_pack, .gemm = gemm, .attention = attention, .attention_backward = attention_backward,
   .cache_append = cache_append, .cached_attention = cached_attention,
+  .weight_rows = weight_rows,
 };
 
 #pragma clang attribute pop

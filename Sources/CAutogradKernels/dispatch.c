@@ -41,6 +41,17 @@ const ck_pair_table *ck_widest_pair_table(void) {
   return 0;
 }
 
+#if defined(__x86_64__)
+extern const ck_integer_table ck_integer_table_avx512;
+#endif
+
+const ck_integer_table *ck_widest_integer_table(void) {
+#if defined(__x86_64__)
+  if (ck_widest_instruction_set() == CK_AVX512 && __builtin_cpu_supports("avx512vnni")) return &ck_integer_table_avx512;
+#endif
+  return 0;
+}
+
 // What attention lays out in its scratch memory stands in bodies/attention.h (`forward_room`), attention_backward.h
 // (`backward_room`) and attention_cached.h (`cached_room`): an array that is added there is added here.
 

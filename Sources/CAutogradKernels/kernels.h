@@ -20,6 +20,11 @@
 #include "bodies/optimizer.h"
 #include "bodies/adam.h"
 #include "bodies/gradient_descent.h"
+#if REAL_BITS == 32
+#include "bodies/weights.h"
+#include "bodies/weight_integers.h"
+#include "bodies/weight_table.h"
+#endif
 
 extern const ck_table TABLE;
 const ck_table TABLE = {
@@ -41,4 +46,8 @@ const ck_table TABLE = {
   .norm = norm, .update = update,
   .updates = {[CK_UPDATE_ADAM] = adam_update, [CK_UPDATE_DESCENT] = descent_update,
               [CK_UPDATE_MOMENTUM] = momentum_update},
+#if REAL_BITS == 32
+  .weight_rows = weight_rows, .weight_integers = weight_integers, .weight_embedding = weight_embedding,
+  .quantize = quantize,
+#endif
 };

@@ -15,6 +15,12 @@ package extension TapeCore {
     guard result.rank < Shape.maximumRank else { throw Misuse("embedding", "tokens \(result) have too many axes") }
     result.append(shape[1])
     let y = try self.result(result, "embedding", of: table)
+    if let stored = storedWeight(table) {
+      let arguments = unsafe ck_weight_embedding(weight: stored.kernelWeight, y: data(y), tokens: tokenData(tokens))
+      unsafe runRows(arguments, count: result.rows, columns: shape[1])
+      unsafe record(.embedding, table, tokens, output: y)
+      return y
+    }
     var arguments = unsafe ck_embedding(
       y: data(y), table: nodes[table].data, tokens: tokenData(tokens), columns: shape[1], update: nil)
     if let parameter = unsafe nodes[table].parameter?.takeUnretainedValue() {
@@ -74,7 +80,7 @@ extension Tokens {
       let core = try TapeTable.core(of: handle, "embedding")
       let tokens = try core.slot(handle, "embedding")
       let result = try core.observed("embedding") { () throws(Misuse) in
-        try core.embedding(try table.place(core, "embedding"), tokens)
+        try core.embedding(try table.weightPlace(core, "embedding"), tokens)
       }
       return Variable(core.handle(result))
     }

@@ -19,6 +19,7 @@ package extension TapeCore {
   func gatedLinear(_ x: Slot, weight: Slot, bias: Slot, gate: Activation) throws(Misuse) -> Slot {
     let operation: StaticString = "gatedLinear"
     let zShape = try linearShape(x, weight, bias, -1, operation), N = zShape.last
+    try requireNoGradient(of: x, through: weight, operation)
     guard N % 2 == 0 else {
       throw Misuse(
         operation, "weight is \(nodes[weight].shape): \(N) outputs do not make pairs",
@@ -93,7 +94,7 @@ extension Variable {
   ) -> Variable {
     apply("gatedLinear") { c, x throws(Misuse) in
       try c.gatedLinear(
-        x, weight: try weight.place(c, "gatedLinear"), bias: try c.place(bias, "gatedLinear"), gate: gate)
+        x, weight: try weight.weightPlace(c, "gatedLinear"), bias: try c.place(bias, "gatedLinear"), gate: gate)
     }
   }
 }

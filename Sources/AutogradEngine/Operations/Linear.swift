@@ -13,6 +13,7 @@ package extension TapeCore {
     _ x: Slot, weight: Slot, bias: Slot, activation: Activation?, residual: Slot
   ) throws(Misuse) -> Slot {
     let shape = try linearShape(x, weight, bias, residual, "linear")
+    try requireNoGradient(of: x, through: weight, "linear")
     let rows = shape.rows, N = shape.last, K = nodes[x].shape.last
     let y = try result(shape, "linear", of: x, weight, bias, residual)
     var preactivation: UnsafeMutableRawPointer? = nil
@@ -112,7 +113,7 @@ extension Variable {
   ) -> Variable {
     apply("linear") { c, x throws(Misuse) in
       try c.linear(
-        x, weight: try weight.place(c, "linear"), bias: try c.place(bias, "linear"), activation: activation,
+        x, weight: try weight.weightPlace(c, "linear"), bias: try c.place(bias, "linear"), activation: activation,
         residual: try c.place(residual, "linear"))
     }
   }

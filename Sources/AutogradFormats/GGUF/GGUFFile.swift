@@ -55,6 +55,15 @@ extension GGUFFile: TensorFile {
     }
   }
 
+  public func bytes(_ name: String, _ elements: Range<Int>) throws(TensorFileError) -> [UInt8] {
+    let entry = try entry(name)
+    do throws(FileError) {
+      return try file.read(entry.type.encoding.byteRange(of: elements, at: entry.byteRange.lowerBound))
+    } catch {
+      throw .file(error)
+    }
+  }
+
   private func entry(_ name: String) throws(TensorFileError) -> GGUFHeader.Entry {
     do throws(GGUFError) {
       return try existing(name)

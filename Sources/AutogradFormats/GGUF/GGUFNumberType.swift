@@ -5,6 +5,8 @@ public enum GGUFNumberType: String, Sendable, CaseIterable {
   case q8_0
   /// Blocks of 32 numbers of 4 bits, and a scale.
   case q4_0
+  /// Blocks of 32 numbers of 4 bits, a scale and the least of them.
+  case q4_1
 
   /// As GGUF files have it.
   public var type: GGUFTensorType {
@@ -18,6 +20,7 @@ public enum GGUFNumberType: String, Sendable, CaseIterable {
     case .f32: 0
     case .f16: 1
     case .q4_0: 2
+    case .q4_1: 3
     case .q8_0: 7
     case .bf16: 32
     }
@@ -37,7 +40,7 @@ public enum GGUFNumberType: String, Sendable, CaseIterable {
     let largestHalf: Float = 65519
     return switch self {
     case .f32: .greatestFiniteMagnitude
-    case .f16: largestHalf
+    case .f16, .q4_1: largestHalf
     case .bf16: 0x1.FEp127
     case .q8_0: 127 * largestHalf
     case .q4_0: 8 * largestHalf
@@ -77,6 +80,7 @@ public enum GGUFNumberType: String, Sendable, CaseIterable {
     case .bf16: appendLittleEndian(numbers.lazy.map { bfloat16Bits(of: $0) }, to: &bytes)
     case .q8_0: appendBlocks(numbers, encoding, to: &bytes, quantizeInBytes)
     case .q4_0: appendBlocks(numbers, encoding, to: &bytes, quantizeInHalves)
+    case .q4_1: appendBlocks(numbers, encoding, to: &bytes, quantizeFromLeast)
     }
   }
 
@@ -117,6 +121,23 @@ private func quantizeInHalves(_ numbers: ArraySlice<Float>, _ bytes: inout [UInt
   appendLittleEndian(halfBits(of: scale), to: &bytes)
   func quant(_ index: Int) -> UInt8 {
     let value = numbers[numbers.startIndex + index] * inverse + 8.5
+    return value >= 0 && value < 256 ? UInt8(min(15, Int32(value))) : 0
+  }
+  for index in 0..<16 { bytes.append(quant(index) | quant(index + 16) << 4) }
+}
+
+/// Q4_1: m the least number, d = (the greatest − m) / 15; q = (x − m) / d, rounded, at most 15.
+private func quantizeFromLeast(_ numbers: ArraySlice<Float>, _ bytes: inout [UInt8]) {
+  var least = numbers[numbers.startIndex], greatest = least
+  for number in numbers {
+    least = min(least, number)
+    greatest = max(greatest, number)
+  }
+  let scale = (greatest - least) / 15, inverse = scale == 0 ? 0 : 1 / scale
+  appendLittleEndian(halfBits(of: scale), to: &bytes)
+  appendLittleEndian(halfBits(of: least), to: &bytes)
+  func quant(_ index: Int) -> UInt8 {
+    let value = (numbers[numbers.startIndex + index] - least) * inverse + 0.5
     return value >= 0 && value < 256 ? UInt8(min(15, Int32(value))) : 0
   }
   for index in 0..<16 { bytes.append(quant(index) | quant(index + 16) << 4) }

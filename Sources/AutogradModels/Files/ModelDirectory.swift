@@ -55,6 +55,16 @@ public struct ModelDirectory: StoredModel {
   public func loadModel<Scalar: TensorScalar>(
     as type: Scalar.Type, dropout: Double?
   ) throws(LanguageModelError) -> Decoder<Scalar> {
+    try load(dropout: dropout, packing: nil)
+  }
+
+  public func loadModel(weights: GenerationWeights) throws(LanguageModelError) -> Decoder<Float> {
+    try load(dropout: nil, packing: weights)
+  }
+
+  private func load<Scalar: TensorScalar>(
+    dropout: Double?, packing: GenerationWeights?
+  ) throws(LanguageModelError) -> Decoder<Scalar> {
     var configuration = try configuration()
     if let dropout {
       configuration.dropout = DropoutShares(dropout)
@@ -69,7 +79,7 @@ public struct ModelDirectory: StoredModel {
         ["config.json describes a model many times the size of the \(contents.tensors.count) tensors here"])
     }
     let model = Decoder<Scalar>(configuration)
-    try load(into: model, from: contents, weightsPath)
+    try load(into: model, from: contents, weightsPath, packing: packing)
     return model
   }
 
@@ -112,9 +122,12 @@ public struct ModelDirectory: StoredModel {
   ///
   /// - Parameter path: What errors call the file.
   package func load<Scalar: TensorScalar>(
-    into model: any LanguageModel<Scalar>, from contents: any TensorFile, _ path: String = "model.safetensors"
+    into model: any LanguageModel<Scalar>, from contents: any TensorFile, _ path: String = "model.safetensors",
+    packing: GenerationWeights? = nil
   ) throws(LanguageModelError) {
-    try StoredWeights(of: model, in: contents, model.configuration.family.tensors, path: path).read(.writing)
+    try StoredWeights(
+      of: model, in: contents, model.configuration.family.tensors, path: path, packing: packing
+    ).read(.writing)
   }
 
   /// The file with all weights or, where there is none, the index over several.

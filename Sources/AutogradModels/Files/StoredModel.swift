@@ -25,6 +25,12 @@ public protocol StoredModel: Sendable {
     as type: Scalar.Type, dropout: Double?
   ) throws(LanguageModelError) -> Decoder<Scalar>
 
+  /// Configuration and weights for generating: the large weights in a form that is as fast to read as it is small. All or
+  /// nothing, as above.
+  ///
+  /// Nothing can be learned through such weights, and only layers and embeddings read them.
+  func loadModel(weights: GenerationWeights) throws(LanguageModelError) -> Decoder<Float>
+
   /// Names, types and shapes of the tensors.
   func summary() throws(LanguageModelError) -> TensorSummary
 
@@ -37,8 +43,20 @@ extension StoredModel {
   public func load<Scalar: TensorScalar>(
     as type: Scalar.Type, dropout: Double? = nil
   ) throws(LanguageModelError) -> (model: Decoder<Scalar>, tokenizer: any Tokenizer) {
-    let model = try loadModel(as: type, dropout: dropout), tokenizer = try tokenizer()
-    let ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
+    try withTokenizer(try loadModel(as: type, dropout: dropout))
+  }
+
+  /// Model and tokenizer for generating; see `loadModel(weights:)`.
+  public func load(
+    weights: GenerationWeights
+  ) throws(LanguageModelError) -> (model: Decoder<Float>, tokenizer: any Tokenizer) {
+    try withTokenizer(try loadModel(weights: weights))
+  }
+
+  private func withTokenizer<Scalar: TensorScalar>(
+    _ model: Decoder<Scalar>
+  ) throws(LanguageModelError) -> (model: Decoder<Scalar>, tokenizer: any Tokenizer) {
+    let tokenizer = try tokenizer(), ids = tokenizer.vocabularySize, rows = model.configuration.vocabularySize
     guard ids <= rows else {
       throw .configuration(
         path: tokenizerPath,

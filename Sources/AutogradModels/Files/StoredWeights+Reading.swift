@@ -44,6 +44,7 @@ extension StoredWeights {
     }
     if !differences.isEmpty { throw .weights(path: path, differences) }
     if !problems.isEmpty { throw .nonFiniteWeights(path: path, problems) }
+    if purpose == .writing { try pack() }
   }
 
   // MARK: Pieces

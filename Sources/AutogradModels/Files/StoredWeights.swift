@@ -17,6 +17,8 @@ struct StoredWeights<Scalar: TensorScalar> {
   let contents: any TensorFile
   let path: String
   private(set) var matches: [Match] = []
+  /// Tensors that are kept as stored weights; their matches stand there.
+  private(set) var packed: [PackedTensor<Scalar>] = []
   /// Tensors that the model does without, so that they must hold zeros.
   private(set) var zeros: [String] = []
   /// Tensors that the model has once and the file twice, so that both must be equal.
@@ -24,19 +26,30 @@ struct StoredWeights<Scalar: TensorScalar> {
 
   /// Matches names and shapes; reads no number.
   ///
-  /// - Parameter layout: How the file calls and lays out the tensors.
+  /// - Parameters:
+  ///   - layout: How the file calls and lays out the tensors.
+  ///   - packing: The form in which large weights are kept; nil for numbers that can be learned.
   /// - Throws: `weights`, with everything that is missing, unexpected, of another shape or no real numbers.
   init(
-    of model: any LanguageModel<Scalar>, in contents: any TensorFile, _ layout: TensorLayout, path: String
+    of model: any LanguageModel<Scalar>, in contents: any TensorFile, _ layout: TensorLayout, path: String,
+    packing: GenerationWeights? = nil
   ) throws(LanguageModelError) {
     (self.contents, self.path) = (contents, path)
     let configuration = model.configuration
     var comparison = TensorComparison(contents)
     for tensor in model.tensors {
+      var found: [Match] = []
       for stored in layout.stored(tensor.description, configuration) {
         guard let name = StoredWeights.take(stored, contents, &comparison) else { continue }
-        matches.append(Match(parameter: tensor.parameter, stored: stored, name: name))
+        found.append(Match(parameter: tensor.parameter, stored: stored, name: name))
       }
+      guard let packing, tensor.description.role.isPacked, tensor.description.shape.count == 2 else {
+        matches += found
+        continue
+      }
+      let encodings = found.compactMap { contents.tensor($0.name)?.encoding }
+      let format = packing.format(of: encodings, inputs: tensor.description.shape[1])
+      packed.append(PackedTensor(parameter: tensor.parameter, format: format, matches: found))
     }
     for stored in layout.zeroBiases(configuration) where StoredWeights.name(of: stored, contents) != nil {
       if let name = StoredWeights.take(stored, contents, &comparison) { zeros.append(name) }

@@ -56,6 +56,16 @@ public struct GGUFModel: StoredModel {
   public func loadModel<Scalar: TensorScalar>(
     as type: Scalar.Type, dropout: Double?
   ) throws(LanguageModelError) -> Decoder<Scalar> {
+    try load(dropout: dropout, packing: nil)
+  }
+
+  public func loadModel(weights: GenerationWeights) throws(LanguageModelError) -> Decoder<Float> {
+    try load(dropout: nil, packing: weights)
+  }
+
+  private func load<Scalar: TensorScalar>(
+    dropout: Double?, packing: GenerationWeights?
+  ) throws(LanguageModelError) -> Decoder<Scalar> {
     var configuration = try configuration()
     if let dropout { configuration.dropout = DropoutShares(dropout) }
     if let problem = configuration.problem { throw .invalidConfiguration(problem) }
@@ -63,7 +73,7 @@ public struct GGUFModel: StoredModel {
       throw .weights(path: path, ["the keys describe a model many times the size of the \(file.tensors.count) tensors here"])
     }
     let model = Decoder<Scalar>(configuration)
-    try StoredWeights(of: model, in: file, layout, path: path).read(.writing)
+    try StoredWeights(of: model, in: file, layout, path: path, packing: packing).read(.writing)
     return model
   }
 

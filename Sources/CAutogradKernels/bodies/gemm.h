@@ -7,6 +7,8 @@
 
 #define NR (2 * LANES)
 
+#include "epilogue.h"
+
 #if PAIRS
 #define STEP 2
 #else
@@ -59,7 +61,6 @@ INLINE vec rounded_to_bfloat16(vec x) {
 
 // Asks for a line of memory that will be wanted soon. Packing reads more streams at once than the hardware follows by
 // itself; what it waited for was most of its time.
-#define LINE ((ck_index)(64 / sizeof(REAL)))
 #define SOON(address) __builtin_prefetch(address, 0, 2)
 
 // Memory that will be wanted soon, a line for each step of a tile: `step` elements further on each time and, after
@@ -217,6 +218,9 @@ static __attribute__((noinline)) void packed_tile(int rows, ck_index steps, cons
 }
 
 #include "packing.h"
+#if REAL_BITS == 32
+#include "weight_formats.h"
+#endif
 
 // Elements that `panels` panels of `width` take, up to the end of a cache line.
 INLINE ck_index packed_count(ck_index panels, ck_index width, ck_index k) {
@@ -236,77 +240,6 @@ static void gemm_pack(const void *arguments, ck_index begin, ck_index end, void 
   const ck_index first = begin * width, past = end * width < g.operand.count ? end * width : g.operand.count;
   (void)scratch;
   pack_operand((REAL *)g.packed + first * STEPS(g.k), &g.operand, first, past - first, g.is_b, g.k, g.rounds);
-}
-
-// Asks for what `finish` will read and write of a tile besides C, to be here when the tile has been multiplied.
-INLINE void ask_for(const ck_epilogue *e, ck_index c_stride, ck_index row, ck_index column, ck_index rows,
-                    ck_index columns) {
-  for (ck_index i = row; i < row + rows; i++) {
-    for (ck_index at = i * c_stride + column; at < i * c_stride + column + columns; at += LINE) {
-      if (e->preactivation) __builtin_prefetch((REAL *)e->preactivation + at, 1, 3);
-      if (e->residual) __builtin_prefetch((const REAL *)e->residual + at, 0, 3);
-      if (e->gated) __builtin_prefetch((REAL *)e->gated + at / 2, 1, 3);
-    }
-  }
-}
-
-INLINE void finish_rows(const ck_epilogue *e, const int op, REAL *c, ck_index c_stride, ck_index row, ck_index column,
-                        ck_index rows, ck_index columns) {
-  for (ck_index i = row; i < row + rows; i++) {
-    const ck_index at = i * c_stride + column;
-    EACH_VECTOR(j, n, 0, columns) {
-      vec v = load_n(c + at + j, n);
-      if (e->bias) v += load_n((const REAL *)e->bias + column + j, n);
-      if (e->preactivation) store_n((REAL *)e->preactivation + at + j, v, n);
-      v = activation(op, v);
-      if (e->residual) v += load_n((const REAL *)e->residual + at + j, n);
-      store_n(c + at + j, v, n);
-    }
-  }
-}
-
-// Columns are pairs of a gate and what it is multiplied by; `columns` is even.
-INLINE void gate_rows(const ck_epilogue *e, const int op, REAL *c, ck_index c_stride, ck_index row, ck_index column,
-                      ck_index rows, ck_index columns) {
-  for (ck_index i = row; i < row + rows; i++) {
-    REAL *z = c + i * c_stride + column;
-    REAL *y = (REAL *)e->gated + (i * c_stride + column) / 2;
-    for (ck_index j = 0; j < columns; j += 2 * LANES) {
-      const ck_index n = columns - j < LANES ? columns - j : LANES;
-      const ck_index more = columns - j - n < LANES ? columns - j - n : LANES;
-      vec low = load_n(z + j, n), high = more > 0 ? load_n(z + j + LANES, more) : (vec){0};
-      if (e->bias) {
-        const REAL *bias = (const REAL *)e->bias + column + j;
-        low += load_n(bias, n);
-        store_n(z + j, low, n);
-        if (more > 0) high += load_n(bias + LANES, more);
-        if (more > 0) store_n(z + j + LANES, high, more);
-      }
-      vec gate, factor;
-      take_apart(low, high, &gate, &factor);
-      store_n(y + j / 2, activation(op, gate) * factor, (n + more) / 2);
-    }
-  }
-}
-
-static __attribute__((noinline)) void finish(const ck_epilogue *epilogue, REAL *c, ck_index c_stride, ck_index row,
-                                             ck_index column, ck_index rows, ck_index columns) {
-  const ck_epilogue e = *epilogue;
-  if (e.activation == CK_ACTIVATION_NONE) {
-    finish_rows(&e, CK_ACTIVATION_NONE, c, c_stride, row, column, rows, columns);
-    return;
-  }
-  switch ((ck_unary_op)e.activation) {
-#define CASE(OP) \
-  case OP: \
-    if (e.gated) gate_rows(&e, OP, c, c_stride, row, column, rows, columns); \
-    else finish_rows(&e, OP, c, c_stride, row, column, rows, columns); \
-    break;
-    LAYER_ACTIVATIONS(CASE)
-#undef CASE
-  // No layer's activation. Without a default, so that the compiler names a function that is missing here.
-  case CK_EXP: case CK_LOG: case CK_SQRT: case CK_ABS: __builtin_trap();
-  }
 }
 
 // The tile of C whose first element is (row, column). Behind it, `beside` elements away, lies the next one, if any.
@@ -329,8 +262,9 @@ INLINE void multiply_tile(const ck_gemm *g, const REAL *a, const REAL *b, ck_ind
 
 INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? count : most; }
 
-// Rows of A or columns of B, as they lie in memory.
-typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; const ck_rule *update; } source;
+// Rows of A or columns of B, as they lie in memory. `lines` counts those of a stored weight, which are neighbours: then
+// nothing else but the start is meant.
+typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; const ck_rule *update; ck_index lines; } source;
 
 // Weights whose deferred update is applied as they are packed: each tile asks for one of their arrays, in turns the
 // values, the gradient and each of the rule's states, for `rows` rows. A tile takes as many steps as a row has elements
@@ -350,6 +284,10 @@ INLINE stream stream_of_update(const source *next, ck_index call, ck_index calls
 // down all k; `nothing` is what is there already.
 INLINE stream stream_of(const source *next, ck_index call, ck_index calls, const REAL *nothing) {
   if (next->count <= 0) return without_gaps(nothing, 0);
+  if (next->lines) {
+    const ck_index first = call * STEPS(next->k);
+    return first < next->lines ? without_gaps(next->start + first * LINE, LINE) : without_gaps(nothing, 0);
+  }
   if (next->update) return stream_of_update(next, call, calls, nothing);
   if (next->k_stride == 1) {
     if (call < next->count) return without_gaps(next->start + call * next->stride, STEP);
@@ -361,19 +299,20 @@ INLINE stream stream_of(const source *next, ck_index call, ck_index calls, const
   return without_gaps(nothing, 0);
 }
 
-// `count` of the thread's own rows (columns) from `first` on, packed, with all panels of the common operand. Meanwhile
-// asks for the `next` that will be packed.
-INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL *own, ck_index first, ck_index count,
-                            const REAL *common, ck_index panels, const int passing, const source *next) {
+// `count` of the thread's own rows (columns) from `first` on, packed in panels `own_panel` apart, with all panels of the
+// common operand. Meanwhile asks for the `next` that will be packed.
+INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL *own, ck_index own_panel,
+                            ck_index first, ck_index count, const REAL *common, ck_index panels, const int passing,
+                            const source *next) {
   const ck_index own_width = owns_columns ? NR : MR, common_width = owns_columns ? MR : NR, steps = STEPS(g->k);
   const ck_index calls = panels * ((count + own_width - 1) / own_width);
   ck_index call = 0;
   for (ck_index panel = 0; panel < panels; panel++) {
     const ck_index at = panel * common_width, wide = at_most(g->common.count - at, common_width);
     const REAL *theirs = common + at * steps;
-    for (ck_index i = 0; i < count; i += own_width) {
+    const REAL *mine = own;
+    for (ck_index i = 0; i < count; i += own_width, mine += own_panel) {
       const ck_index high = at_most(count - i, own_width), is_last = i + own_width >= count;
-      const REAL *mine = own + i * steps;
       const stream ahead = stream_of(next, call++, calls, mine);
       if (owns_columns) multiply_tile(g, theirs, mine, at, first + i, wide, high, is_last ? 0 : NR, passing, &ahead);
       else multiply_tile(g, mine, theirs, first + i, at, high, wide, is_last ? 0 : MR * g->c_stride, passing, &ahead);
@@ -410,6 +349,27 @@ INLINE ck_gemm half_product(const ck_gemm *g, const int second) {
   return half;
 }
 
+#if REAL_BITS == 32
+// The columns [first, first + count) of a stored weight, in panels `own_panel` elements apart: where they lie or, where
+// they are not packed, in `room`. The first begins a panel.
+INLINE const REAL *weight_panels(const ck_gemm *g, ck_index first, ck_index count, REAL *room, ck_index *own_panel) {
+  const ck_weight *w = g->weight;
+  if (is_packed(w, g->rounds)) {
+    *own_panel = w->panel_bytes / (ck_index)sizeof(REAL);
+    return (const REAL *)panel_of(w, first / NR) + STEPS(g->weight_k) * NR;
+  }
+  unpack_weight(room, w, first, count, g->weight_k, g->k, g->rounds);
+  return room;
+}
+
+// What follows them; only where a block of k is all of it are panels neighbours.
+INLINE source weight_source(const ck_gemm *g, ck_index first, ck_index count) {
+  const ck_weight *w = g->weight;
+  const ck_index lines = (count + NR - 1) / NR * w->panel_bytes / 64;
+  return (source){(const REAL *)panel_of(w, first / NR), g->k == w->k ? count : 0, 0, 0, g->k, NULL, lines};
+}
+#endif
+
 static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) {
   const ck_index width = g->owns_columns ? MR : NR, panels = (g->common.count + width - 1) / width;
   const ck_index part = (unit / g->tiles_per_part + g->rotation) % g->parts, past = part_begin(g, part + 1);
@@ -420,18 +380,24 @@ static void gemm_unit(const ck_gemm *g, ck_index unit, int half, void *scratch) 
   const uintptr_t start = (uintptr_t)((const REAL *)g->c + (g->owns_columns ? first : 0));
   const int aligned = (start | (uintptr_t)(g->c_stride * (ck_index)sizeof(REAL))) % VECTOR_BYTES == 0;
   const int passing = g->passes_caches && aligned;
-  const source next = {(const REAL *)g->own.start + (first + count) * g->own.stride,
-                       at_most(past - first - count, g->own_per_tile), g->own.stride, g->own.k_stride, g->k,
-                       g->update};
-  REAL *own;
-  const REAL *common = common_panels(g, half, panels, width, scratch, &own);
+  source next = {(const REAL *)g->own.start + (first + count) * g->own.stride,
+                 at_most(past - first - count, g->own_per_tile), g->own.stride, g->own.k_stride, g->k, g->update, 0};
+  REAL *room;
+  const REAL *common = common_panels(g, half, panels, width, scratch, &room), *own = room;
+  ck_index own_panel = (g->owns_columns ? NR : MR) * STEPS(g->k);
+#if REAL_BITS == 32
+  if (g->weight) {
+    own = weight_panels(g, first, count, room, &own_panel);
+    next = weight_source(g, first + count, next.count);
+  }
+#endif
   if (g->update) {
     const ck_index at = index_in(g->update, (const REAL *)g->own.start + first * g->own.stride);
     g->update->update(g->update, g->update->pieces, at, g->own.stride, count, g->k, NULL);
   }
-  pack_operand(own, &g->own, first, count, g->owns_columns, g->k, g->rounds);
-  if (g->owns_columns) multiply_panels(g, 1, own, first, count, common, panels, passing, &next);
-  else multiply_panels(g, 0, own, first, count, common, panels, passing, &next);
+  if (!g->weight) pack_operand(room, &g->own, first, count, g->owns_columns, g->k, g->rounds);
+  if (g->owns_columns) multiply_panels(g, 1, own, own_panel, first, count, common, panels, passing, &next);
+  else multiply_panels(g, 0, own, own_panel, first, count, common, panels, passing, &next);
 }
 
 static void gemm(const void *arguments, ck_index begin, ck_index end, void *scratch) {

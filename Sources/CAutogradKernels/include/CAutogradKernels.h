@@ -264,6 +264,10 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 /// `scratch` begins with 64 bytes that are zero before the first unit of a product; then come the copy, if any, and
 /// own_per_tile × k elements, each in whole panels and cache lines. `passes_caches` stores C past the caches where it is
 /// aligned; only without an epilogue and where `onto` is CK_WRITES.
+///
+/// With a `weight` the own operand is its columns of B, from the element `weight_k` of k on, which begins a block: nothing
+/// is packed where its panels are what packing would make (see CAutogradKernelsWeights.h), else its numbers are unpacked.
+/// `own` then says only how many columns there are.
 typedef enum ck_onto {
   CK_WRITES,
   CK_CONTINUES,  // each element's chain goes on from C
@@ -275,7 +279,7 @@ typedef struct ck_gemm {
   void *c; ck_index c_stride; ck_index k; ck_index first_half;
   ck_index own_per_tile; ck_index tiles_per_part; ck_index parts; ck_index part_multiple; ck_index rotation;
   ck_onto onto; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
-  const struct ck_rule *update;
+  const struct ck_rule *update; const struct ck_weight *weight; ck_index weight_k;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -397,6 +401,8 @@ typedef struct ck_table {
   ck_function rms_norm, rms_norm_backward, gate, gate_backward;
   ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention, norm, update;
   ck_update updates[CK_UPDATE_KINDS];
+  /// Stored weights; NULL in tables of double.
+  ck_function weight_rows, weight_integers, weight_embedding, quantize;
 } ck_table;
 
 typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;
@@ -420,7 +426,7 @@ ck_index ck_cached_attention_scratch(const ck_table *table, const ck_cached_atte
 /// What multiplies in bfloat16: operands rounded, two neighbours along k multiplied and added to a float at a time.
 /// `gemm_pack` packs (k + 1) / 2 floats where the other packs k; `rounds` is ignored.
 typedef struct ck_pair_table {
-  ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention;
+  ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention, weight_rows;
 } ck_pair_table;
 
 /// NULL where this CPU and operating system do not run AVX512-BF16.
@@ -431,4 +437,5 @@ const ck_pair_table *ck_widest_pair_table(void);
 #endif
 
 #include "CAutogradKernelsMeasuring.h"
+#include "CAutogradKernelsWeights.h"
 #endif

@@ -1,0 +1,76 @@
+// What products with stored weights need beside them: rows of A in 8 bits; and embeddings. Part of kernels.h.
+
+// A panel's numbers along k, in one of its rows.
+#define COLUMN(KIND, NAME, NUMBERS, HEAD) \
+static void column_##NAME(REAL *y, const char *block, ck_index column, ck_index k) { \
+  const int v = (int)(column / LANES); \
+  for (; k > 0; k -= CK_WEIGHT_BLOCK) { \
+    const head h = head_##NAME(block + v * 2 * LANES); \
+    block += NR * HEAD; \
+    for (ck_index first = 0; first < CK_WEIGHT_BLOCK && first < k; first += GROUP, block += GROUP / NUMBERS * WORDS) { \
+      _Pragma("clang loop unroll(full)") for (int j = 0; j < GROUP; j++) { \
+        REAL lanes[VECTOR_BYTES / sizeof(REAL)]; \
+        store(lanes, step_##NAME(block, j, v, h, GROUP)); \
+        if (first + j < k) *y++ = lanes[column % LANES]; \
+      } \
+    } \
+  } \
+}
+CK_WEIGHT_FORMATS(COLUMN)
+#undef COLUMN
+
+static void (*const columns_of[])(REAL *y, const char *block, ck_index column, ck_index k) = {
+#define FORMAT(KIND, NAME, NUMBERS, HEAD) column_##NAME,
+  CK_WEIGHT_FORMATS(FORMAT)
+#undef FORMAT
+};
+
+static void weight_embedding(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_weight_embedding g = *(const ck_weight_embedding *)arguments;
+  (void)scratch;
+  for (ck_index row = begin; row < end; row++) {
+    const ck_index token = g.tokens[row];
+    columns_of[g.weight.format]((REAL *)g.y + row * g.weight.k, panel_of(&g.weight, token / NR), token % NR, g.weight.k);
+  }
+}
+
+// The largest magnitude of a block: that of a NaN where there is one.
+INLINE REAL largest_of_block(const REAL *x) {
+  INTEGER largest = 0;
+  for (int i = 0; i < CK_WEIGHT_BLOCK; i++) {
+    INTEGER bits;
+    memcpy(&bits, x + i, sizeof bits);
+    bits &= INTEGER_MAX;
+    largest = bits > largest ? bits : largest;
+  }
+  REAL result;
+  memcpy(&result, &largest, sizeof result);
+  return result;
+}
+
+static void quantize(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_quantize g = *(const ck_quantize *)arguments;
+  const ck_index blocks = g.k / CK_WEIGHT_BLOCK;
+  (void)scratch;
+  for (ck_index row = begin; row < end; row++) {
+    const REAL *x = (const REAL *)g.x + row * g.x_stride;
+    for (ck_index b = 0; b < blocks; b++, x += CK_WEIGHT_BLOCK) {
+      ck_quants *q = g.y + row * blocks + b;
+      const REAL largest = largest_of_block(x);
+      // What is too small for an inverse counts as nothing.
+      const REAL inverse = largest > 0x1p-100f ? 127 / largest : 0;
+      int32_t sum = 0;
+      for (int i = 0; i < CK_WEIGHT_BLOCK; i++) {
+        // Adding this constant rounds to the nearest integer, ties to even, and leaves it in the lowest bits.
+        const REAL shifted = x[i] * inverse + 0x1.8p23f;
+        int32_t bits;
+        memcpy(&bits, &shifted, sizeof bits);
+        q->quants[i] = (int8_t)bits;
+        sum += q->quants[i];
+      }
+      q->scale = largest / 127;
+      q->sum = sum;
+      q->scaled_sum = q->scale * (REAL)sum;
+    }
+  }
+}
