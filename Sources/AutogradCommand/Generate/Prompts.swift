@@ -2,31 +2,22 @@ import AutogradBase
 import AutogradModels
 import AutogradText
 
-/// Asks for prompts on standard input and continues each, until the input ends or `/quit`.
-struct Conversation {
-  var generator: Generator<Float>
-  let tokenizer: any Tokenizer
-  var length: Int
-  let stops: [String]
-  /// How a conversation is written; nil continues each text by itself.
-  let form: AnswerForm?
-  private var messages: [ChatMessage] = []
+/// Asks for texts on standard input and continues each by itself, until the input ends or `/quit`.
+struct Prompts {
+  let session: TextSession
+  let context: ContextOptions
+  var options: GenerationOptions
+  /// The most tokens to draw; nil for what is usual.
+  var length: Int?
   private var count: UInt32 = 0
 
-  init(
-    generator: Generator<Float>, tokenizer: any Tokenizer, length: Int, stops: [String], form: AnswerForm? = nil
-  ) {
-    self.form = form
-    self.generator = generator
-    self.tokenizer = tokenizer
-    self.length = length
-    self.stops = stops
+  init(session: TextSession, context: ContextOptions, options: GenerationOptions, length: Int?) {
+    (self.session, self.context, self.options, self.length) = (session, context, options, length)
   }
 
   mutating func run() throws {
     var input = StandardInput()
-    let what = form == nil ? "a text to continue" : "what you want to say"
-    Console.showLine("Type \(what). /temp X, /topk N, /len N change how; /quit ends.")
+    Console.showLine("Type a text to continue. /temp X, /topk N, /len N change how; /quit ends.")
     while Console.isWritable {
       Console.show("> ")
       guard let bytes = try input.line() else { break }
@@ -42,15 +33,15 @@ struct Conversation {
   }
 
   private mutating func obey(_ line: String) {
-    let words = line.split(separator: " ")
-    switch (words[0], words.count > 1 ? String(words[1]) : "") {
-    case ("/temp", let value):
+    let words = line.split(separator: " "), value = words.count > 1 ? String(words[1]) : ""
+    switch words[0] {
+    case "/temp":
       guard let temperature = Double(value), temperature >= 0, temperature.isFinite else { return complain("/temp 0.8") }
-      generator.sampler.temperature = temperature
-    case ("/topk", let value):
+      options.sampler.temperature = temperature
+    case "/topk":
       guard let topK = Int(value), topK >= 1 else { return complain("/topk 200") }
-      generator.sampler.topK = topK
-    case ("/len", let value):
+      options.sampler.topK = topK
+    case "/len":
       guard let length = Int(value), length >= 0 else { return complain("/len 500") }
       self.length = length
     default: complain("/temp 0.8, /topk 200, /len 500 or /quit")
@@ -60,22 +51,21 @@ struct Conversation {
   private func complain(_ example: String) { Console.showLine("write it like this: \(example)") }
 
   private mutating func answer(_ prompt: String) {
-    do throws(TextError) {
-      let said = ChatMessage(.user, prompt)
-      let tokens =
-        if let form { try form.tokens(askingAfter: messages + [said], tokenizer) } else { try tokenizer.encode(prompt) }
-      if form == nil { Console.show(prompt) }
-      var answer = ""
-      generator.generate(after: tokens, count: length, stream: count, tokenizer: tokenizer, stops: stops) { piece in
-        Console.show(piece)
-        answer += piece
-        return Console.isWritable
+    do {
+      let tokens = try session.tokens(of: prompt)
+      options.maximumTokens = context.limit(
+        length, usual: GenerateCommand.usualLength, after: tokens.count, in: session.contextSize)
+      options.stream = count
+      let generation = try session.begin(tokens, options: options)
+      Console.show(prompt)
+      while let (_, piece) = try generation.next() {
+        Console.show(Console.isTerminal ? piece.text.escapedForTerminal : piece.text)
+        if !Console.isWritable { generation.cancel() }
       }
       Console.showLine("")
-      if form != nil { messages += [said, ChatMessage(.assistant, answer)] }
       count += 1
     } catch {
-      Console.showLine("\(error)")
+      Console.showLine(sentence(of: error))
     }
   }
 }
