@@ -48,4 +48,20 @@ extension String {
     }
     return text
   }
+
+  /// The string with everything escaped that commands a terminal or reorders what it shows; lines and tabs, joined
+  /// characters and all that is merely unusual stay. For texts that somebody else wrote.
+  public var escapedForTerminal: String {
+    var text = ""
+    for scalar in unicodeScalars {
+      switch scalar.value {
+      case 0x09, 0x0A: text.unicodeScalars.append(scalar)
+      // Commands; embeddings, overrides and isolates of directions.
+      case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069:
+        text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text
+  }
 }

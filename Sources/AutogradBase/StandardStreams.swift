@@ -1,3 +1,5 @@
+import CAutogradSystem
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
@@ -70,6 +72,26 @@ package struct StandardInput {
     }
   }
 
+  /// The next line, as `line()` gives it, or what came instead of one.
+  ///
+  /// To be asked once interrupts are counted (`Interrupts.count`). A terminal forgets the line that was being typed.
+  package mutating func lineOrInterrupt() throws(FileError) -> Line {
+    while true {
+      if read.contains(UInt8(ascii: "\n")) || hasEnded { return try line().map(Line.text) ?? .end }
+      guard Interrupts.waitForInput() else { return .interrupt }
+      try readMore()
+    }
+  }
+
+  /// What a wait for a line ended in.
+  package enum Line: Equatable, Sendable {
+    case text([UInt8])
+    /// There are no more.
+    case end
+    /// Ctrl-C.
+    case interrupt
+  }
+
   /// Everything that is left, as a file: in memory, or where it is more than that in a file of the temporary folder, which
   /// has no name any more and is gone with the process.
   package static func file(mostInMemory: Int) throws(FileError) -> any RandomAccessFile {
@@ -115,4 +137,20 @@ package struct StandardInput {
       unsafe Musl.read(descriptor, room, count)
     #endif
   }
+}
+
+/// Ctrl-C as an event, where it must not end the process.
+package enum Interrupts {
+  /// Counts SIGINT from now on; it has no other effect.
+  ///
+  /// - Returns: Whether the system lets it.
+  package static func watch() -> Bool { csystem_count_interrupts() != 0 }
+
+  package static var count: UInt32 { csystem_interrupt_count() }
+
+  /// - Returns: False where Ctrl-C came first, or came already and nobody was told.
+  fileprivate static func waitForInput() -> Bool { csystem_wait_for_input(0) != 0 }
+
+  /// Takes back what is left to be told: an interrupt that somebody has acted upon already.
+  package static func forget() { csystem_forget_interrupts() }
 }

@@ -51,6 +51,9 @@ enum Console {
   /// Whether standard output is a terminal that understands more than plain lines.
   static let isTerminal = isatty(1) == 1 && environment("TERM") != "dumb"
 
+  /// Whether somebody sits there: both what is read and what is shown are a terminal's.
+  static let talks = isTerminal && isatty(0) == 1
+
   /// Whether text may be set off: on a terminal, unless NO_COLOR is set to anything (no-color.org).
   private static let isStyled = isTerminal && (environment("NO_COLOR") ?? "").isEmpty
 

@@ -52,7 +52,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
 }
 
 /// What an error says and, where options of the command are the way out, their names: the modules below know none.
-private func sentence(of error: any Error) -> String {
+func sentence(of error: any Error) -> String {
   switch error {
   case let error as InputError: error.sentence
   case TrainingError.tooLarge(let shortage): shortage.sentence(naming: shortage.options)
@@ -60,6 +60,10 @@ private func sentence(of error: any Error) -> String {
   case TrainingError.nonFinite: "\(error) (--learning-rate, --grad-clip)"
   case TrainingError.outOfMemory: "\(error) (--batch-size, --block-size)"
   case let error as TextError where error.isOfTemplate: "\(error) (--chat-template)"
+  case GenerationError.text(let error): sentence(of: error)
+  case GenerationError.model(let error): sentence(of: error)
+  case GenerationError.tooLong: "\(error) (--max-tokens, --context-shift)"
+  case GenerationError.sampling(.biasOutside), GenerationError.sampling(.nothingToDraw): "\(error) (--logit-bias)"
   case CheckpointError.noRun(let path, nil): "\(error): repeat the command that began it, with --out \(path) --resume"
   case CheckpointError.occupied: "\(error) (--resume, --out)"
   case CheckpointError.strayCheckpoint, CheckpointError.foreignLock, CheckpointError.foreignModel, CheckpointError.locked:
@@ -107,6 +111,10 @@ func exitCode(of error: any Error) -> Exit? {
   case LanguageModelError.file(let error): exitCode(of: error)
   case LanguageModelError.session(let error): error.isOfMemory ? .outOfMemory : .badInput
   case is LanguageModelError: .badInput
+  case GenerationError.text(let error): exitCode(of: error)
+  case GenerationError.model(let error): exitCode(of: error)
+  case GenerationError.sampling(.notANumber): .nonFinite
+  case is GenerationError: .badInput
   case TextError.file(let error): exitCode(of: error)
   case let error as InputError: error.exit
   case is TextError: .badInput

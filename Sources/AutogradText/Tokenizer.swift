@@ -130,6 +130,15 @@ extension Tokenizer {
   /// Turns text into ids; see `encode(_:)` for bytes.
   public func encode(_ text: String) throws(TextError) -> [Int32] { try encode(Array(text.utf8)) }
 
+  /// Turns a text that is to be continued into ids: behind those with which the vocabulary begins a text, unless they stand
+  /// there already.
+  ///
+  /// - Throws: As `encode(_:)`.
+  public func encodePrompt(_ text: String) throws(TextError) -> [Int32] {
+    let tokens = try encode(text)
+    return tokens.starts(with: beginningTokens) ? tokens : beginningTokens + tokens
+  }
+
   /// One token's bytes after another's.
   ///
   /// - Complexity: O(bytes); one array.

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "CAutogradSystem.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -227,6 +229,59 @@ void csystem_unwatch_signals(void) {
   for (size_t index = 0; index < sizeof ending_signals / sizeof *ending_signals; index++) {
     if (sigaction(ending_signals[index], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     take_usual_effect(ending_signals[index]);
+  }
+}
+
+static volatile sig_atomic_t interrupt_count;
+// A byte in the pipe stands for SIGINTs that nobody was told of: what waits for input waits for it, too, so that none is
+// missed between a look at the counter and the wait.
+static int interrupt_pipe[2] = {-1, -1};
+
+static void count_interrupt(int signal_number) {
+  (void)signal_number;
+  const int before = errno;
+  interrupt_count = interrupt_count + 1;
+  if (write(interrupt_pipe[1], "", 1) < 0) {
+    // A full pipe says as much as one more byte would.
+  }
+  errno = before;
+}
+
+int csystem_count_interrupts(void) {
+  if (interrupt_pipe[0] >= 0) return 1;
+  if (pipe(interrupt_pipe) != 0) return 0;
+  for (int end = 0; end < 2; end++) {
+    fcntl(interrupt_pipe[end], F_SETFD, FD_CLOEXEC);
+    fcntl(interrupt_pipe[end], F_SETFL, O_NONBLOCK);
+  }
+  struct sigaction count = {.sa_handler = count_interrupt, .sa_flags = SA_RESTART}, before;
+  sigset_t unblocked;
+  sigemptyset(&count.sa_mask);
+  sigemptyset(&unblocked);
+  if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return 1;
+  sigaction(SIGINT, &count, NULL);
+  sigaddset(&unblocked, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
+  return 1;
+}
+
+uint32_t csystem_interrupt_count(void) { return (uint32_t)interrupt_count; }
+
+void csystem_forget_interrupts(void) {
+  char told[64];
+  while (read(interrupt_pipe[0], told, sizeof told) > 0) {
+  }
+}
+
+int csystem_wait_for_input(int descriptor) {
+  struct pollfd watched[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = interrupt_pipe[0], .events = POLLIN}};
+  for (;;) {
+    const int count = poll(watched, 2, -1);
+    if (count < 0 && errno != EINTR) return 1;
+    if (count <= 0) continue;
+    if (watched[1].revents == 0) return 1;
+    csystem_forget_interrupts();
+    return 0;
   }
 }
 

@@ -1,3 +1,4 @@
+import AutogradBase
 import AutogradTestSupport
 import Foundation
 import Testing
@@ -8,9 +9,11 @@ import Testing
   private static let shares: [Character: Float] = ["a": log(0.5), "b": log(0.25), "c": log(0.15), "d": log(0.1)]
 
   private func generated(
-    _ model: TinyModel, _ arguments: String..., input: String? = nil
+    _ model: TinyModel, _ arguments: String..., input: String? = nil, contextLength: Int = 1024
   ) throws -> String {
     try temporaryDirectory { path in
+      var model = model
+      model.contextLength = contextLength
       try model.write(to: path)
       if let input { try Data(input.utf8).write(to: URL(fileURLWithPath: path + "/input")) }
       let outcome = try autograd(
@@ -68,6 +71,32 @@ import Testing
     expectShares(try drawn("--temp 0.5"), ["a": 0.7246, "b": 0.1812, "c": 0.0652, "d": 0.029])
     expectShares(try drawn("--temperature 2"), ["a": 0.3718, "b": 0.2629, "c": 0.2036, "d": 0.1663])
     expectShares(try drawn(""), ["a": 0.5735, "b": 0.2411, "c": 0.1273, "d": 0.0767])  // 0.8 unless told
+  }
+
+  @Test("--presence-penalty counts once, --frequency-penalty each time; below 0 they call tokens back")
+  func otherPenalties() throws {
+    let logits: [Character: Float] = ["a": 0, "b": 0, "c": 0]
+    func text(_ options: String) throws -> [Character] {
+      Array(try generated(TinyModel(logits), "-p a -n 90 --temperature 1 \(options)").dropLast())
+    }
+    let once = try text("--presence-penalty 30 --repeat-last-n 2")
+    #expect((2..<once.count).allSatisfy { Set(once[$0 - 2...$0]).count == 3 }, "\(once)")
+    // As often as the others, since each time counts.
+    let even = try text("--frequency-penalty 30 --repeat-last-n 99")
+    #expect(Set(["a", "b", "c"].map { one in even.count { String($0) == one } }).max()! <= 31, "\(even)")
+    #expect(Set(try text("--presence-penalty -30 --repeat-last-n 1")).count == 1)
+    #expect(Set(try text("--frequency-penalty -30 --repeat-last-n 1")).count == 1)
+  }
+
+  @Test("--logit-bias adds to a token's logit: much forces it, -inf forbids it")
+  func bias() throws {
+    let tokenizer = try TinyModel(Self.shares).tokenizer, ids = try tokenizer.encode("abcd")
+    expectShares(try drawn("--temperature 1 --logit-bias \(ids[3])=60"), ["d": 1])
+    expectShares(try drawn("--temperature 1 --logit-bias \(ids[0])=-inf"), ["b": 0.5, "c": 0.3, "d": 0.2])
+    let more = log(2.0)
+    expectShares(
+      try drawn("--temperature 1 --logit-bias \(ids[2])=\(more) --logit-bias \(ids[1])=-\(more)"),
+      ["a": 0.4878, "b": 0.122, "c": 0.2927, "d": 0.0976])
   }
 
   @Test(
@@ -135,12 +164,148 @@ import Testing
     #expect(text.hasPrefix("é") && text.contains("\u{FFFD}"), "\(text)")
   }
 
+  @Test("more samples than go together in one pass are the same ones")
+  func manySamples() throws {
+    func samples(_ count: Int) throws -> [String] {
+      try generated(TinyModel(Self.shares), "-p a -n 20 --num-samples \(count)").dropLast().components(separatedBy: "\n---\n")
+    }
+    let many = try samples(19)
+    #expect(many.count == 19 && Set(many).count == 19)
+    #expect(Array(many.prefix(3)) == (try samples(3)))
+  }
+
+  // MARK: The context
+
+  @Test("a text that does not fit is refused before anything is computed; --context-shift lets it grow")
+  func context() throws {
+    try temporaryDirectory { path in
+      try TinyModel(cycle: "abcdefgh").write(to: path)
+      func run(_ options: String) throws -> Outcome {
+        try autograd(["generate", "--model", path, "--temperature", "0"] + options.split(separator: " ").map(String.init))
+      }
+      let long = try run("-p abc -n 14")
+      #expect(long.status == 3 && long.output.isEmpty)
+      #expect(
+        long.errors == "error: the prompt has 3 tokens and 14 more are asked for, but the context holds 16; ask for at most 13, "
+          + "or let the context shift (--max-tokens, --context-shift)\n")
+      #expect(try run("-p abc -n 13").output == "abcdefghabcdefgh\n")
+      // Where nobody says how many, as many as fit.
+      #expect(try run("-p abc").output == "abcdefghabcdefgh\n")
+      let prompt = String(repeating: "abcdefgh", count: 2)
+      let full = try run("-p \(prompt)")
+      #expect(full.status == 3)
+      #expect(
+        full.errors == "error: the prompt has 16 tokens, and the context holds 16, the continuation included; shorten it, or "
+          + "let the context shift (--max-tokens, --context-shift)\n")
+      #expect(try run("-p abc -n 6 --ctx-size 8").status == 3)
+      #expect(try run("-p abc -n 5 --ctx-size 8").output == "abcdefgh\n")
+      let larger = try run("-p abc --ctx-size 17")
+      #expect(larger.status == 3)
+      #expect(larger.errors == "error: a context of 17 tokens is longer than the model's of 16 (--ctx-size)\n")
+      let grown = "abc" + String(repeating: "defghabc", count: 12) + "defg\n"
+      #expect(try run("-p abc -n 100 --context-shift").output == grown)
+      #expect(try run("-p abc -n 100 --context-shift --keep 3 --ctx-size 5").output == grown)
+      #expect(try run("-p \(prompt)\(prompt)abc -n 100 --context-shift").output == prompt + prompt + grown)
+      #expect(try run("-p a -n 1 --keep 3").errors.contains("--keep means nothing without --context-shift"))
+    }
+  }
+
+  // MARK: For programs
+
+  @Test("--json: an object for each sample, with its tokens, their probabilities, why it ended, and what it counts")
+  func json() throws {
+    let model = try TinyModel(Self.shares), ids = try model.tokenizer.encode("abcd")
+    let lines = try generated(model, "-p ab -n 5 --temperature 0.3 --num-samples 2 --json --logprobs 2 --stats")
+      .split(separator: "\n").map { try JSON(parsing: Array($0.utf8)) }
+    #expect(lines.count == 2)
+    let plain = try generated(model, "-p ab -n 5 --temperature 0.3 --num-samples 2").components(separatedBy: "\n---\n")
+    let probabilities = ["a": 0.5, "b": 0.25, "c": 0.15, "d": 0.1]
+    for (number, line) in lines.enumerated() {
+      #expect(line.objectValue?.map(\.key) == ["sample", "prompt", "text", "tokens", "finish_reason", "usage", "timings"])
+      #expect(line["sample"] == .integer(Int64(number)) && line["prompt"] == .string("ab"))
+      let text = try #require(line["text"]?.stringValue), tokens = try #require(line["tokens"]?.arrayValue)
+      #expect(plain[number].hasPrefix("ab" + text) && text.count == 5 && tokens.count == 5)
+      #expect(tokens.compactMap { $0["text"]?.stringValue }.joined() == text)
+      for token in tokens {
+        let name = try #require(token["text"]?.stringValue), logprob = try #require(token["logprob"]?.doubleValue)
+        // Of the model's own distribution, whatever the temperature.
+        #expect(abs(logprob - log(try #require(probabilities[name]))) < 1e-5)
+        #expect(token["id"]?.intValue == Int(try model.tokenizer.encode(name)[0]))
+        #expect(token["bytes"] == .array([.integer(Int64(name.utf8.first!))]))
+        let top = try #require(token["top_logprobs"]?.arrayValue)
+        #expect(top.compactMap { $0["id"]?.intValue } == [Int(ids[0]), Int(ids[1])])
+        #expect(top.allSatisfy { $0.objectValue?.map(\.key) == ["id", "text", "bytes", "logprob"] })
+      }
+      #expect(line["finish_reason"] == .string("length"))
+      #expect(
+        line["usage"] == .object([
+          .init("prompt_tokens", .integer(2)), .init("completion_tokens", .integer(5)), .init("total_tokens", .integer(7)),
+        ]))
+      #expect(line["timings"]?["weight_bytes"]?.intValue ?? 0 > 0)
+    }
+    let stopped = try JSON(parsing: Array(try generated(TinyModel(cycle: "abcdefgh"), "-p a -n 9 --stop de --json").utf8))
+    #expect(stopped["text"] == .string("bc") && stopped["finish_reason"] == .string("stop"))
+    #expect(stopped["tokens"]?.arrayValue?.count == 4 && stopped["timings"] == nil)
+    #expect(stopped["tokens"]?.arrayValue?.first?["top_logprobs"] == nil)
+    let none = try JSON(parsing: Array(try generated(TinyModel(cycle: "abcdefgh"), "-p a -n 0 --json").utf8))
+    #expect(none["text"] == .string("") && none["finish_reason"] == .string("length"))
+  }
+
+  @Test("--stats tells what it took on standard error, and the text stays alone")
+  func stats() throws {
+    try temporaryDirectory { path in
+      try TinyModel(cycle: "abcdefgh").write(to: path)
+      let outcome = try autograd("generate", "--model", path, "-p", "ab", "-n", "6", "--temperature", "0", "--stats")
+      #expect(outcome.status == 0 && outcome.output == "abcdefgh\n")
+      let lines = outcome.errors.split(separator: "\n")
+      #expect(lines.count == 3)
+      #expect(lines[0].hasPrefix("prompt     2 tokens; the first token after "))
+      #expect(lines[1].hasPrefix("generated  6 tokens in ") && lines[1].hasSuffix(" tokens/s"))
+      #expect(lines[2].hasPrefix("memory     weights "))
+    }
+  }
+
+  @Test("a model that writes commands of terminals into a file does so unchanged")
+  func control() throws {
+    #expect(try generated(TinyModel(cycle: "ab\u{1B}c"), "-p a --temperature 0 -n 5") == "ab\u{1B}cab\n")
+  }
+
+  @Test(
+    "options that mean nothing are named",
+    arguments: [
+      ("--logprobs 2", "--logprobs means nothing without --json"), ("--logprobs -1 --json", "--logprobs must be at least 0, got -1"),
+      ("--logit-bias x=1", "'x=1' is invalid for '--logit-bias"), ("--logit-bias 5", "'5' is invalid"),
+      ("--logit-bias 5=nan", "'5=nan' is invalid"), ("--logit-bias 5=inf", "'5=inf' is invalid"),
+      ("--logit-bias -5=1", "'-5=1' is invalid"), ("--logit-bias 5=1 --logit-bias 5=2", "--logit-bias names a token twice"),
+      ("--presence-penalty inf", "--presence-penalty must be a number, got inf"),
+      ("--frequency-penalty nan", "--frequency-penalty must be a number, got nan"),
+      ("--ctx-size 0", "--ctx-size must be at least 1, got 0"), ("--threads 0", "--threads must lie between 1 and 256, got 0"),
+      ("-i --json", "--json means nothing with --interactive"), ("-i --stats", "--stats means nothing with --interactive"),
+      ("-i --chat", "to talk with a model, use autograd chat x"),
+    ])
+  func usage(options: String, sentence: String) throws {
+    let outcome = try autograd(["generate", "--model", "x"] + options.split(separator: " ").map(String.init))
+    #expect(outcome.status == 64 && outcome.errors.contains(sentence), "\(outcome.errors)")
+  }
+
+  @Test("a bias on a token that is none, and on all of them, is refused in a sentence")
+  func impossible() throws {
+    try temporaryDirectory { path in
+      try TinyModel(["a": 0]).write(to: path)
+      let outside = try autograd("generate", "--model", path, "-p", "a", "-n", "1", "--logit-bias", "9999=1")
+      #expect(outside.status == 3 && outside.errors.hasPrefix("error: a bias is for token 9999, and the vocabulary has "))
+      #expect(outside.errors.hasSuffix("name one of these (--logit-bias)\n"))
+    }
+  }
+
   // MARK: The defaults
 
   @Test("by default: 500 tokens after a line end, the same each time, of the likely ones")
   func defaults() throws {
     try temporaryDirectory { path in
-      try TinyModel(["\n": 0, "x": 3, "y": 2]).write(to: path)
+      var model = try TinyModel(["\n": 0, "x": 3, "y": 2])
+      model.contextLength = 1024
+      try model.write(to: path)
       let first = try autograd("generate", "--model", path), second = try autograd("generate", "--model", path)
       #expect(first.status == 0 && first.errors.isEmpty, "\(first.errors)")
       #expect(first.output.count == 1 + 500 + 1 && first.output.first == "\n" && first.output.last == "\n")
@@ -148,7 +313,8 @@ import Testing
       #expect(try autograd("generate", "--model", path, "--prompt", "\n").output == first.output)
       let asTold = [
         "--max-tokens", "500", "--num-samples", "1", "--temperature", "0.8", "--top-k", "200", "--top-p", "1", "--min-p",
-        "0", "--repeat-penalty", "1", "--repeat-last-n", "64", "--seed", "1337",
+        "0", "--repeat-penalty", "1", "--presence-penalty", "0", "--frequency-penalty", "0", "--repeat-last-n", "64",
+        "--seed", "1337", "--ctx-size", "1024",
       ]
       #expect(try autograd(["generate", "--model", path] + asTold).output == first.output)
       // A vocabulary without a line end: its first character.

@@ -37,7 +37,7 @@ struct LlamaCppTests {
         let theirs = try #require(answer["tokens"]?.arrayValue).compactMap(\.intValue)
         let gaps = try #require(answer["gaps"]?.arrayValue).compactMap(\.doubleValue)
         var own: [Int] = []
-        generator.generate(after: prompt, count: count) { token in
+        try generator.generate(after: prompt, count: count) { token in
           own.append(Int(token))
           return true
         }

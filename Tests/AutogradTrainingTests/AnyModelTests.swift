@@ -130,9 +130,10 @@ private struct Bigram: LanguageModel {
       #expect(continued.utf8.count >= 12)
       let own = try first.model.generate("the ", tokenizer: tokenizer, maximumTokens: 12, sampler: greedy)
       #expect(continued == own)
-      #expect(throws: TextError.emptyPrompt) {
+      let empty = #expect(throws: GenerationError.self) {
         try loaded.generate("", tokenizer: loadedTokenizer, maximumTokens: 1)
       }
+      #expect("\(try #require(empty))" == "\(TextError.emptyPrompt)")
       let stopped = try loaded.generate(
         "the ", tokenizer: loadedTokenizer, maximumTokens: 60, sampler: greedy, stops: [String(continued.suffix(2))])
       #expect(continued.hasPrefix(stopped) && !stopped.contains(String(continued.suffix(2))))

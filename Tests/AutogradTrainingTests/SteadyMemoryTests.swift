@@ -111,7 +111,7 @@ private func checkSavingRun() throws {
       log.write(event)
       last = 0
       switch event {
-      case .evaluation: generator.generate(after: start, count: 8, tokenizer: tokenizer) { _ in true }
+      case .evaluation: _ = try? generator.generate(after: start, count: 8, tokenizer: tokenizer) { _ in true }
       case .saved(_, let step, _):
         readings.append((step, (try? anonymousBytes()) ?? 0))
         chunks.insert(trainer.arenaStatistics.chunks)

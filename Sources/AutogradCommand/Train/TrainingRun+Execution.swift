@@ -141,15 +141,18 @@ extension TrainingRun {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
     let generator = Generator(model: trainer.model, sampler: Sampler(), tape: Tape(backend: trainer.backend))
     let (count, length, stop) = source.samples
-    let texts = (0..<count).map { number in
-      var text = ""
-      generator.generate(
-        after: start, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
-      ) { piece in
-        text += piece
-        return true
+    var texts = [String](repeating: "", count: count)
+    do throws(SamplingError) {
+      for number in texts.indices {
+        try generator.generate(
+          after: start, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
+        ) { piece in
+          texts[number] += piece
+          return true
+        }
       }
-      return text
+    } catch {
+      return Console.showLine("\nno samples: \(error)")
     }
     Console.showLine("\nsamples:")
     for text in texts.prefix(5) { Console.showLine("  " + text) }

@@ -155,6 +155,23 @@ public struct ModelDirectory: StoredModel {
     return card
   }
 
+  /// What `generation_config.json` has under `eos_token_id`, one id or several; nothing where there is no such file.
+  public func endTokens() throws(LanguageModelError) -> [Int32] {
+    let name = "generation_config.json", path = file(name)
+    guard fileSystem.exists(path) else { return [] }
+    let bytes = try read(name, byteLimit: 1_000_000), json: JSON
+    do throws(JSONError) { json = try JSON(parsing: bytes) } catch { throw .json(path: path, error) }
+    guard let value = json["eos_token_id"], !value.isNull else { return [] }
+    let vocabularySize = try configuration().vocabularySize
+    return try (value.arrayValue ?? [value]).map { id throws(LanguageModelError) in
+      guard let id = id.intValue, (0..<vocabularySize).contains(id) else {
+        throw .configuration(
+          path: path, "eos_token_id is no id, or list of ids, of the vocabulary, which has \(vocabularySize) tokens")
+      }
+      return Int32(id)
+    }
+  }
+
   private func openWeights() throws(LanguageModelError) -> (contents: any TensorFile, path: String) {
     let path = weightsPath
     do throws(LanguageModelError) {

@@ -36,6 +36,9 @@ public protocol StoredModel: Sendable {
 
   /// What stands beside the model, and is not computed.
   func card() throws(LanguageModelError) -> ModelCard
+
+  /// The tokens that the model ends a text or an answer with, as its files say; the tokenizer knows one of its own.
+  func endTokens() throws(LanguageModelError) -> [Int32]
 }
 
 extension StoredModel {

@@ -80,4 +80,19 @@ public struct GGUFModel: StoredModel {
   public func summary() -> TensorSummary { TensorSummary(file.tensors) }
 
   public func card() -> ModelCard { ModelCard(file.metadata) }
+
+  /// Of a text, of a turn and of a message, where the keys say them.
+  public func endTokens() throws(LanguageModelError) -> [Int32] {
+    let vocabularySize = try configuration().vocabularySize
+    var ends: [Int32] = []
+    for name in ["eos", "eot", "eom"] {
+      let key = "tokenizer.ggml.\(name)_token_id"
+      guard let value = file.metadata[key] else { continue }
+      guard let id = value.intValue, (0..<vocabularySize).contains(id) else {
+        throw .configuration(path: path, "\(key) is no id of the vocabulary, which has \(vocabularySize) tokens")
+      }
+      ends.append(Int32(id))
+    }
+    return ends
+  }
 }

@@ -25,13 +25,16 @@ public struct Generator<Scalar: TensorScalar> {
   /// A text longer than the context is continued from its last tokens; see `nextLogits`.
   ///
   /// - Parameter stream: Tells apart several samples with one seed.
+  /// - Throws: As the sampler.
   /// - Precondition: The prompt has at least one token, all inside the vocabulary, and memory holds the keys and values of
   ///   the text, up to the context length.
-  public func generate(after prompt: [Int32], count: Int, stream: UInt32 = 0, _ body: (Int32) -> Bool) {
+  public func generate(
+    after prompt: [Int32], count: Int, stream: UInt32 = 0, _ body: (Int32) -> Bool
+  ) throws(SamplingError) {
     var text = prompt
     self.text.makeRoom(for: prompt.count + count)
     for _ in 0..<count {
-      let token = sampler.draw(nextLogits(text), after: text, stream: stream)
+      let token = try sampler.draw(nextLogits(text), after: text, stream: stream)
       text.append(token)
       if !body(token) { return }
     }
@@ -40,23 +43,21 @@ public struct Generator<Scalar: TensorScalar> {
   /// Continues `prompt` in characters: hands whole characters to `body` as soon as they are certain, and ends
   /// before the first of `stops`, or where the text does: at the tokenizer's end token.
   ///
-  /// - Returns: Whether a stop string ended it.
+  /// - Returns: Why it ended.
+  /// - Throws: As the sampler.
   /// - Precondition: As for tokens; the tokenizer is the model's.
   @discardableResult
   public func generate(
     after prompt: [Int32], count: Int, stream: UInt32 = 0, tokenizer: any Tokenizer, stops: [String] = [],
     _ body: (String) -> Bool
-  ) -> Bool {
-    var decoder = StreamingDecoder(tokenizer, continuesText: !prompt.isEmpty), matcher = StopMatcher(stops)
-    let end = tokenizer.endOfText
-    generate(after: prompt, count: count, stream: stream) { token in
-      if token == end { return false }
-      // A vocabulary may be wider than its tokenizer: such a token has no text.
-      let text = Int(token) < tokenizer.vocabularySize ? decoder.push(token) : ""
-      return body(matcher.push(text)) && !matcher.hasStopped
+  ) throws(SamplingError) -> FinishReason {
+    var options = GenerationOptions(sampler: sampler, maximumTokens: count, stops: stops)
+    options.stream = stream
+    var text = TextContinuation(prompt: prompt, tokenizer: tokenizer, options: options)
+    while text.finish == nil {
+      if !body(try text.take(nextLogits(text.tokens)).text) { _ = text.end(.cancelled) }
     }
-    if !matcher.hasStopped { _ = body(matcher.push(decoder.finish()) + matcher.finish()) }
-    return matcher.hasStopped
+    return text.finish ?? .cancelled
   }
 
   /// The memory that drawing tokens needs once a text fills the window.

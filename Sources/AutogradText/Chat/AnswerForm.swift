@@ -79,6 +79,14 @@ public struct AnswerForm: Sendable {
     return end
   }
 
+  /// What ends an answer: tokens, where the template's end of a turn is one of the vocabulary's, or else a text.
+  public func ends(_ tokenizer: any Tokenizer) -> (tokens: [Int32], text: String) {
+    let text = endOfAnswer
+    if text.isEmpty { return ([], "") }
+    let token = tokenizer.specialTokens.first { $0.name.hasSameBytes(as: text) }
+    return token.map { ([$0.id], "") } ?? ([], text)
+  }
+
   private func render(_ messages: [ChatMessage], _ template: ChatTemplate) throws(TextError) -> AnsweredText {
     if template.endOfTurn.contains("{eos}"), end.isEmpty { throw .noEndOfText }
     return try template.render(messages, begin: begin, end: end)

@@ -25,17 +25,7 @@ public struct LineKind: Sendable {
 
   /// `{"messages": [{"role": …, "content": …}, …]}`, as OpenAI, TRL and mlx-lm have it.
   public static let conversation = LineKind("conversations", ["messages"], hasAnswers: true) { json throws(TextError) in
-    guard let list = json["messages"]?.arrayValue else { throw .notDocument("\"messages\" is no list") }
-    var messages: [ChatMessage] = []
-    for (index, message) in list.enumerated() {
-      do throws(TextError) {
-        messages.append(try LineKind.message(message))
-      } catch {
-        guard case .notDocument(let reason) = error else { throw error }
-        throw .notDocument("message \(index + 1): \(reason)")
-      }
-    }
-    return .messages(messages)
+    .messages(try ChatMessage.list(of: json))
   }
 
   /// `{"prompt": …, "completion": …}`.
@@ -48,16 +38,6 @@ public struct LineKind: Sendable {
     json throws(TextError) in
     let input = json["input"].map { $0.isNull } ?? true ? "" : try json.text("input")
     return .instruction(try json.text("instruction"), input: input, output: try json.text("output"))
-  }
-
-  private static func message(_ json: JSON) throws(TextError) -> ChatMessage {
-    guard json.objectValue != nil else { throw .notDocument("it is no object") }
-    let name = try json.text("role")
-    guard let role = ChatRole(rawValue: name) else {
-      let roles = ChatRole.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-      throw .notDocument("its role is \(name.quotedForMessage), and known are \(roles)")
-    }
-    return ChatMessage(role, try json.text("content"))
   }
 
   /// The kind of a line; nil where it has the keys of none.
@@ -85,12 +65,4 @@ enum LineContent: Sendable {
   case messages([ChatMessage])
   case pair(prompt: String, completion: String)
   case instruction(String, input: String, output: String)
-}
-
-extension JSON {
-  fileprivate func text(_ key: String) throws(TextError) -> String {
-    guard let value = self[key] else { throw .notDocument("the object has no \"\(key)\"") }
-    guard let text = value.stringValue else { throw .notDocument("\"\(key)\" is no string") }
-    return text
-  }
 }

@@ -70,6 +70,20 @@ int csystem_noted_signal(void);
 /// Gives SIGINT, SIGTERM and SIGHUP their usual effect back.
 void csystem_unwatch_signals(void);
 
+/// From now on SIGINT is counted and has no other effect; unless the process was started to ignore it. Returns 0 where the
+/// system refuses the pipe that this takes.
+int csystem_count_interrupts(void);
+
+/// How often SIGINT came since it is counted.
+uint32_t csystem_interrupt_count(void);
+
+/// Waits until a descriptor can be read or SIGINT is counted, and no earlier SIGINT is left to be told of. Returns 1 where
+/// the descriptor can be read, or says so itself by its next call, and 0 after SIGINT, once for all that came by then.
+int csystem_wait_for_input(int descriptor);
+
+/// Leaves no SIGINT to be told of: one came, and somebody has acted upon it.
+void csystem_forget_interrupts(void);
+
 /// Ends the process as an uncaught signal does.
 void csystem_end_by_signal(int signal_number);
 
