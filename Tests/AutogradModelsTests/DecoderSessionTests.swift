@@ -199,7 +199,7 @@ private func fullLogits(_ model: Decoder<Float>, _ tape: Tape<Float>, _ text: [I
   func steady() throws {
     let model = try Kind.llama.model(), generator = Generator(model: model, sampler: Sampler())
     var first = 0, count = 0, most = 0
-    generator.generate(after: [1, 2, 3], count: 10_000) { _ in
+    try generator.generate(after: [1, 2, 3], count: 10_000) { _ in
       count += 1
       if count == 100 { first = ProcessMemory.current()?.resident ?? 0 }
       if count % 500 == 0 { most = max(most, ProcessMemory.current()?.resident ?? 0) }
