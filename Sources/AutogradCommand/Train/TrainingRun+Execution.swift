@@ -141,10 +141,11 @@ extension TrainingRun {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
     let generator = Generator(model: trainer.model, sampler: Sampler(), tape: Tape(backend: trainer.backend))
     let (count, length, stop) = source.samples
+    let beginning = Array(start.prefix(Trainer.longestSample - length))
     let texts = (0..<count).map { number in
       var text = ""
       generator.generate(
-        after: start, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
+        after: beginning, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
       ) { piece in
         text += piece
         return true
