@@ -141,11 +141,12 @@ extension TrainingRun {
     guard let start = try? source.tokenizer.encode(source.prompt) else { return }
     let generator = Generator(model: trainer.model, sampler: Sampler(), tape: Tape(backend: trainer.backend))
     let (count, length, stop) = source.samples
+    let beginning = Array(start.prefix(Trainer.longestSample - length))
     var texts = [String](repeating: "", count: count)
     do throws(SamplingError) {
       for number in texts.indices {
         try generator.generate(
-          after: start, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
+          after: beginning, count: length, stream: UInt32(number), tokenizer: source.tokenizer, stops: stop
         ) { piece in
           texts[number] += piece
           return true

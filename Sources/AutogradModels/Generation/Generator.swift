@@ -60,8 +60,9 @@ public struct Generator<Scalar: TensorScalar> {
     return text.finish ?? .cancelled
   }
 
-  /// The memory that drawing tokens needs once a text fills the window.
-  public func plan() -> SessionPlan { text.plan() }
+  /// What continuing takes of memory until a text has `count` tokens: its keys and values, up to the context length, and
+  /// the longest pass over it.
+  public func plan(upTo count: Int) -> SessionPlan { text.plan(upTo: count) }
 
   /// The logits of the token after `text`.
   ///

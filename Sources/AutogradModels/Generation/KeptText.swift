@@ -22,16 +22,19 @@ final class KeptText<Scalar: TensorScalar> {
 
   private var contextLength: Int { model.configuration.contextLength }
 
-  /// What a session takes that holds a whole context.
-  func plan() -> SessionPlan {
-    SessionShape(model, sequences: 1, contextSize: contextLength, type: nil, chunk: chunk).plan(model, tape)
+  /// What a session takes that holds a text of `count` tokens, or its last ones.
+  func plan(upTo count: Int) -> SessionPlan {
+    let size = size(for: count)
+    return SessionShape(model, sequences: 1, contextSize: size, type: nil, chunk: chunk(size)).plan(model, tape)
   }
 
-  private var chunk: Int { min(contextLength, 512) }
+  private func size(for count: Int) -> Int { max(1, min(count, contextLength)) }
+
+  private func chunk(_ size: Int) -> Int { min(size, 512) }
 
   /// Sees to it that a text of `count` tokens, or its last ones, can be kept.
   func makeRoom(for count: Int) {
-    let need = max(1, min(count, contextLength))
+    let need = size(for: count)
     if let session, session.contextSize >= need, precision == tape.matmulPrecision { return }
     // A text that grows token by token is computed afresh ever more rarely.
     let size = session == nil ? need : min(contextLength, max(need, 2 * tokens.count))
@@ -39,7 +42,7 @@ final class KeptText<Scalar: TensorScalar> {
     tokens = []
     precision = tape.matmulPrecision
     do {
-      session = try DecoderSession(model, contextSize: size, chunk: min(chunk, size), tape: tape)
+      session = try DecoderSession(model, contextSize: size, chunk: chunk(size), tape: tape)
     } catch {
       fatalError("generator: \(error)")
     }

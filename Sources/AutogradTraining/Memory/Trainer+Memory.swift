@@ -23,11 +23,15 @@ extension Trainer {
       _ = lossAndBackward({ note($0.description) }, forwardIsDone: { note("loss") })
     }
     let evaluation = tape.plan { _ in _ = loss() }
-    let sampling = Generator(model: model, sampler: Sampler(), tape: Tape(backend: tape.backend)).plan()
+    let sampling = Generator(model: model, sampler: Sampler(), tape: Tape(backend: tape.backend))
+      .plan(upTo: Trainer.longestSample)
     return RunNeed(
       steps: training.union(evaluation), stages: stages, optimizer: optimizer.memory,
       saving: max(ModelDirectory.savingBytes(model), sampling.cacheBytes + sampling.arenaBytes + sampling.workspaceBytes))
   }
+
+  /// Tokens of the longest text that a run's plan has room to draw as a sample, its beginning included.
+  public static var longestSample: Int { 512 }
 
   /// Takes all the memory of the run and touches it. To be called before anything else needs a part of it, as a
   /// fingerprint or a checkpoint does: what is taken already would be counted twice.
