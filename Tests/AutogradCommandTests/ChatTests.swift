@@ -84,7 +84,7 @@ import Testing
       let stats = try say("hi\n/stats\n", [])
       #expect(stats.status == 0 && stats.output == "OK!\n")
       let lines = stats.errors.split(separator: "\n")
-      #expect(lines.count == 4 && lines[1].hasPrefix("generated  3 tokens in ") && lines[3].hasSuffix(" of 256 tokens"))
+      #expect(lines.count == 5 && lines[1].hasPrefix("generated  3 tokens in ") && lines[4].hasSuffix(" of 256 tokens"))
       let help = try say("/help\n", []).errors
       for name in ["/system", "/temp", "/topk", "/len", "/save", "/load", "/reset", "/stats", "/help", "/quit"] {
         #expect(help.contains("\n  \(name) ") || help.hasPrefix("  \(name) "), "\(name)")
