@@ -61,6 +61,8 @@ func sentence(of error: any Error) -> String {
   case TrainingError.outOfMemory: "\(error) (--batch-size, --block-size)"
   case let error as TextError where error.isOfTemplate: "\(error) (--chat-template)"
   case GenerationError.text(let error): sentence(of: error)
+  case GenerationError.model(.session(.memory)), GenerationError.model(.session(.refused)): "\(error) (--ctx-size, --weights)"
+  case GenerationError.model(.session(.cacheType)): "\(error) (--cache-type)"
   case GenerationError.model(let error): sentence(of: error)
   case GenerationError.tooLong: "\(error) (--max-tokens, --context-shift)"
   case GenerationError.sampling(.biasOutside), GenerationError.sampling(.nothingToDraw): "\(error) (--logit-bias)"

@@ -6,16 +6,12 @@ import Testing
 
 @testable import AutogradModels
 
-/// A decoder that counts what goes through it, and computes by full passes.
+/// A decoder that counts what goes through it, and leaves the computing to another.
 private final class CountingDecoder: SequenceDecoder {
-  private let base: FullPassDecoder
+  private let base: any SequenceDecoder
   private(set) var passes: [[Int]] = []
 
-  init(_ model: any LanguageModel<Float>, contextSize: Int, sequences: Int = 1) {
-    var options = SessionOptions()
-    (options.contextSize, options.sequenceCount) = (contextSize, sequences)
-    base = FullPassDecoder(model, options, Tape())
-  }
+  init(_ base: any SequenceDecoder) { self.base = base }
 
   var contextSize: Int { base.contextSize }
   var sequenceCount: Int { base.sequenceCount }
@@ -23,9 +19,9 @@ private final class CountingDecoder: SequenceDecoder {
   func truncate(_ sequence: Int, to length: Int) { base.truncate(sequence, to: length) }
   func copyPrefix(of source: Int, to target: Int, count: Int) { base.copyPrefix(of: source, to: target, count: count) }
 
-  func advance(_ feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
+  func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
     passes.append(feeds.map(\.tokens.count))
-    return try base.advance(feeds)
+    return try base.advance(feeds: feeds)
   }
 
   /// How many tokens went through the model since somebody asked.
@@ -77,8 +73,8 @@ private final class CountingDecoder: SequenceDecoder {
 
   private func session(
     contextSize: Int = 40, sequences: Int = 1, ends: Set<Int32> = []
-  ) -> (TextSession, CountingDecoder) {
-    let decoder = CountingDecoder(model, contextSize: contextSize, sequences: sequences)
+  ) throws -> (TextSession, CountingDecoder) {
+    let decoder = CountingDecoder(try DecoderSession(model, sequences: sequences, contextSize: contextSize, chunk: 16))
     var options = SessionOptions()
     (options.sequenceCount, options.ends) = (sequences, ends)
     return (TextSession(decoder, tokenizer: tokenizer, options: options), decoder)
@@ -109,7 +105,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("tokens are those of full passes, and each goes through the model once")
   func once() throws {
-    let (session, decoder) = session(), prompt = try tokenizer.encode("the cat")
+    let (session, decoder) = try session(), prompt = try tokenizer.encode("the cat")
     let options = GenerationOptions(maximumTokens: 20)
     let tokens = try drawn(session, prompt, options)
     #expect(tokens == (try continued(prompt, options, window: ContextWindow(size: 40, keptCount: nil))))
@@ -118,7 +114,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("of a prompt that begins as the last text did only the rest is computed, and the tokens are those of a new session")
   func prefixes() throws {
-    let (session, decoder) = session(), options = GenerationOptions(maximumTokens: 5)
+    let (session, decoder) = try session(), options = GenerationOptions(maximumTokens: 5)
     var random = RandomStream(seed: 4, purpose: .evaluation), last: [Int32] = []
     for _ in 0..<40 {
       // Goes on from somewhere in what the session holds.
@@ -140,7 +136,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("a text that outgrows the context has the tokens of a fresh prompt of what is kept", arguments: [0, 1, 7, 39, 90])
   func shifting(kept: Int) throws {
-    let (session, decoder) = session(), prompt = try tokenizer.encode("once upon a time")
+    let (session, decoder) = try session(), prompt = try tokenizer.encode("once upon a time")
     var options = GenerationOptions(maximumTokens: 120)
     options.keptTokens = kept
     let tokens = try drawn(session, prompt, options), window = ContextWindow(size: 40, keptCount: kept)
@@ -155,7 +151,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("what does not fit is refused before anything is computed")
   func tooLong() throws {
-    let (session, decoder) = session(contextSize: 10), prompt = try tokenizer.encode("abcdef")
+    let (session, decoder) = try session(contextSize: 10), prompt = try tokenizer.encode("abcdef")
     func refusal(_ count: Int?, _ prompt: [Int32]) -> String {
       let error = #expect(throws: GenerationError.self) {
         try session.generate(after: prompt, options: GenerationOptions(maximumTokens: count)) { _ in true }
@@ -173,7 +169,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("samples that are drawn together are those that are drawn alone; the prompt is computed once")
   func samples() throws {
-    let (session, decoder) = session(sequences: 5), prompt = try tokenizer.encode("a good day")
+    let (session, decoder) = try session(sequences: 5), prompt = try tokenizer.encode("a good day")
     var options = GenerationOptions(maximumTokens: 12)
     let generation = try session.begin(prompt, samples: 5, options: options)
     var together = [[Int32]](repeating: [], count: 5)
@@ -233,7 +229,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("for try await: the text comes in whole characters, and is the same; leaving the loop ends the computing")
   func stream() async throws {
-    let options = GenerationOptions(maximumTokens: 30), (session, decoder) = session()
+    let options = GenerationOptions(maximumTokens: 30), (session, decoder) = try session()
     var text = ""
     for try await piece in session.generate("the cat", options: options) {
       #expect(!piece.isEmpty)
@@ -255,7 +251,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("for try await: errors come into the loop; a cancelled task gets no more text")
   func streamEnds() async throws {
-    let session = session(contextSize: 10).0
+    let session = try session(contextSize: 10).0
     await #expect(throws: GenerationError.self) {
       for try await _ in session.generate("far too long for ten tokens") {}
     }
@@ -272,13 +268,13 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("two tasks may use one session: each gets the text that it gets alone")
   func shared() async throws {
-    let session = session().0, options = GenerationOptions(maximumTokens: 15)
+    let session = try session().0, options = GenerationOptions(maximumTokens: 15)
     @Sendable func text(_ session: TextSession, _ prompt: String) async throws -> String {
       var text = ""
       for try await piece in session.generate(prompt, options: options) { text += piece }
       return text
     }
-    let alone = (try await text(self.session().0, "the cat"), try await text(self.session().0, "a dog"))
+    let alone = (try await text(try self.session().0, "the cat"), try await text(try self.session().0, "a dog"))
     async let first = text(session, "the cat")
     async let second = text(session, "a dog")
     #expect(try await (first, second) == alone)

@@ -48,7 +48,7 @@ struct ChatCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try chat() } }
 
   private func chat() throws {
-    let source = try openModel(model), (network, tokenizer) = try source.load()
+    let source = try openModel(model), (network, tokenizer) = try context.weights.load(source)
     let form = try source.answerForm(chatTemplate, tokenizer), ends = try source.ends(form, tokenizer)
     var sessionOptions = SessionOptions()
     sessionOptions.ends = ends.tokens
@@ -56,7 +56,7 @@ struct ChatCommand: ParsableCommand, HasExamples {
     var conversation = Conversation(form, session, keepsShifting: context.contextShift, keptTokens: context.keep)
     conversation.options = GenerationOptions(sampler: sampling.sampler, maximumTokens: maxTokens, stops: ends.texts)
     if let system { try conversation.setSystem(system) }
-    var talk = ChatTalk(conversation)
+    var talk = ChatTalk(conversation, weights: context.weights.summary(of: network))
     if let load { try talk.load(load) }
     try talk.run()
     if talk.hasFailed, !Console.talks { throw ExitCode(Exit.badInput.rawValue) }

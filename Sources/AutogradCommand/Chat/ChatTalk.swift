@@ -15,8 +15,10 @@ struct ChatTalk {
   /// A question that a file ended with, and nobody has answered.
   private var openQuestion: String?
   private var input = ChatInput()
+  private let weights: String
 
-  init(_ conversation: Conversation) { self.conversation = conversation }
+  /// - Parameter weights: The form of the model's weights, in words.
+  init(_ conversation: Conversation, weights: String) { (self.conversation, self.weights) = (conversation, weights) }
 
   mutating func run() throws {
     guard Interrupts.watch() else {
@@ -106,7 +108,7 @@ struct ChatTalk {
 
   func showStatistics() throws {
     let session = conversation.session, count = try conversation.tokenCount()
-    for line in conversation.report?.lines(session.memory) ?? [] { note(line) }
+    for line in conversation.report?.lines(session.memory, weights) ?? [] { note(line) }
     note("context".padded(to: 11) + "\(count.grouped) of \(session.contextSize.grouped) tokens")
   }
 

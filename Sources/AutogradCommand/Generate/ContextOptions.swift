@@ -4,7 +4,9 @@ import AutogradKernels
 import AutogradModels
 import AutogradText
 
-/// How much of a text the model sees, and by what it computes.
+extension CacheType: ExpressibleByArgument {}
+
+/// How much of a text the model sees, what it keeps of it, and by what it computes.
 struct ContextOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The most tokens of prompt and answer (the model's context).", valueName: "n"))
   var ctxSize: Int?
@@ -14,6 +16,11 @@ struct ContextOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("With it: so many tokens at the beginning stay, too.", valueName: "n"))
   var keep: Int?
+
+  @Option(help: ArgumentHelp("Keep keys and values as f32 or bf16 (as products take them).", valueName: "type"))
+  var cacheType: CacheType?
+
+  @OptionGroup var weights: WeightOptions
 
   @Option(name: [.long, .short], help: ArgumentHelp("Threads (all CPUs).", valueName: "n"))
   var threads: Int?
@@ -42,12 +49,16 @@ struct ContextOptions: ParsableArguments {
 
   /// A session for texts of at most so many tokens; fewer take less memory.
   func session(
-    _ model: any LanguageModel<Float>, _ tokenizer: any Tokenizer, _ options: SessionOptions, longest: Int = .max
+    _ model: Decoder<Float>, _ tokenizer: any Tokenizer, _ options: SessionOptions, longest: Int = .max
   ) throws -> TextSession {
     var options = options
-    options.contextSize = min(try size(of: model), longest)
-    let pool = threads.map { ThreadPool(threads: $0) } ?? .shared
-    return try model.session(tokenizer: tokenizer, options: options, tape: Tape(backend: Backend(pool: pool)))
+    let size = try size(of: model)
+    // Nobody asked for all of it: the session takes what memory holds.
+    options.contextSize = ctxSize == nil && longest >= size ? nil : min(size, longest)
+    options.cacheType = cacheType
+    let tape = Tape<Float>(backend: Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared))
+    tape.productMode = weights.productMode(of: model)
+    return try model.session(tokenizer: tokenizer, options: options, tape: tape)
   }
 }
 

@@ -75,7 +75,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try generate() } }
 
   private func generate() throws {
-    let source = try openModel(model), (network, tokenizer) = try source.load()
+    let source = try openModel(model), (network, tokenizer) = try context.weights.load(source)
     let form = try chat ? source.answerForm(chatTemplate, tokenizer) : nil, ends = try source.ends(form, tokenizer)
     var session = SessionOptions(), options = GenerationOptions(sampler: sampling.sampler, stops: stop + ends.texts)
     session.ends = ends.tokens
@@ -99,7 +99,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     session.sequenceCount = min(numSamples, Samples.mostTogether)
     let samples = Samples(
       session: try context.session(network, tokenizer, session, longest: tokens.count.addingReportingOverflow(most).partialValue),
-      prompt: text, showsPrompt: !chat, tokens: tokens, options: options)
+      prompt: text, showsPrompt: !chat, tokens: tokens, options: options, weights: context.weights.summary(of: network))
     try samples.show(count: numSamples, json: json, stats: stats)
   }
 

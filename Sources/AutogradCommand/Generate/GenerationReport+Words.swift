@@ -14,13 +14,17 @@ extension FinishReason {
 
 extension GenerationReport {
   /// What it took, for people.
-  func lines(_ memory: SessionMemory) -> [String] {
+  ///
+  /// - Parameter weights: The form of the weights, in words.
+  func lines(_ memory: SessionMemory, _ weights: String) -> [String] {
     let remembered = reusedTokens > 0 ? ", \(reusedTokens.grouped) of them remembered" : ""
     let rows = [
       ("prompt", "\(promptTokens.grouped) tokens\(remembered); the first token after \(secondsToFirstToken.fixed(3)) s"
         + rate(promptTokensPerSecond)),
       ("generated", "\(generatedTokens.grouped) tokens in \(seconds.fixed(2)) s" + rate(tokensPerSecond)),
-      ("memory", "weights \(memory.weightBytes.bytes), cache \(memory.cacheBytes.bytes)"),
+      ("memory", "weights \(memory.weightBytes.bytes), cache \(memory.cacheBytes.bytes) (\(memory.cacheType.rawValue)), "
+        + "working \(memory.workingBytes.bytes)"),
+      ("computed", weights),
     ]
     return rows.map { $0.0.padded(to: 11) + $0.1 }
   }
@@ -45,6 +49,7 @@ extension GenerationReport {
       JSON.Member("reused_tokens", .integer(Int64(reusedTokens))),
       JSON.Member("weight_bytes", .integer(Int64(memory.weightBytes))),
       JSON.Member("cache_bytes", .integer(Int64(memory.cacheBytes))),
+      JSON.Member("working_bytes", .integer(Int64(memory.workingBytes))),
     ])
   }
 }

@@ -12,6 +12,8 @@ struct Samples {
   let showsPrompt: Bool
   let tokens: [Int32]
   let options: GenerationOptions
+  /// The form of the weights, in words.
+  let weights: String
 
   /// Draws and shows them. Ctrl-C ends what is under way; what was drawn by then stands there, and the process ends by it.
   func show(count: Int, json: Bool, stats: Bool) throws {
@@ -23,7 +25,7 @@ struct Samples {
       let group = GenerationReport(together: reports)
       if total == nil { total = group } else { total? += group }
     }
-    if stats, !json, let total { for line in total.lines(session.memory) { Console.writeError(line) } }
+    if stats, !json, let total { for line in total.lines(session.memory, weights) { Console.writeError(line) } }
     Signals.endIfNoted()
     Signals.unwatch()
   }

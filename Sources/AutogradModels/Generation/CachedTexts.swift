@@ -1,35 +1,8 @@
-import AutogradEngine
-
-/// What decodes sequences whose past it keeps.
-protocol SequenceDecoder {
-  var contextSize: Int { get }
-  var sequenceCount: Int { get }
-  var memory: SessionMemory { get }
-
-  /// Takes a sequence back to its first tokens; O(1).
-  func truncate(_ sequence: Int, to length: Int)
-
-  /// Gives a sequence, which is empty, the first tokens of another.
-  func copyPrefix(of source: Int, to target: Int, count: Int)
-
-  /// Goes on with several sequences at once, each of them given once.
-  ///
-  /// - Returns: The logits after the last token of each feed that asks for them, in order.
-  func advance(_ feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]]
-}
-
-/// Tokens that a sequence goes on with.
-struct SequenceFeed {
-  var sequence: Int
-  var tokens: ArraySlice<Int32>
-  var wantsLogits: Bool
-}
-
 /// A decoder's sequences, and the tokens that each of them holds: gives the logits after any text, and computes no token
 /// that is there already.
 struct CachedTexts {
   /// Long texts go in pieces of so many tokens, between which somebody may have had enough.
-  private static let pieceCount = 512
+  static let pieceCount = 512
 
   private let decoder: any SequenceDecoder
   private var texts: [[Int32]]
@@ -104,7 +77,7 @@ struct CachedTexts {
   }
 
   private mutating func advance(_ feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
-    let logits = try decoder.advance(feeds)
+    let logits = try decoder.advance(feeds: feeds)
     for feed in feeds {
       texts[feed.sequence] += feed.tokens
       computedCount += feed.tokens.count

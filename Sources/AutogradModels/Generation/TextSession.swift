@@ -5,8 +5,11 @@ import Synchronization
 
 /// How much a session holds.
 public struct SessionOptions: Sendable, Equatable {
-  /// The most tokens of a text, prompt and continuation together; nil takes the model's context.
+  /// The most tokens of a text, prompt and continuation together; nil takes the model's context, or as much of it as three
+  /// quarters of the memory that is left hold.
   public var contextSize: Int?
+  /// What keys and values are kept in; nil for what the products take.
+  public var cacheType: CacheType?
   /// How many texts are continued in one pass.
   public var sequenceCount = 1
   /// Tokens that end a text, beside the tokenizer's own.
@@ -20,6 +23,9 @@ public struct SessionMemory: Sendable, Equatable {
   public var weightBytes = 0
   /// For all sequences at their longest.
   public var cacheBytes = 0
+  public var cacheType = CacheType.f32
+  /// What passes make and give up again, scratch memory of threads, tables.
+  public var workingBytes = 0
 
   public init() {}
 }
@@ -135,13 +141,21 @@ public final class TextSession: @unchecked Sendable {
 }
 
 extension LanguageModel where Scalar == Float {
-  /// A session that continues texts with this model.
+  /// A session that continues texts with this model. Takes all the memory that it will need.
   ///
-  /// - Parameter tape: Runs the model; one of its own unless given, since nothing may run on it meanwhile.
+  /// - Parameter tape: Runs the model, at its precision and in its product mode; one of its own unless given, since nothing
+  ///   may run on it meanwhile.
   /// - Throws: `model` where the context is longer than the model's, or memory does not hold it.
   public func session(
-    tokenizer: any Tokenizer, options: SessionOptions = SessionOptions(), tape: Tape<Float> = Tape()
+    tokenizer: any Tokenizer, options: SessionOptions = SessionOptions(), tape: Tape<Float>? = nil
   ) throws(GenerationError) -> TextSession {
-    TextSession(FullPassDecoder(self, options, tape), tokenizer: tokenizer, options: options)
+    do throws(LanguageModelError) {
+      let decoder = try DecoderSession(
+        self, sequences: options.sequenceCount, contextSize: options.contextSize, cacheType: options.cacheType,
+        chunk: max(options.sequenceCount, min(CachedTexts.pieceCount, options.contextSize ?? .max)), tape: tape)
+      return TextSession(decoder, tokenizer: tokenizer, options: options)
+    } catch {
+      throw .model(error)
+    }
   }
 }
