@@ -14,7 +14,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType as Type
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / "Tests" / "Fixtures" / "blocks.gguf"
 READ = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
-WRITTEN = ["F16", "BF16", "Q8_0", "Q4_0"]
+WRITTEN = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1"]
 # Where a block has its scales, as half precision: bytes of any kind there would be no numbers.
 SCALES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],

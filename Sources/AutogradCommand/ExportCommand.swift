@@ -22,7 +22,7 @@ struct ExportCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("hf: a folder for transformers; gguf: a file for llama.cpp.", valueName: "hf|gguf"))
   var format: String
 
-  @Option(help: ArgumentHelp("How numbers are written: f32, bf16, f16; in gguf also q8_0, q4_0.", valueName: "type"))
+  @Option(help: ArgumentHelp("How numbers are written: f32, bf16, f16; in gguf also q8_0, q4_0, q4_1.", valueName: "type"))
   var weights = "f32"
 
   @Option(help: ArgumentHelp("The folder, or the file; a gguf in a folder gets a name by its convention.", valueName: "path"))

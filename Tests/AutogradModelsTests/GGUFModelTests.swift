@@ -156,7 +156,7 @@ import Testing
     let model = Decoder<Float>(try sizes("gpt2") { $0.feedForwardWidth = 40 }, seed: 7)
     try roundTrip(model, weights) { file in
       func type(_ name: String) -> String? { file.file.header.entry(name)?.type.name }
-      let isBlocks = weights == .q8_0 || weights == .q4_0
+      let isBlocks = weights.type.encoding.blockLength > 1
       #expect(type("token_embd.weight") == weights.type.name && type("output.weight") == weights.type.name)
       #expect(type("blk.0.ffn_down.weight") == (isBlocks ? "F16" : weights.type.name))
       #expect(type("blk.0.attn_norm.weight") == "F32" && type("blk.0.attn_qkv.bias") == "F32")

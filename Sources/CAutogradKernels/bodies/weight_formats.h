@@ -26,19 +26,26 @@ INLINE vec half_byte(uvec word, const int j, const int bias) {
 #endif
 }
 
-INLINE head head_f32(const char *p) { return (head){0}; }
-INLINE head head_f16(const char *p) { return (head){0}; }
-INLINE head head_bf16(const char *p) { return (head){0}; }
+INLINE head no_head(const char *p) { return (void)p, (head){0}; }
+
+#define head_f32 no_head
+#define head_f16 no_head
+#define head_bf16 no_head
+
 // What its numbers are multiplied by is in the scale.
 INLINE head head_q8_0(const char *p) { return (head){halves(p) * splat(0x1p-24f), (vec){0}}; }
 INLINE head head_q4_0(const char *p) { return (head){halves(p), (vec){0}}; }
 INLINE head head_q4_1(const char *p) { return (head){halves(p), halves(p + 2 * NR)}; }
 
-INLINE vec number_f32(uvec word, const int j, head h) { return (vec)word; }
+INLINE vec number_f32(uvec word, const int j, head h) { return (void)j, (void)h, (vec)word; }
 
-INLINE vec number_f16(uvec word, const int j, head h) { return half_numbers(j ? word >> 16 : word & 0xFFFF); }
+INLINE vec number_f16(uvec word, const int j, head h) {
+  return (void)h, half_numbers(j ? word >> 16 : word & 0xFFFF);
+}
 
-INLINE vec number_bf16(uvec word, const int j, head h) { return (vec)(j ? word & 0xFFFF0000 : word << 16); }
+INLINE vec number_bf16(uvec word, const int j, head h) {
+  return (void)h, (vec)(j ? word & 0xFFFF0000 : word << 16);
+}
 
 // The byte among the highest bits: 2²⁴ times the quant.
 INLINE vec number_q8_0(uvec word, const int j, head h) {
@@ -67,7 +74,7 @@ INLINE vec step_##NAME(const char *group, const int j, const int v, head h, ck_i
 #define PACKED_FORMAT CK_WEIGHT_F32
 #define STEP_OF(KIND, NAME, NUMBERS, HEAD) \
 INLINE vec step_##NAME(const char *group, const int j, const int v, head h, ck_index rest) { \
-  return number_##NAME(words(group + j / NUMBERS * WORDS, v), j % NUMBERS, h); \
+  return (void)rest, number_##NAME(words(group + j / NUMBERS * WORDS, v), j % NUMBERS, h); \
 }
 #endif
 CK_WEIGHT_FORMATS(STEP_OF)

@@ -1,5 +1,11 @@
 // What products with stored weights need beside them: rows of A in 8 bits; and embeddings. Part of kernels.h.
 
+INLINE REAL lane_of(vec v, ck_index lane) {
+  REAL lanes[VECTOR_BYTES / sizeof(REAL)];
+  store(lanes, v);
+  return lanes[lane];
+}
+
 // A panel's numbers along k, in one of its rows.
 #define COLUMN(KIND, NAME, NUMBERS, HEAD) \
 static void column_##NAME(REAL *y, const char *block, ck_index column, ck_index k) { \
@@ -9,9 +15,7 @@ static void column_##NAME(REAL *y, const char *block, ck_index column, ck_index 
     block += NR * HEAD; \
     for (ck_index first = 0; first < CK_WEIGHT_BLOCK && first < k; first += GROUP, block += GROUP / NUMBERS * WORDS) { \
       _Pragma("clang loop unroll(full)") for (int j = 0; j < GROUP; j++) { \
-        REAL lanes[VECTOR_BYTES / sizeof(REAL)]; \
-        store(lanes, step_##NAME(block, j, v, h, GROUP)); \
-        if (first + j < k) *y++ = lanes[column % LANES]; \
+        if (first + j < k) *y++ = lane_of(step_##NAME(block, j, v, h, GROUP), column % LANES); \
       } \
     } \
   } \

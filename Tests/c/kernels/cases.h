@@ -16,9 +16,16 @@
   CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(cache_append) CASE(cached_attention) \
   CASE(norm) CASE(update)
 
+// CASE(name in ck_table): of tables of float.
+#define WEIGHT_KERNELS(CASE) CASE(weight_rows) CASE(weight_integers) CASE(weight_embedding) CASE(quantize)
+
 // CASE(name in ck_pair_table): the same checks, with `pairs`.
 #define PAIR_KERNELS(CASE) \
-  CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(cache_append) CASE(cached_attention)
+  CASE(gemm_pack) CASE(gemm) CASE(attention) CASE(attention_backward) CASE(cache_append) CASE(cached_attention) \
+  CASE(weight_rows)
+
+// CASE(name in ck_integer_table): the same checks.
+#define INTEGER_KERNELS(CASE) CASE(weight_integers)
 
 // CASE(kind of ck_update_kind, name): its check is `check_NAME_update`.
 #define UPDATES(CASE) \
@@ -26,6 +33,7 @@
 
 #define DECLARE(NAME) void check_##NAME(check *c, ck_function kernel);
 KERNELS(DECLARE)
+WEIGHT_KERNELS(DECLARE)
 #undef DECLARE
 
 #define DECLARE(KIND, NAME) void check_##NAME##_update(check *c, ck_update update);

@@ -13,7 +13,7 @@
 #define ONE(NAME) +1
 // A function that is added to a table and not to the list makes the table larger than this.
 _Static_assert(
-  sizeof(ck_table) == 2 * sizeof(ck_index) + (0 KERNELS(ONE)) * sizeof(ck_function)
+  sizeof(ck_table) == 2 * sizeof(ck_index) + (0 KERNELS(ONE) WEIGHT_KERNELS(ONE)) * sizeof(ck_function)
       + sizeof(ck_update[CK_UPDATE_KINDS]),
   "cases.h names every function of ck_table");
 _Static_assert(sizeof(ck_pair_table) == (0 PAIR_KERNELS(ONE)) * sizeof(ck_function),
@@ -85,6 +85,9 @@ static long check_table(const char *set, const ck_table *table, int size, const 
     kernels++, failures += c.failures, failed += c.failures > 0; \
   }
   KERNELS(CHECK)
+  if (size == 4) {
+    WEIGHT_KERNELS(CHECK)
+  }
 #undef CHECK
 #define CHECK(KIND, NAME) \
   if (prepare(&c, o, #NAME "_update")) { \
@@ -100,23 +103,29 @@ static long check_table(const char *set, const ck_table *table, int size, const 
   return failures;
 }
 
-static long check_pairs(const ck_pair_table *pairs, const ck_table *table, const options *o) {
-  static check c;
-  long kernels = 0, failures = 0;
-  c.set = "pairs", c.table = table, c.size = 4, c.pairs = true, c.lanes = table->nr / 2, c.fused = true;
-  c.comparisons = 0;
+// The kernels of a table that has some of float: `TABLE` points to it, KERNELS lists them.
+#define CHECK_SOME(SET, KERNELS, PAIRS) \
+  static check c; \
+  long kernels = 0, failures = 0; \
+  c.set = SET, c.table = ck_table_for(CK_AVX512, 4), c.size = 4, c.pairs = PAIRS, c.lanes = c.table->nr / 2; \
+  c.fused = true, c.comparisons = 0; \
+  KERNELS(CHECK) \
+  printf("%-8s float: %ld kernels, %ld comparisons, ", c.set, kernels, c.comparisons); \
+  if (failures > 0) printf("%ld FAILED\n", failures); \
+  else printf("all well\n"); \
+  fflush(stdout); \
+  return failures;
+
 #define CHECK(NAME) \
   if (prepare(&c, o, #NAME)) { \
-    check_##NAME(&c, pairs->NAME); \
+    check_##NAME(&c, table->NAME); \
     kernels++, failures += c.failures; \
   }
-  PAIR_KERNELS(CHECK)
-#undef CHECK
-  printf("%-8s float: %ld kernels, %ld comparisons, ", c.set, kernels, c.comparisons);
-  if (failures > 0) printf("%ld FAILED\n", failures);
-  else printf("all well\n");
-  fflush(stdout);
-  return failures;
+
+static long check_pairs(const ck_pair_table *table, const options *o) { CHECK_SOME("pairs", PAIR_KERNELS, true) }
+
+static long check_integers(const ck_integer_table *table, const options *o) {
+  CHECK_SOME("vnni", INTEGER_KERNELS, false)
 }
 
 int main(int count, char **values) {
@@ -136,8 +145,13 @@ int main(int count, char **values) {
   }
   if (!o.set || strcmp(o.set, "pairs") == 0) {
     const ck_pair_table *pairs = ck_widest_pair_table();
-    if (pairs) failures += check_pairs(pairs, ck_table_for(CK_AVX512, 4), &o);
+    if (pairs) failures += check_pairs(pairs, &o);
     else printf("pairs    not on this CPU\n");
+  }
+  if (!o.set || strcmp(o.set, "vnni") == 0) {
+    const ck_integer_table *table = ck_widest_integer_table();
+    if (table) failures += check_integers(table, &o);
+    else printf("vnni     not on this CPU\n");
   }
   return failures > 0;
 }

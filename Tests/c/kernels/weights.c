@@ -1,0 +1,235 @@
+// Stored weights: what their panels stand for, decoded here one number at a time, and products with them: in float to the
+// bit, in pairs of bfloat16 to the rounding of the sums, in integers to the bit.
+#include "cases.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_NUMBERS = 1 << 16 };
+
+// A weight in panels, and the numbers that they stand for.
+typedef struct stored { ck_weight weight; array *panels; float numbers[MOST_NUMBERS]; } stored;
+
+static float half(const unsigned char *p) {
+  const int bits = p[0] | p[1] << 8, exponent = bits >> 10 & 31, mantissa = bits & 1023;
+  const float magnitude = exponent ? ldexpf((float)(1024 + mantissa), exponent - 25) : ldexpf((float)mantissa, -24);
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+static float from_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// Some half precision number that is neither large nor infinite; now and then one below the normal numbers.
+static void put_half(check *c, unsigned char *p) {
+  const int bits = (int)pick(c, 0, 1023) | (int)(chance(c, 0.1) ? 0 : pick(c, 5, 12)) << 10 | (chance(c, 0.5) ? 0x8000 : 0);
+  p[0] = (unsigned char)bits, p[1] = (unsigned char)(bits >> 8);
+}
+
+// A row's blocks as files have them, and their numbers by the formulas of CAutogradKernelsWeights.h.
+static void some_row(check *c, ck_weight_format format, ck_index k, unsigned char *source, float *numbers) {
+  const ck_weight_layout layout = ck_weight_layout_of(format);
+  for (ck_index j = 0; !layout.head && j < k; j++) {
+    float value = (float)uniform(c, -2, 2);
+    if (format == CK_WEIGHT_F16) {
+      unsigned char bits[2];
+      put_half(c, bits);
+      value = half(bits);
+    } else if (format == CK_WEIGHT_BF16) {
+      value = (float)bfloat16(value);
+    }
+    numbers[j] = value;
+    memcpy(source + 4 * j, &value, sizeof value);
+  }
+  for (ck_index first = 0; layout.head && first < k; first += CK_WEIGHT_BLOCK, numbers += CK_WEIGHT_BLOCK) {
+    unsigned char *quants = source + layout.head;
+    const int bytes = (int)(CK_WEIGHT_BLOCK * 4 / layout.numbers);
+    for (ck_index h = 0; h < layout.head; h += 2) put_half(c, source + h);
+    for (int i = 0; i < bytes; i++) quants[i] = (unsigned char)pick(c, 0, 255);
+    const float scale = half(source), least = layout.head == 4 ? half(source + 2) : 0;
+    for (int i = 0; i < CK_WEIGHT_BLOCK; i++) {
+      if (format == CK_WEIGHT_Q8_0) numbers[i] = scale * (float)(signed char)quants[i];
+      else if (format == CK_WEIGHT_Q4_0) numbers[i] = scale * (float)((quants[i % 16] >> i / 16 * 4 & 15) - 8);
+      else numbers[i] = scale * (float)(quants[i % 16] >> i / 16 * 4 & 15) + least;
+    }
+    source += layout.head + bytes;
+  }
+}
+
+static stored *some_weight(check *c, ck_weight_format format, ck_index n, ck_index k) {
+  static stored w;
+  static unsigned char source[4 * MOST_NUMBERS];
+  const ck_index nr = c->table->nr, panels = (n + nr - 1) / nr, bytes = ck_weight_panel_bytes(format, nr, k);
+  w.panels = integers(c, INPUT, panels * bytes / 4, 4);
+  memset(w.panels->start, 0, (size_t)(panels * bytes));
+  for (ck_index row = 0; row < n; row++) {
+    some_row(c, format, k, source, w.numbers + row * k);
+    // In two parts where there are blocks enough.
+    const ck_index first = k / CK_WEIGHT_BLOCK / 2 * CK_WEIGHT_BLOCK;
+    const ck_weight_layout layout = ck_weight_layout_of(format);
+    const ck_index block = layout.head ? layout.head + CK_WEIGHT_BLOCK * 4 / layout.numbers : CK_WEIGHT_BLOCK * 4;
+    ck_weight_write(w.panels->start, format, nr, k, row, first, k - first, source + first / CK_WEIGHT_BLOCK * block);
+    ck_weight_write(w.panels->start, format, nr, k, row, 0, first, source);
+  }
+  w.weight = (ck_weight){w.panels->start, bytes, n, k, format};
+  return &w;
+}
+
+// k for a format: whole blocks where it has them.
+static ck_index some_k(check *c, ck_weight_format format) {
+  return ck_weight_layout_of(format).head ? CK_WEIGHT_BLOCK * pick(c, 1, 4) : pick(c, 1, 100);
+}
+
+static ck_index panels_of(const check *c, ck_index n) { return (n + c->table->nr - 1) / c->table->nr; }
+
+void check_weight_embedding(check *c, ck_function kernel) {
+  for (int i = 0; i < 6 * 12 + c->rounds; i++) {
+    const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
+    const ck_index n = pick(c, 1, 3 * c->table->nr), k = some_k(c, format), rows = pick(c, 1, 5);
+    begin_case(c, "%s, %td rows of %td × %td", ck_weight_layout_of(format).name, rows, n, k);
+    const stored *w = some_weight(c, format, n, k);
+    array *ids = tokens(c, rows, n), *y = numbers(c, OUTPUT, rows * k, -1, 1);
+    const ck_weight_embedding g = {w->weight, y->start, (const int32_t *)ids->start};
+    run_kernel(c, kernel, &g, rows, 1, 0, false);
+    for (ck_index j = 0; j < rows * k; j++) expect_same(c, y, j, w->numbers[integer_at(ids, j / k) * k + j % k]);
+  }
+}
+
+// A, and in pairs as one packed panel.
+typedef struct left { array *elements, *packed; ck_index row, k; } left;
+
+static left some_left(check *c, ck_index m, ck_index k) {
+  const ck_index gap = pick(c, 0, 3), mr = c->table->mr;
+  left a = {.elements = numbers(c, INPUT, (m - 1) * (k + gap) + k, -1, 1), .row = k + gap, .k = 1};
+  if (!c->pairs) return a;
+  a.packed = numbers(c, INPUT, (k + 1) / 2 * mr, -1, 1);
+  for (ck_index i = 0; i < m; i++) {
+    for (ck_index j = 0; j < (k + 1) / 2; j++) {
+      uint32_t word = 0;
+      for (int h = 0; h < 2 && 2 * j + h < k; h++) {
+        const float rounded = (float)bfloat16(at(a.elements, i * a.row + 2 * j + h));
+        uint32_t bits;
+        memcpy(&bits, &rounded, sizeof bits);
+        word |= bits >> 16 << (16 * h);
+      }
+      const float pair = from_bits(word);
+      memcpy(address(a.packed, j * mr + i), &pair, sizeof pair);
+    }
+  }
+  return a;
+}
+
+void check_weight_rows(check *c, ck_function kernel) {
+  for (int i = 0; i < 6 * 16 + c->rounds; i++) {
+    const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
+    const ck_index n = pick(c, 1, 5 * c->table->nr), k = some_k(c, format), m = pick(c, 1, c->pairs ? 8 : 11);
+    const bool finishes = chance(c, 0.5);
+    begin_case(c, "%s, %td × %td × %td, epilogue %d", ck_weight_layout_of(format).name, m, n, k, finishes);
+    const stored *w = some_weight(c, format, n, k);
+    const left a = some_left(c, m, k);
+    array *bias = numbers(c, INPUT, n, -1, 1), *residual = numbers(c, INPUT, m * n, -1, 1);
+    array *y = numbers(c, OUTPUT, m * n, -1, 1);
+    ck_weight_rows g = {.weight = w->weight, .a = a.elements->start, .a_row = a.row, .a_k = 1, .m = m, .c = y->start,
+      .c_stride = n, .has_epilogue = finishes,
+      .epilogue = {.bias = bias->start, .activation = CK_ACTIVATION_NONE, .residual = residual->start}};
+    if (c->pairs) g.a = a.packed->start, g.a_row = 1, g.a_k = c->table->mr;
+    run_kernel(c, kernel, &g, panels_of(c, n), 1, 0, false);
+    for (ck_index at_y = 0; at_y < m * n; at_y++) {
+      real sum = 0, size = 0;
+      for (ck_index j = 0; j < k; j++) {
+        real x = at(a.elements, at_y / n * a.row + j), v = w->numbers[at_y % n * k + j];
+        if (c->pairs) x = bfloat16(x), v = bfloat16(v), sum += x * v;
+        else sum = multiply_add(c, x, v, sum);
+        size += fabsl(x * v);
+      }
+      if (finishes && c->pairs) sum += at(bias, at_y % n) + at(residual, at_y), size += 2;
+      else if (finishes) sum = sum_of(c, sum_of(c, sum, at(bias, at_y % n)), at(residual, at_y));
+      if (c->pairs) expect_within(c, y, at_y, sum, (real)(k + 2) * epsilon(c) * size);
+      else expect_same(c, y, at_y, sum);
+    }
+  }
+}
+
+void check_quantize(check *c, ck_function kernel) {
+  for (int i = 0; i < 20 + c->rounds; i++) {
+    const ck_index blocks = pick(c, 1, 5), k = blocks * CK_WEIGHT_BLOCK, rows = pick(c, 1, 4), stride = k + pick(c, 0, 3);
+    begin_case(c, "%td rows of %td", rows, k);
+    array *x = numbers(c, INPUT, (rows - 1) * stride + k, -3, 3);
+    if (i % 4 == 0) for (ck_index j = 0; j < CK_WEIGHT_BLOCK; j++) set(x, j, 0);
+    array *y = integers(c, OUTPUT, rows * blocks * (ck_index)sizeof(ck_quants) / 4, 4);
+    const ck_quantize g = {(ck_quants *)y->start, x->start, stride, k};
+    run_kernel(c, kernel, &g, rows, 1, 0, false);
+    for (ck_index b = 0; b < rows * blocks; b++) {
+      const ck_quants *q = (const ck_quants *)y->start + b;
+      const ck_index first = b / blocks * stride + b % blocks * CK_WEIGHT_BLOCK;
+      float largest = 0;
+      for (int j = 0; j < CK_WEIGHT_BLOCK; j++) largest = fmaxf(largest, fabsf((float)at(x, first + j)));
+      const float inverse = largest > 0 ? 127 / largest : 0, scale = largest / 127;
+      int sum = 0;
+      for (int j = 0; j < CK_WEIGHT_BLOCK; j++) {
+        const int want = (int)lrintf((float)at(x, first + j) * inverse);
+        c->comparisons++;
+        if (q->quants[j] != want) fail(c, "block %td, number %d is %d, not %d", b, j, q->quants[j], want);
+        sum += want;
+      }
+      if (q->scale != scale || q->sum != sum || q->scaled_sum != scale * (float)sum) {
+        fail(c, "block %td: scale %g, sum %d, not %g, %d", b, (double)q->scale, q->sum, (double)scale, sum);
+      }
+    }
+  }
+}
+
+// A quant of a weight's panel, as it is multiplied.
+static int quant(const check *c, const stored *w, ck_index row, ck_index j, float *scale, float *least) {
+  const ck_index nr = c->table->nr, column = row % nr;
+  const ck_weight_layout layout = ck_weight_layout_of(w->weight.format);
+  const ck_index block = nr * (layout.head + CK_WEIGHT_BLOCK / layout.numbers * 4);
+  const unsigned char *p = (const unsigned char *)w->weight.panels + row / nr * w->weight.panel_bytes
+    + j / CK_WEIGHT_BLOCK * block;
+  *scale = half(p + 2 * column);
+  *least = layout.head == 4 ? half(p + 2 * (nr + column)) : 0;
+  const ck_index inside = j % CK_WEIGHT_BLOCK, in_word = inside % layout.numbers;
+  const unsigned char byte = p[nr * layout.head + (inside / layout.numbers * nr + column) * 4 + in_word % 4];
+  if (layout.numbers == 4) return (signed char)byte;
+  return (byte >> in_word / 4 * 4 & 15) - (layout.head == 2 ? 8 : 0);
+}
+
+void check_weight_integers(check *c, ck_function kernel) {
+  for (int i = 0; i < 3 * 16 + c->rounds; i++) {
+    const ck_weight_format format = (ck_weight_format)(CK_WEIGHT_Q8_0 + i % 3);
+    const ck_index n = pick(c, 1, 3 * c->table->nr), blocks = pick(c, 1, 4), k = blocks * CK_WEIGHT_BLOCK;
+    const ck_index m = pick(c, 1, 9);
+    const bool finishes = chance(c, 0.5);
+    begin_case(c, "%s, %td × %td × %td, epilogue %d", ck_weight_layout_of(format).name, m, n, k, finishes);
+    const stored *w = some_weight(c, format, n, k);
+    array *a = integers(c, INPUT, m * blocks * (ck_index)sizeof(ck_quants) / 4, 4), *bias = numbers(c, INPUT, n, -1, 1);
+    for (ck_index b = 0; b < m * blocks; b++) {
+      ck_quants *q = (ck_quants *)a->start + b;
+      *q = (ck_quants){.scale = (float)uniform(c, 0, 1)};
+      for (int j = 0; j < CK_WEIGHT_BLOCK; j++) q->quants[j] = (int8_t)pick(c, -127, 127), q->sum += q->quants[j];
+      q->scaled_sum = q->scale * (float)q->sum;
+    }
+    array *y = numbers(c, OUTPUT, m * n, -1, 1);
+    const ck_weight_integers g = {w->weight, (const ck_quants *)a->start, m, y->start, n, finishes,
+      {.bias = bias->start, .activation = CK_ACTIVATION_NONE}};
+    run_kernel(c, kernel, &g, panels_of(c, n), 1, 0, false);
+    for (ck_index at_y = 0; at_y < m * n; at_y++) {
+      real sum = 0;
+      for (ck_index b = 0; b < blocks; b++) {
+        const ck_quants *q = (const ck_quants *)a->start + at_y / n * blocks + b;
+        float scale, least;
+        int dot = 0;
+        for (int j = 0; j < CK_WEIGHT_BLOCK; j++) {
+          dot += quant(c, w, at_y % n, b * CK_WEIGHT_BLOCK + j, &scale, &least) * q->quants[j];
+        }
+        sum = multiply_add(c, dot, product_of(c, scale, q->scale), sum);
+        if (format == CK_WEIGHT_Q4_1) sum = multiply_add(c, least, q->scaled_sum, sum);
+      }
+      if (finishes) sum = sum_of(c, sum, at(bias, at_y % n));
+      expect_same(c, y, at_y, sum);
+    }
+  }
+}
