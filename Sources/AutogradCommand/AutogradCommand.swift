@@ -20,7 +20,7 @@ struct AutogradCommand: ParsableCommand, HasExamples {
     subcommands: commands)
 
   static let commands: [any (ParsableCommand & HasExamples).Type] = [
-    TrainCommand.self, PlanCommand.self, GenerateCommand.self, EvaluateCommand.self, DataCommand.self, InspectCommand.self,
+    TrainCommand.self, PlanCommand.self, GenerateCommand.self, ServeCommand.self, EvaluateCommand.self, DataCommand.self, InspectCommand.self,
     ExportCommand.self, TokenizerCommand.self, BenchCommand.self, DoctorCommand.self,
   ]
 
