@@ -22,7 +22,9 @@ let package = Package(
     .executable(name: "autograd", targets: ["AutogradCommand"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    // Its sockets alone, for `serve`; see HTTP/Connection.swift.
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: [
     // One pipeline, imports only upwards (docs/architecture.md).
@@ -61,6 +63,17 @@ let package = Package(
     // What a program imports beside it: language models with tokenizers, generation and training.
     .target(
       name: "AutogradLM", dependencies: ["AutogradModels", "AutogradText", "AutogradTraining"], swiftSettings: strict),
+    // Answers requests over HTTP. A target of its own, so that only programs that serve have sockets in them.
+    .target(
+      name: "AutogradServer",
+      dependencies: [
+        "AutogradModels", "AutogradText", "AutogradBase", "CAutogradSystem",
+        .product(name: "FlyingSocks", package: "FlyingFox"),
+      ],
+      resources: [
+        .embedInCode("Page/playground.html"), .embedInCode("Page/playground.css"), .embedInCode("Page/playground.js"),
+      ],
+      swiftSettings: strict),
     // The C library: headers, globals and forwarders, and the Swift behind them. Every function there takes or gives
     // raw pointers of C; marks of unsafety on each line would mark nothing, so the whole module is the boundary.
     .target(name: "CAutogradV2", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-fno-omit-frame-pointer"])]),
@@ -77,7 +90,7 @@ let package = Package(
     .executableTarget(
       name: "AutogradCommand",
       dependencies: [
-        "AutogradTraining", "AutogradModels", "AutogradEngine", "AutogradKernels",
+        "AutogradServer", "AutogradTraining", "AutogradModels", "AutogradEngine", "AutogradKernels",
         "AutogradFormats", "AutogradText", "AutogradBase", "CAutogradSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -87,7 +100,8 @@ let package = Package(
     .target(
       name: "AutogradFuzzTargets",
       dependencies: [
-        "AutogradTraining", "AutogradModels", "AutogradFormats", "AutogradText", "AutogradEngine", "AutogradBase",
+        "AutogradServer", "AutogradTraining", "AutogradModels", "AutogradFormats", "AutogradText", "AutogradEngine",
+        "AutogradBase",
       ],
       path: "Fuzz/Targets", swiftSettings: strict),
     .executableTarget(
@@ -131,6 +145,9 @@ let package = Package(
         "AutogradTraining", "AutogradModels", "AutogradNeuralNetwork", "AutogradEngine", "AutogradKernels",
         "AutogradText", "AutogradBase", "CAutogradTestSupport", "AutogradTestSupport",
       ]),
+    .testTarget(
+      name: "AutogradServerTests",
+      dependencies: ["AutogradServer", "AutogradModels", "AutogradText", "AutogradTestSupport"]),
     // Builds and runs the programs in Tests/c and Examples/c.
     .testTarget(name: "AutogradV2Tests", dependencies: ["AutogradV2", "CAutogradV2", "AutogradTestSupport"]),
     .testTarget(name: "FuzzTests", dependencies: ["AutogradFuzzTargets", "AutogradBase", "AutogradTestSupport"]),

@@ -13,8 +13,8 @@ import functools
 import pathlib
 
 from fuzz_corpus import (
-    bytepair, configuration, encoding, gguf, index, json_text, lines, manifest, merges, record, safetensors, start, task, text,
-    tiktoken, tokenizer, tokens, weights,
+    bytepair, configuration, encoding, gguf, http, index, json_text, lines, manifest, merges, openai, record, safetensors, start,
+    task, text, tiktoken, tokenizer, tokens, weights,
 )
 from fuzz_corpus.corpus import Corpus
 
@@ -40,6 +40,8 @@ TARGETS = {
     "record": record,
     "start": start,
     "encoding": encoding,
+    "openai": openai,
+    "http": http,
 }
 
 

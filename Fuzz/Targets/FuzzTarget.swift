@@ -21,6 +21,7 @@ public struct FuzzTarget: Sendable {
   public static let all: [FuzzTarget] = [
     .json, .safetensors, .gguf, .configuration, .tokenizer, .bytePair, .tiktoken, .merges, .weights, .index, .text, .tokens,
     .lines, .task, .manifest, .record, .start, .encoding,
+    .openAI, .http,
   ]
 
   public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

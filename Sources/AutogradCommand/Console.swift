@@ -72,7 +72,8 @@ enum Console {
 
   private static let clearing = "\r\u{1B}[J"
 
-  private static func environment(_ name: String) -> String? {
+  /// A variable of the environment; nil where it is not set.
+  static func environment(_ name: String) -> String? {
     // INVARIANT: getenv yields null or a terminated string, copied before anything could change it.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }

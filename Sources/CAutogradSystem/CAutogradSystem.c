@@ -11,6 +11,9 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #if defined(__linux__)
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -113,6 +116,12 @@ void *csystem_allocate(size_t bytes, size_t alignment) {
   void *address = NULL;
   if (alignment < sizeof(void *)) alignment = sizeof(void *);
   return posix_memalign(&address, alignment, bytes > 0 ? bytes : 1) == 0 ? address : NULL;
+}
+
+void csystem_trim_heap(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 void csystem_free(void *address) { free(address); }

@@ -43,6 +43,9 @@ void csystem_touch(void *_Nonnull address, size_t bytes);
 void *_Nullable csystem_allocate(size_t bytes, size_t alignment);
 void csystem_free(void *_Nullable address);
 
+/// Gives memory that the heap holds and nobody uses back to the system, where the C library can.
+void csystem_trim_heap(void);
+
 /// Forbids or allows touching memory where the program runs under AddressSanitizer; otherwise does nothing.
 void csystem_poison(const void *_Nonnull start, size_t bytes);
 void csystem_unpoison(const void *_Nonnull start, size_t bytes);
