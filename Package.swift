@@ -67,7 +67,7 @@ let package = Package(
     .target(
       name: "AutogradServer",
       dependencies: [
-        "AutogradModels", "AutogradText", "AutogradBase", "CAutogradSystem",
+        "AutogradModels", "AutogradEngine", "AutogradText", "AutogradBase", "CAutogradSystem",
         .product(name: "FlyingSocks", package: "FlyingFox"),
       ],
       resources: [

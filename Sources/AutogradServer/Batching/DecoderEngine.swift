@@ -1,4 +1,5 @@
-import AutogradModels
+import AutogradEngine
+public import AutogradModels
 
 /// A decoder's session, as answers are computed by it.
 public final class DecoderEngine: SequenceEngine {
