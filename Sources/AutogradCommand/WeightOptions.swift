@@ -7,8 +7,8 @@ import AutogradText
 extension GenerationWeights: ExpressibleByArgument {}
 extension ProductMode: ExpressibleByArgument {}
 
-/// In what form a model that generates has its weights, and how it multiplies by them: what every command that generates
-/// takes.
+/// In what form a model that generates has its weights, and how it multiplies by them: what every command that
+/// generates takes.
 struct WeightOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -17,7 +17,7 @@ struct WeightOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Multiply exact (float32), bf16, or integer: 8-bit activations (integer where weights are quantised, else exact).",
+      "Multiply exact, bf16, or integer: activations of 8 bits (integer where weights are quantised, else exact).",
       valueName: "mode"))
   var products: ProductMode?
 

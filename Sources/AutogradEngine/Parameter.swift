@@ -117,8 +117,8 @@ extension Parameter where Scalar == Float {
   /// The weight that products read instead of numbers; nil unless `store` was called.
   public var storedWeight: StoredWeight? { core.stored }
 
-  /// Puts a stored weight in the place of the numbers: from now on linear layers, gated ones and embeddings read it as it
-  /// is, and nothing else reads it. It is frozen, and has no gradient.
+  /// Puts a stored weight in the place of the numbers: from now on linear layers, gated ones and embeddings read it as
+  /// it is, and nothing else reads it. It is frozen, and has no gradient.
   ///
   /// - Precondition: It has the parameter's shape; otherwise stops and prints both.
   public func store(_ weight: StoredWeight) {

@@ -82,8 +82,8 @@ import Synchronization
   func isStored(_ operation: StaticString) -> Misuse {
     Misuse(
       operation,
-      "\(name ?? "a parameter") of shape \(shape) is stored as \(stored?.format.name ?? ""), which linear layers, gated "
-        + "ones and embeddings read, and nothing else",
+      "\(name ?? "a parameter") of shape \(shape) is stored as \(stored?.format.name ?? ""), which linear layers, "
+        + "gated ones and embeddings read, and nothing else",
       hint: "load the model in float32 for this")
   }
 
@@ -204,7 +204,8 @@ import Synchronization
 
   /// Bytes of values and gradient that were taken from the system.
   package var takenBytes: Int {
-    (stored?.byteCount ?? 0) + (value.isTaken ? value.byteCount : 0) + (gradientBlock.map { $0.isTaken ? $0.byteCount : 0 } ?? 0)
+    (stored?.byteCount ?? 0)
+      + (value.isTaken ? value.byteCount : 0) + (gradientBlock.map { $0.isTaken ? $0.byteCount : 0 } ?? 0)
   }
 
   /// The clock by which the gradient is that of a last backward; nil where it is not.

@@ -1,16 +1,16 @@
 import CAutogradKernels
 public import AutogradKernels
 
-/// A frozen weight [outputs, inputs] as products read it: float32, float16, bfloat16, or blocks of small integers as files
-/// have them, packed once. It takes what its numbers take in a file.
+/// A frozen weight [outputs, inputs] as products read it: float32, float16, bfloat16, or blocks of small integers as
+/// files have them, packed once. It takes what its numbers take in a file.
 ///
-/// Give it to a parameter (`Parameter.store`), which linear layers, gated ones and embeddings then take as any other. It
-/// has no gradient, and nothing can be learned through it.
+/// Give it to a parameter (`Parameter.store`), which linear layers, gated ones and embeddings then take as any other.
+/// It has no gradient, and nothing can be learned through it.
 ///
 /// Its panels are as wide as one instruction set wants them: a tape whose backend has another refuses it.
 ///
-/// INVARIANT: `memory` holds `byteCount` bytes from `offset` on, which only this object uses. They are written by `write`,
-/// before the weight is given to anybody; after that they do not change.
+/// INVARIANT: `memory` holds `byteCount` bytes from `offset` on, which only this object uses. They are written by
+/// `write`, before the weight is given to anybody; after that they do not change.
 @safe public final class StoredWeight: @unchecked Sendable {
   public let format: WeightFormat
   public let outputs: Int

@@ -43,8 +43,8 @@ public final class Tape<Scalar: TensorScalar> {
     }
   }
 
-  /// How products with stored weights multiply: `exact` unless set. It says `matmulPrecision`, too, which is that of all other
-  /// products.
+  /// How products with stored weights multiply: `exact` unless set. It says `matmulPrecision`, too, which is that of
+  /// all other products.
   public var productMode: ProductMode {
     get { core.productMode }
     set {

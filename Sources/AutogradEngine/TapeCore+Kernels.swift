@@ -62,8 +62,8 @@ package extension TapeCore {
     multipliesIntegers ? .integer : matmulPrecision == .bfloat16 ? .bfloat16 : .exact
   }
 
-  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it; where it is a
-  /// stored weight, its panels are read as they are.
+  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it; where it is
+  /// a stored weight, its panels are read as they are.
   ///
   /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
   /// update is deferred.

@@ -316,8 +316,8 @@ package final class TapeCore {
   /// Stands for a parameter's memory. INVARIANT: only while planning, when nobody follows it.
   @unsafe static var plannedAddress: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(bitPattern: 64)! }
 
-  /// A stored weight as a variable of this step. INVARIANT: only for operations that ask for `storedWeight` before anything
-  /// else: it has no values in memory.
+  /// A stored weight as a variable of this step. INVARIANT: only for operations that ask for `storedWeight` before
+  /// anything else: it has no values in memory.
   func use(
     _ weight: StoredWeight, of parameter: ParameterCore, _ operation: StaticString
   ) throws(Misuse) -> Slot {
@@ -325,8 +325,8 @@ package final class TapeCore {
     guard weight.instructionSet.panelWidth == backend.instructionSet.panelWidth else {
       throw Misuse(
         operation,
-        "\(parameter.name ?? "a weight") is stored for \(weight.instructionSet.rawValue), but the tape's backend computes "
-          + "with \(backend.instructionSet.rawValue)",
+        "\(parameter.name ?? "a weight") is stored for \(weight.instructionSet.rawValue), but the tape's backend "
+          + "computes with \(backend.instructionSet.rawValue)",
         hint: "store the weight for the backend's instruction set")
     }
     let slot = unsafe append(

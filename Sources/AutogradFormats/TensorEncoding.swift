@@ -51,7 +51,8 @@
 
   /// Where whole blocks lie, in a tensor whose bytes begin at `start`.
   func byteRange(of elements: Range<Int>, at start: Int) -> Range<Int> {
-    precondition(elements.lowerBound % blockLength == 0 && elements.upperBound % blockLength == 0, "\(name): no whole blocks")
+    let isWhole = elements.lowerBound % blockLength == 0 && elements.upperBound % blockLength == 0
+    precondition(isWhole, "\(name): no whole blocks")
     return start + elements.lowerBound / blockLength * blockByteCount
       ..< start + elements.upperBound / blockLength * blockByteCount
   }

@@ -109,7 +109,8 @@ extension Backend {
   ) -> ProductCut {
     unsafe ProductCut(
       m: m, n: n, k: k, mayHalve: mayHalve, accumulates: accumulates, updates: updates, isStored: isStored,
-      tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: type.size, stepLength: way.stepLength, threads: pool.threadCount)
+      tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: type.size,
+      stepLength: way.stepLength, threads: pool.threadCount)
   }
 
   /// All threads pack the common operand together.

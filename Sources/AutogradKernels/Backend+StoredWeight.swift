@@ -1,14 +1,14 @@
 public import CAutogradKernels
 
-// INVARIANT: as in Backend+Multiply.swift; the weight has n rows of k numbers, in panels of the instruction set's width,
-// which live until the call returns.
+// INVARIANT: as in Backend+Multiply.swift; the weight has n rows of k numbers, in panels of the instruction set's
+// width, which live until the call returns.
 
 extension Backend {
   /// Computes C = A·Wᵀ with a stored weight W [n, k] and finishes each element with `epilogue`.
   ///
   /// Few rows read each panel once and make its numbers in registers: as fast as memory is. For many rows, numbers are
-  /// unpacked for the tiles of `multiply`, or read where they lie, if they are as packing would leave them. Both ways, and
-  /// any number of rows, give the same bits.
+  /// unpacked for the tiles of `multiply`, or read where they lie, if they are as packing would leave them. Both ways,
+  /// and any number of rows, give the same bits.
   ///
   /// Shapes: A [m, k], C [m, n] with rows `cStride` apart.
   ///

@@ -31,13 +31,14 @@ struct ProductCut {
   ///   - mayHalve: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
   ///   - accumulates: Whether the first chain goes on from C: then the second cannot come before it.
   ///   - updates: Whether the columns are weights that are updated as they are packed.
-  ///   - isStored: Whether they are those of a stored weight: then they are the threads' own, in whole panels and blocks.
+  ///   - isStored: Whether they are those of a stored weight: then they are the threads' own, in whole panels and
+  ///     blocks.
   ///   - tileRows: Rows of the register tile.
   ///   - tileColumns: Its columns.
   ///   - stepLength: Elements along k that one packed element holds.
   init(
-    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool = false, isStored: Bool = false, tileRows: Int,
-    tileColumns: Int, elementBytes: Int, stepLength: Int, threads: Int
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool = false, isStored: Bool = false,
+    tileRows: Int, tileColumns: Int, elementBytes: Int, stepLength: Int, threads: Int
   ) {
     ownsColumns = isStored || n > m && (n >= threads * ProductCut.leastColumns || n * 4 > m * ProductCut.leastColumns)
     let (own, common) = ownsColumns ? (n, m) : (m, n)

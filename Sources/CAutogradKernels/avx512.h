@@ -1,5 +1,5 @@
-// AVX-512 (F, DQ, BW, VL; with PAIRS BF16 too, with VNNI that): opens its target region, which the including file closes, and sets what
-// element.h wants of an instruction set.
+// AVX-512 (F, DQ, BW, VL; with PAIRS BF16 too, with VNNI that): opens its target region, which the including file
+// closes, and sets what element.h wants of an instruction set.
 
 #if VNNI
 #pragma clang attribute push( \

@@ -69,7 +69,8 @@ static uint32_t rounded_to_half(uint32_t bits) {
 // Two numbers to a word.
 static void write_halves(row_place place, ck_index count, const void *source, uint32_t (*rounded)(uint32_t)) {
   for (ck_index i = 0; i < count; i += 2) {
-    put_word(place, 0, i / 2, rounded(bits_at(source, i)) | (i + 1 < count ? rounded(bits_at(source, i + 1)) << 16 : 0));
+    const uint32_t second = i + 1 < count ? rounded(bits_at(source, i + 1)) : 0;
+    put_word(place, 0, i / 2, rounded(bits_at(source, i)) | second << 16);
   }
 }
 

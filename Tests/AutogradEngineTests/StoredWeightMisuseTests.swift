@@ -49,7 +49,8 @@ struct StoredWeightMisuseTests {
 
   @Test("its values, to be changed", arguments: [0, 1, 2])
   func values(_ way: Int) async throws {
-    let sentence = "Parameter.\(way == 2 ? "gradient" : "values"): head.weight of shape [4, 32] is stored as q8_0 and does not change"
+    let wanted = way == 2 ? "gradient" : "values"
+    let sentence = "Parameter.\(wanted): head.weight of shape [4, 32] is stored as q8_0 and does not change"
     let result = switch way {
     case 0:
       await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

@@ -117,8 +117,8 @@ struct StoredWeightTests {
         let tape = tape(backend, .integer), weight = sample.parameter
         let result = tape.step { tape in tape.inference { tape.input(x).linear(weight).array } }
         let fused = backend.instructionSet != .baseline || !isX86
-        expectSameBits(
-          result, integerProduct(x.elements, sample, fused: fused), "\(format), \(backend.instructionSet), \(m) × \(n) × \(k)")
+        let expected = integerProduct(x.elements, sample, fused: fused)
+        expectSameBits(result, expected, "\(format), \(backend.instructionSet), \(m) × \(n) × \(k)")
         let exact = Tape<Float>(backend: backend).step { tape in
           tape.inference { tape.input(x).linear(sample.plain).array }
         }

@@ -26,7 +26,8 @@ private func pythonFile() throws -> (file: GGUFFile, bytes: [UInt8]) {
     }
   }
 
-  @Test("numbers are written as gguf.quants.quantize has them, bit for bit", arguments: ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1"])
+  @Test("numbers are written as gguf.quants.quantize has them, bit for bit",
+    arguments: ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1"])
   func quantized(_ name: String) throws {
     let (file, bytes) = try pythonFile(), type = try #require(GGUFNumberType(rawValue: name.lowercased()))
     let input = try file.readFloats(name + ".input", 0..<512)
@@ -78,7 +79,8 @@ private func pythonFile() throws -> (file: GGUFFile, bytes: [UInt8]) {
     }
     let bytes = try made().serialized(), file = try GGUFFile(bytes: bytes)
     #expect(bytes == (try made().serialized()))
-    #expect(file.header.version == 3 && file.tensors.map(\.shape) == GGUFNumberType.allCases.map { _ in [3, 32] } + [[5]])
+    let shapes = GGUFNumberType.allCases.map { _ in [3, 32] } + [[5]]
+    #expect(file.header.version == 3 && file.tensors.map(\.shape) == shapes)
     for entry in file.header.entries { #expect((entry.byteRange.lowerBound - file.header.dataOffset) % 32 == 0) }
     let numbers = (0..<96).map { Float($0 % 7) - 3 }
     for type in [GGUFNumberType.f32, .f16, .bf16] { #expect(try file.readFloats("of \(type.rawValue)", 0..<96) == numbers) }

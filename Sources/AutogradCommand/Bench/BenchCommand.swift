@@ -9,7 +9,10 @@ struct BenchCommand: ParsableCommand, HasExamples {
       Shares are of the peak that a loop of multiply-adds reached on the same threads in the same run,
       measured in between: other work on the machine slows both alike.
       """,
-    subcommands: [BenchGemm.self, BenchStep.self, BenchOps.self, BenchMemory.self, BenchTokenizer.self, BenchRecord.self])
+    subcommands: [
+      BenchGemm.self, BenchStep.self, BenchOps.self, BenchMemory.self, BenchTokenizer.self, BenchGenerate.self,
+      BenchRecord.self,
+    ])
 
   static let examples = [
     "autograd bench gemm --shape 512x512x512",

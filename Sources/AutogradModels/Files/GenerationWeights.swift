@@ -2,8 +2,8 @@ import AutogradEngine
 import AutogradFormats
 import AutogradKernels
 
-/// In what form the large weights of a model are kept for generating: those of its products, and the table of its tokens.
-/// Norms, biases and learned positions stay float32.
+/// In what form the large weights of a model are kept for generating: those of its products, and the table of its
+/// tokens. Norms, biases and learned positions stay float32.
 ///
 /// A form with blocks of 32 holds only weights whose inputs 32 divides; others are kept as bfloat16.
 public enum GenerationWeights: String, Sendable, CaseIterable {
@@ -12,8 +12,8 @@ public enum GenerationWeights: String, Sendable, CaseIterable {
   case bfloat16 = "bf16"
   /// Quantised as GGUF files are written; where the file has such blocks, those.
   case q8_0, q4_0, q4_1
-  /// As the file has them: F32, F16, BF16, Q8_0, Q4_0 and Q4_1 exactly. What this version multiplies in no such form (other
-  /// blocks, and weights that the file has in several parts of different types) is kept as bfloat16.
+  /// As the file has them: F32, F16, BF16, Q8_0, Q4_0 and Q4_1 exactly. What this version multiplies in no such form
+  /// (other blocks, and weights that the file has in several parts of different types) is kept as bfloat16.
   case asStored = "file"
 
   /// How a weight is kept.

@@ -25,8 +25,8 @@ public protocol StoredModel: Sendable {
     as type: Scalar.Type, dropout: Double?
   ) throws(LanguageModelError) -> Decoder<Scalar>
 
-  /// Configuration and weights for generating: the large weights in a form that is as fast to read as it is small. All or
-  /// nothing, as above.
+  /// Configuration and weights for generating: the large weights in a form that is as fast to read as it is small. All
+  /// or nothing, as above.
   ///
   /// Nothing can be learned through such weights, and only layers and embeddings read them.
   func loadModel(weights: GenerationWeights) throws(LanguageModelError) -> Decoder<Float>

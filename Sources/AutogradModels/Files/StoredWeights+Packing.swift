@@ -85,11 +85,12 @@ private struct WeightPacker: Sendable {
     isTransposed = matches.contains { $0.stored.isTransposed }
     var places = [(part: Int, row: Int)](repeating: (0, 0), count: weight.outputs)
     parts = matches.enumerated().map { index, match in
-      let stored = match.stored, isBlocks = contents.tensor(match.name).map { WeightFormat.of($0.encoding) == weight.format }
+      let stored = match.stored, encoding = contents.tensor(match.name)?.encoding
+      let isBlocks = encoding.map { WeightFormat.of($0) == weight.format } ?? false
       let rows = (0..<stored.rowCount).map { stored.place(ofRow: $0) / max(1, stored.rowWidth) }
       for (row, own) in rows.enumerated() { places[own] = (index, row) }
       return Part(
-        name: match.name, stored: stored, isDirect: weight.format.isQuantized && isBlocks == true && !stored.isTransposed,
+        name: match.name, stored: stored, isDirect: weight.format.isQuantized && isBlocks && !stored.isTransposed,
         rows: rows)
     }
     self.places = places
@@ -127,7 +128,8 @@ private struct WeightPacker: Sendable {
       while count < rest.count, rest[rest.startIndex + count] - low < 2 * (count + 1) { count += 1 }
       let near = rest.prefix(count), width = weight.inputs
       let elements = low * width..<(near[near.endIndex - 1] + 1) * width
-      let problem = part.isDirect ? try packBlocks(near, low, part, elements) : try packNumbers(near, low, part, elements)
+      let problem = part.isDirect
+        ? try packBlocks(near, low, part, elements) : try packNumbers(near, low, part, elements)
       if let problem { return problem }
       rest = rest.dropFirst(count)
     }
@@ -180,7 +182,7 @@ private struct WeightPacker: Sendable {
       if let problem = problem(numbers, part, columns.lowerBound * outputs) { return problem }
       var piece = [Float](repeating: 0, count: columns.count)
       for row in 0..<outputs {
-        for column in columns.indices { piece[column - columns.lowerBound] = numbers[(column - columns.lowerBound) * outputs + row] }
+        for column in piece.indices { piece[column] = numbers[column * outputs + row] }
         if let problem = write(piece[...], row: part.rows[row], from: columns.lowerBound, part, nil) { return problem }
       }
     }

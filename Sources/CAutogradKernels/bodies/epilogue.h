@@ -1,5 +1,5 @@
-// What a product does to a tile of C before it leaves the cache: bias, activation, residual, gates. Part of gemm.h and of
-// the products with stored weights.
+// What a product does to a tile of C before it leaves the cache: bias, activation, residual, gates. Part of gemm.h and
+// of the products with stored weights.
 
 // A line of the cache, in elements.
 #define LINE ((ck_index)(64 / sizeof(REAL)))

@@ -264,7 +264,9 @@ INLINE ck_index at_most(ck_index count, ck_index most) { return count < most ? c
 
 // Rows of A or columns of B, as they lie in memory. `lines` counts those of a stored weight, which are neighbours: then
 // nothing else but the start is meant.
-typedef struct source { const REAL *start; ck_index count, stride, k_stride, k; const ck_rule *update; ck_index lines; } source;
+typedef struct source {
+  const REAL *start; ck_index count, stride, k_stride, k; const ck_rule *update; ck_index lines;
+} source;
 
 // Weights whose deferred update is applied as they are packed: each tile asks for one of their arrays, in turns the
 // values, the gradient and each of the rule's states, for `rows` rows. A tile takes as many steps as a row has elements
@@ -299,8 +301,8 @@ INLINE stream stream_of(const source *next, ck_index call, ck_index calls, const
   return without_gaps(nothing, 0);
 }
 
-// `count` of the thread's own rows (columns) from `first` on, packed in panels `own_panel` apart, with all panels of the
-// common operand. Meanwhile asks for the `next` that will be packed.
+// `count` of the thread's own rows (columns) from `first` on, packed in panels `own_panel` apart, with all panels of
+// the common operand. Meanwhile asks for the `next` that will be packed.
 INLINE void multiply_panels(const ck_gemm *g, const int owns_columns, const REAL *own, ck_index own_panel,
                             ck_index first, ck_index count, const REAL *common, ck_index panels, const int passing,
                             const source *next) {

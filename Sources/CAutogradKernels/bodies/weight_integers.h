@@ -1,5 +1,5 @@
-// Products in integers: rows of A in blocks of 8 bits, a stored weight's quants as they are. The sum over a block is exact,
-// so nothing can be seen of how it was made; the blocks' sums are scaled and added in float, k ascending.
+// Products in integers: rows of A in blocks of 8 bits, a stored weight's quants as they are. The sum over a block is
+// exact, so nothing can be seen of how it was made; the blocks' sums are scaled and added in float, k ascending.
 
 #if VECTOR_BYTES == 64
 #define INTEGER_ROWS 6
@@ -16,8 +16,9 @@ INLINE ivec add_products(ivec sums, uvec w, uvec x) {
 #define UNSIGNED_BYTES 1
 #elif HAS_MASKS
 INLINE ivec add_products(ivec sums, uvec w, uvec x) {
-  const __m512i signed_x = _mm512_mask_sub_epi8((__m512i)x, _mm512_movepi8_mask((__m512i)w), _mm512_setzero_si512(), (__m512i)x);
-  const __m512i pairs = _mm512_maddubs_epi16(_mm512_abs_epi8((__m512i)w), signed_x);
+  const __mmask64 negative = _mm512_movepi8_mask((__m512i)w);
+  const __m512i turned = _mm512_mask_sub_epi8((__m512i)x, negative, _mm512_setzero_si512(), (__m512i)x);
+  const __m512i pairs = _mm512_maddubs_epi16(_mm512_abs_epi8((__m512i)w), turned);
   return sums + (ivec)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
 }
 #define UNSIGNED_BYTES 0
@@ -43,8 +44,8 @@ INLINE ivec add_products(ivec sums, uvec w, uvec x) {
 #define UNSIGNED_BYTES 0
 #endif
 
-// The formats of quants, as lines of CK_WEIGHT_FORMATS. Each has `quads_NAME`: of each row of the panel four quants, from
-// number 4 · `quad` of a block on; bias_NAME: what they are too large by; and whether it has least values.
+// The formats of quants, as lines of CK_WEIGHT_FORMATS. Each has `quads_NAME`: of each row of the panel four quants,
+// from number 4 · `quad` of a block on; bias_NAME: what they are too large by; and whether it has least values.
 #define QUANTIZED_FORMATS(FORMAT) \
   FORMAT(CK_WEIGHT_Q8_0, q8_0, 4, 2) FORMAT(CK_WEIGHT_Q4_0, q4_0, 8, 2) FORMAT(CK_WEIGHT_Q4_1, q4_1, 8, 4)
 

@@ -34,7 +34,8 @@ static void weight_embedding(const void *arguments, ck_index begin, ck_index end
   (void)scratch;
   for (ck_index row = begin; row < end; row++) {
     const ck_index token = g.tokens[row];
-    columns_of[g.weight.format]((REAL *)g.y + row * g.weight.k, panel_of(&g.weight, token / NR), token % NR, g.weight.k);
+    REAL *y = (REAL *)g.y + row * g.weight.k;
+    columns_of[g.weight.format](y, panel_of(&g.weight, token / NR), token % NR, g.weight.k);
   }
 }
 

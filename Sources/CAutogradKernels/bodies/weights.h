@@ -1,5 +1,5 @@
-// Products of few rows with a stored weight: a panel is read once, its numbers made in registers, and every element is one
-// chain of multiply-adds, k ascending: that of gemm.h. Rows of a stored weight, for embeddings.
+// Products of few rows with a stored weight: a panel is read once, its numbers made in registers, and every element is
+// one chain of multiply-adds, k ascending: that of gemm.h. Rows of a stored weight, for embeddings.
 
 // Rows that go through a panel together, and panels that few rows read together: as many chains as hide the latency of
 // the multiply-adds, in the registers that there are.

@@ -265,9 +265,9 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 /// own_per_tile × k elements, each in whole panels and cache lines. `passes_caches` stores C past the caches where it is
 /// aligned; only without an epilogue and where `onto` is CK_WRITES.
 ///
-/// With a `weight` the own operand is its columns of B, from the element `weight_k` of k on, which begins a block: nothing
-/// is packed where its panels are what packing would make (see CAutogradKernelsWeights.h), else its numbers are unpacked.
-/// `own` then says only how many columns there are.
+/// With a `weight` the own operand is its columns of B, from the element `weight_k` of k on, which begins a block:
+/// nothing is packed where its panels are what packing would make (see CAutogradKernelsWeights.h), else its numbers are
+/// unpacked. `own` then says only how many columns there are.
 typedef enum ck_onto {
   CK_WRITES,
   CK_CONTINUES,  // each element's chain goes on from C

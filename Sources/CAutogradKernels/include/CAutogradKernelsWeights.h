@@ -10,9 +10,9 @@
 
 #include "CAutogradKernels.h"
 
-/// Every format: FORMAT(kind, name, numbers in a word, bytes of a row's head in a block). Numbers of the formats with heads
-/// are those of ggml's blocks of the same name; a word's bytes ascend along k, and where it has 8 numbers, the low halves
-/// of its bytes are the first four.
+/// Every format: FORMAT(kind, name, numbers in a word, bytes of a row's head in a block). Numbers of the formats with
+/// heads are those of ggml's blocks of the same name; a word's bytes ascend along k, and where it has 8 numbers, the
+/// low halves of its bytes are the first four.
 #define CK_WEIGHT_FORMATS(FORMAT) \
   FORMAT(CK_WEIGHT_F32, f32, 1, 0) FORMAT(CK_WEIGHT_F16, f16, 2, 0) FORMAT(CK_WEIGHT_BF16, bf16, 2, 0) \
   FORMAT(CK_WEIGHT_Q8_0, q8_0, 4, 2) FORMAT(CK_WEIGHT_Q4_0, q4_0, 8, 2) FORMAT(CK_WEIGHT_Q4_1, q4_1, 8, 4)
@@ -35,14 +35,15 @@ ck_index ck_weight_panel_bytes(ck_weight_format format, ck_index nr, ck_index k)
 /// `panels` begins at a cache line.
 typedef struct ck_weight { const void *panels; ck_index panel_bytes, n, k; ck_weight_format format; } ck_weight;
 
-/// Puts numbers of a row of a weight to their place: `count` of them from the `first` on, which begins a block; `source`
-/// holds floats (f32, bf16, f16, whose numbers are rounded to the nearest, ties to even) or ggml's blocks. Rows of one
-/// panel lie between each other: only one thread may write them. The panel was zeros before.
+/// Puts numbers of a row of a weight to their place: `count` of them from the `first` on, which begins a block;
+/// `source` holds floats (f32, bf16, f16, whose numbers are rounded to the nearest, ties to even) or ggml's blocks.
+/// Rows of one panel lie between each other: only one thread may write them. The panel was zeros before.
 void ck_weight_write(void *panels, ck_weight_format format, ck_index nr, ck_index k, ck_index row, ck_index first,
                      ck_index count, const void *source);
 
-/// C[m, n] = A[m, k] · Wᵀ for few rows, finished by the epilogue: every element is the chain that `ck_gemm` makes of the
-/// numbers that the weight stands for. Rows of A lie `a_row` apart, their elements `a_k`; in pairs A is one packed panel.
+/// C[m, n] = A[m, k] · Wᵀ for few rows, finished by the epilogue: every element is the chain that `ck_gemm` makes of
+/// the numbers that the weight stands for. Rows of A lie `a_row` apart, their elements `a_k`; in pairs A is one packed
+/// panel.
 /// Unit: one panel of the weight.
 typedef struct ck_weight_rows {
   ck_weight weight; const void *a; ck_index a_row, a_k, m; void *c; ck_index c_stride; int has_epilogue;
@@ -56,8 +57,8 @@ typedef struct ck_quants { float scale, scaled_sum; int32_t sum; int8_t quants[C
 typedef struct ck_quantize { ck_quants *y; const void *x; ck_index x_stride, k; } ck_quantize;
 
 /// C[m, n] from rows of A in 8 bits, finished by the epilogue: for each block, k ascending, the integer Σ q·quant times
-/// (scale · head) is added to the element by one multiply-add, and for q4_1 least · scaled_sum by another. Only formats with
-/// heads. Unit: one panel of the weight.
+/// (scale · head) is added to the element by one multiply-add, and for q4_1 least · scaled_sum by another. Only formats
+/// with heads. Unit: one panel of the weight.
 typedef struct ck_weight_integers {
   ck_weight weight; const ck_quants *a; ck_index m; void *c; ck_index c_stride; int has_epilogue; ck_epilogue epilogue;
 } ck_weight_integers;
@@ -65,8 +66,8 @@ typedef struct ck_weight_integers {
 /// y[row] = W[tokens[row]], k numbers. Unit: one row.
 typedef struct ck_weight_embedding { ck_weight weight; void *y; const int32_t *tokens; } ck_weight_embedding;
 
-/// What multiplies integers with instructions for four products at once; NULL where this CPU and operating system do not
-/// run AVX512-VNNI.
+/// What multiplies integers with instructions for four products at once; NULL where this CPU and operating system do
+/// not run AVX512-VNNI.
 typedef struct ck_integer_table { ck_function weight_integers; } ck_integer_table;
 
 const ck_integer_table *ck_widest_integer_table(void);

@@ -1,5 +1,5 @@
-// Stored weights: what their panels stand for, decoded here one number at a time, and products with them: in float to the
-// bit, in pairs of bfloat16 to the rounding of the sums, in integers to the bit.
+// Stored weights: what their panels stand for, decoded here one number at a time, and products with them: in float to
+// the bit, in pairs of bfloat16 to the rounding of the sums, in integers to the bit.
 #include "cases.h"
 
 #include <math.h>
@@ -25,7 +25,8 @@ static float from_bits(uint32_t bits) {
 
 // Some half precision number that is neither large nor infinite; now and then one below the normal numbers.
 static void put_half(check *c, unsigned char *p) {
-  const int bits = (int)pick(c, 0, 1023) | (int)(chance(c, 0.1) ? 0 : pick(c, 5, 12)) << 10 | (chance(c, 0.5) ? 0x8000 : 0);
+  const int exponent = chance(c, 0.1) ? 0 : (int)pick(c, 5, 12);
+  const int bits = (int)pick(c, 0, 1023) | exponent << 10 | (chance(c, 0.5) ? 0x8000 : 0);
   p[0] = (unsigned char)bits, p[1] = (unsigned char)(bits >> 8);
 }
 
