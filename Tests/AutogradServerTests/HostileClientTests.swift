@@ -5,7 +5,7 @@ import Testing
 @testable import AutogradServer
 
 /// What clients do that they should not, over real sockets.
-@Suite("Hostile clients", .serialized) struct HostileClientTests {
+@OwnThread @Suite("Hostile clients", .serialized) struct HostileClientTests {
   private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
     for _ in 0..<200 {
       if try condition() { return true }
