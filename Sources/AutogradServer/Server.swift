@@ -1,15 +1,6 @@
 import AutogradBase
 import Dispatch
 import FlyingSocks
-import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Listens, and answers every connection in a task of its own.
 public final class Server: Sendable {
@@ -19,7 +10,7 @@ public final class Server: Sendable {
   private let listener: Socket
   private let service: Service
   private let batcher: Batcher
-  private let connectionCount = Mutex(0)
+  private let alarms = Alarms()
 
   /// Begins to listen; connections wait until `run`.
   ///
@@ -58,14 +49,14 @@ public final class Server: Sendable {
     guard (try? await pool.prepare()) != nil, let listening = try? AsyncSocket(socket: listener, pool: pool) else { return }
     let events = Task { try? await pool.run() }
     let accepting = Task { await accept(listening, pool) }
-    while !shouldEnd() { try? await Task.sleep(for: .milliseconds(100)) }
+    await wait { shouldEnd() }
     service.drain()
     let deadline = Deadline(seconds: service.settings.limits.secondsForDraining)
-    while batcher.isBusy, !deadline.hasPassed { try? await Task.sleep(for: .milliseconds(50)) }
+    await wait { !batcher.isBusy || deadline.hasPassed }
     batcher.failAll(.ending)
     // What was said last is to be sent before connections are cut.
     let last = Deadline(seconds: 1)
-    while connectionCount.withLock({ $0 > 0 }), batcher.isBusy || !last.hasPassed { try? await Task.sleep(for: .milliseconds(20)) }
+    await wait { alarms.count == 0 || last.hasPassed && !batcher.isBusy }
     accepting.cancel()
     await accepting.value
     try? listener.close()
@@ -79,19 +70,11 @@ public final class Server: Sendable {
       while !Task.isCancelled {
         do {
           let socket = try await listening.accept()
-          let isTooMany = connectionCount.withLock { count in
-            if count >= service.settings.limits.connections { return true }
-            count += 1
-            return false
-          }
-          if isTooMany {
+          guard let alarm = alarms.add(socket.socket, limit: service.settings.limits.connections) else {
             await refuse(socket)
-          } else {
-            group.addTask { [self] in
-              await handle(socket)
-              connectionCount.withLock { $0 -= 1 }
-            }
+            continue
           }
+          group.addTask { [self] in await handle(socket, alarm) }
         } catch is CancellationError {
           break
         } catch {
@@ -103,10 +86,19 @@ public final class Server: Sendable {
     }
   }
 
-  private func handle(_ socket: AsyncSocket) async {
+  /// Looks ten times a second, also at the time that connections have.
+  private func wait(until isOver: () -> Bool) async {
+    while !isOver() {
+      alarms.tick()
+      try? await Task.sleep(for: .milliseconds(100))
+    }
+  }
+
+  private func handle(_ socket: AsyncSocket, _ alarm: Alarm) async {
     sendAtOnce(socket.socket)
-    var connection = Connection(socket, service)
+    var connection = Connection(socket, service, alarm)
     await connection.run()
+    alarms.remove(alarm)
     try? socket.close()
   }
 
@@ -116,10 +108,8 @@ public final class Server: Sendable {
       type: "server_error", code: "too_many_connections", retryAfter: 2)
     let response = ServerResponse(error)
     if case .whole(let body) = response.body {
-      // Into an empty buffer it goes at once, or not at all.
-      try? await Deadline(seconds: 0.2).whileWaiting {
-        try await writeAll(response.head(keepsAlive: false, isChunked: false) + body, to: socket)
-      }
+      // Into an empty buffer it goes at once.
+      try? await writeAll(response.head(keepsAlive: false, isChunked: false) + body, to: socket)
     }
     try? socket.close()
   }

@@ -8,11 +8,13 @@ struct Connection {
   private let socket: AsyncSocket
   private let service: Service
   private let limits: ServerLimits
+  private let alarm: Alarm
   /// Bytes that came and are not taken yet.
   private var read: [UInt8] = []
 
-  init(_ socket: AsyncSocket, _ service: Service) {
+  init(_ socket: AsyncSocket, _ service: Service, _ alarm: Alarm) {
     self.socket = socket
+    self.alarm = alarm
     self.service = service
     limits = service.settings.limits
   }
@@ -118,14 +120,19 @@ struct Connection {
   }
 
   private func some(_ deadline: Deadline) async throws -> [UInt8] {
-    let socket = socket
-    return try await deadline.whileWaiting { try await socket.read(atMost: 4096) }
+    alarm.set(deadline)
+    defer { alarm.set(nil) }
+    do {
+      return try await socket.read(atMost: 4096)
+    } catch {
+      throw alarm.hasRung ? DeadlinePassed() : error
+    }
   }
 
   /// Lets the client read the answer before the connection is closed: closing it while there is something unread
   /// would take the answer back.
   private func linger() async {
-    shutdownWriting(socket.socket)
+    shut(socket.socket, writing: true)
     let deadline = Deadline(seconds: 2)
     var count = 0
     while count < 4 << 20, let bytes = try? await some(deadline) { count += bytes.count }
@@ -204,7 +211,8 @@ struct Connection {
   }
 
   private func write(_ bytes: [UInt8]) async throws {
-    let socket = socket
-    try await Deadline(seconds: limits.secondsForWriting).whileWaiting { try await writeAll(bytes, to: socket) }
+    alarm.set(Deadline(seconds: limits.secondsForWriting))
+    defer { alarm.set(nil) }
+    try await writeAll(bytes, to: socket)
   }
 }

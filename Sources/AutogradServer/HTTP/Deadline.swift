@@ -1,3 +1,6 @@
+import FlyingSocks
+import Synchronization
+
 /// A moment after which nobody waits any more.
 struct Deadline: Sendable {
   private let moment: ContinuousClock.Instant
@@ -5,22 +8,69 @@ struct Deadline: Sendable {
   init(seconds: Double) { moment = .now + .seconds(seconds) }
 
   var hasPassed: Bool { moment <= .now }
+}
 
-  /// Runs `body` until then.
-  ///
-  /// - Throws: `DeadlinePassed`; what `body` throws, which is cancelled when the time is over.
-  func whileWaiting<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
-    try await withThrowingTaskGroup(of: Result?.self) { group in
-      group.addTask { try await body() }
-      group.addTask { [moment] in
-        try await Task.sleep(until: moment, clock: .continuous)
-        return nil
-      }
-      defer { group.cancelAll() }
-      guard let first = try await group.next(), let result = first else { throw DeadlinePassed() }
-      return result
+struct DeadlinePassed: Error {}
+
+/// What ends a connection's waiting once its time is over: it shuts the socket, and whoever waits for it learns that.
+///
+/// A timer for each piece that is read would be in memory until its time, whether or not it is needed; so there is one tick
+/// for all connections, which looks at their alarms.
+final class Alarm: Sendable {
+  private struct State {
+    var deadline: Deadline?
+    /// Nil once the connection is closed: its number may be another's then.
+    var socket: Socket?
+    var hasRung = false
+  }
+
+  private let state: Mutex<State>
+
+  init(_ socket: Socket) { state = Mutex(State(socket: socket)) }
+
+  func set(_ deadline: Deadline?) {
+    state.withLock {
+      $0.deadline = deadline
+      $0.hasRung = false
+    }
+  }
+
+  var hasRung: Bool { state.withLock { $0.hasRung } }
+
+  /// To be called before the socket is closed.
+  func end() { state.withLock { $0.socket = nil } }
+
+  /// Shuts what there is to read where the time is over. A client that has not written in time can still be told so; one
+  /// that takes nothing learns nothing, and the next tick shuts that, too.
+  func tick() {
+    state.withLock { state in
+      guard let socket = state.socket, state.deadline?.hasPassed == true else { return }
+      shut(socket, reading: !state.hasRung, writing: state.hasRung)
+      state.hasRung = true
     }
   }
 }
 
-struct DeadlinePassed: Error {}
+/// The alarms of all connections.
+final class Alarms: Sendable {
+  private let all = Mutex<[ObjectIdentifier: Alarm]>([:])
+
+  var count: Int { all.withLock { $0.count } }
+
+  /// - Returns: Nil where there are `limit` already.
+  func add(_ socket: Socket, limit: Int) -> Alarm? {
+    all.withLock { all in
+      guard all.count < limit else { return nil }
+      let alarm = Alarm(socket)
+      all[ObjectIdentifier(alarm)] = alarm
+      return alarm
+    }
+  }
+
+  func remove(_ alarm: Alarm) {
+    alarm.end()
+    _ = all.withLock { $0.removeValue(forKey: ObjectIdentifier(alarm)) }
+  }
+
+  func tick() { for alarm in all.withLock({ Array($0.values) }) { alarm.tick() } }
+}

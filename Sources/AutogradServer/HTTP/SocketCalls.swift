@@ -17,13 +17,10 @@ import FlyingSocks
 
 func writeAll(_ bytes: [UInt8], to socket: AsyncSocket) async throws { try await socket.write(Data(bytes)) }
 
-/// Tells the other side that nothing more comes.
-func shutdownWriting(_ socket: Socket) {
-  #if canImport(Darwin)
-    _ = shutdown(socket.file.rawValue, SHUT_WR)
-  #else
-    _ = shutdown(socket.file.rawValue, Int32(SHUT_WR))
-  #endif
+/// Ends one or both directions of a connection: what waits for it returns, and the other side learns it.
+func shut(_ socket: Socket, reading: Bool = false, writing: Bool = false) {
+  let how = reading && writing ? SHUT_RDWR : reading ? SHUT_RD : SHUT_WR
+  _ = shutdown(socket.file.rawValue, Int32(how))
 }
 
 /// Pieces of an answer leave at once, however short they are.
