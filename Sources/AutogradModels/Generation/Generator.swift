@@ -32,7 +32,7 @@ public struct Generator<Scalar: TensorScalar> {
     after prompt: [Int32], count: Int, stream: UInt32 = 0, _ body: (Int32) -> Bool
   ) throws(SamplingError) {
     var text = prompt
-    self.text.makeRoom(for: prompt.count + count)
+    makeRoom(for: prompt, count)
     for _ in 0..<count {
       let token = try sampler.draw(nextLogits(text), after: text, stream: stream)
       text.append(token)
@@ -53,11 +53,17 @@ public struct Generator<Scalar: TensorScalar> {
   ) throws(SamplingError) -> FinishReason {
     var options = GenerationOptions(sampler: sampler, maximumTokens: count, stops: stops)
     options.stream = stream
+    makeRoom(for: prompt, count)
     var text = TextContinuation(prompt: prompt, tokenizer: tokenizer, options: options)
     while text.finish == nil {
       if !body(try text.take(nextLogits(text.tokens)).text) { _ = text.end(.cancelled) }
     }
     return text.finish ?? .cancelled
+  }
+
+  /// Takes memory once for all that is to come.
+  private func makeRoom(for prompt: [Int32], _ count: Int) {
+    text.makeRoom(for: prompt.count + min(count, model.configuration.contextLength))
   }
 
   /// What continuing takes of memory until a text has `count` tokens: its keys and values, up to the context length, and
@@ -66,22 +72,12 @@ public struct Generator<Scalar: TensorScalar> {
 
   /// The logits of the token after `text`.
   ///
-  /// A text longer than the model's context C is seen from a later token on, as if it began there: from a multiple of
-  /// C / 2, the first with which it fits. So one text in C / 2 tokens is computed afresh, and the others go on.
+  /// A text that has grown beyond the context C loses tokens at its beginning, half of the context at a time: what is left
+  /// of it follows from its length alone and is seen as if it began there. So one text in C / 2 tokens is computed afresh,
+  /// and the others go on.
   ///
   /// Shapes: [V].
   ///
   /// - Precondition: As for `generate`.
-  public func nextLogits(_ text: [Int32]) -> [Float] {
-    let first = Generator.firstSeen(of: text.count, contextLength: model.configuration.contextLength)
-    let row = self.text.logits(after: text[first...])
-    // Of a model in Float the cast costs nothing.
-    return row as? [Float] ?? row.map { Float($0) }
-  }
-
-  /// The first token that is seen of a text of `count`.
-  package static func firstSeen(of count: Int, contextLength: Int) -> Int {
-    let step = max(1, contextLength / 2), over = count - contextLength
-    return over > 0 ? (over + step - 1) / step * step : 0
-  }
+  public func nextLogits(_ text: [Int32]) -> [Float] { self.text.logits(after: text) }
 }

@@ -25,7 +25,7 @@ struct SequenceFeed {
   var wantsLogits: Bool
 }
 
-extension DecoderSession: SequenceDecoder where Scalar == Float {
+extension DecoderSession: SequenceDecoder {
   var memory: SessionMemory {
     var memory = SessionMemory()
     (memory.weightBytes, memory.cacheBytes) = (plan.weightBytes, plan.cacheBytes)
@@ -34,6 +34,9 @@ extension DecoderSession: SequenceDecoder where Scalar == Float {
   }
 
   func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
-    try advance(feeds.map { Feed(sequence: $0.sequence, tokens: $0.tokens, logits: $0.wantsLogits ? .last : .none) })
+    let logits = try advance(
+      feeds.map { Feed(sequence: $0.sequence, tokens: $0.tokens, logits: $0.wantsLogits ? .last : .none) })
+    // Of a model in Float the cast costs nothing.
+    return logits as? [[Float]] ?? logits.map { $0.map { Float($0) } }
   }
 }
