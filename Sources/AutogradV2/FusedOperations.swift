@@ -20,16 +20,19 @@ extension Context {
     return core.append(shape, data: data, requiresGradient: false, isTokens: true)
   }
 
-  /// 0, 1, 2 … count − 1.
-  func positions(_ count: Int) throws(Misuse) -> Slot {
-    let data = try core.allocate(count * 4, Shape([count] as InlineArray<1, Int>), "positions")
+  /// 0, 1, 2 … count − 1, or from another number on; [count], or as a batch of one text [1, count].
+  func positions(_ count: Int, from first: Int = 0, isBatch: Bool = false) throws(Misuse) -> Slot {
+    let shape = isBatch ? Shape([1, count] as InlineArray<2, Int>) : Shape([count] as InlineArray<1, Int>)
+    let data = try core.allocate(count * 4, shape, "positions")
     let ids = data.bindMemory(to: Int32.self, capacity: count)
-    for index in 0..<count { ids[index] = Int32(index) }
-    return core.append(Shape([count] as InlineArray<1, Int>), data: data, requiresGradient: false, isTokens: true)
+    for index in 0..<count { ids[index] = Int32(first + index) }
+    return core.append(shape, data: data, requiresGradient: false, isTokens: true)
   }
 
-  /// Causal attention of q, k and v [T, C] or [B, T, C].
-  func attention(_ q: Slot, _ k: Slot, _ v: Slot, headCount: Int, dropout: Double = 0) throws(Misuse) -> Slot {
+  /// Causal attention of q, k and v [T, C] or [B, T, C]; through kept keys and values, of [T, C] that goes on with a text.
+  func attention(
+    _ q: Slot, _ k: Slot, _ v: Slot, headCount: Int, dropout: Double = 0, through kept: KeptLayer? = nil
+  ) throws(Misuse) -> Slot {
     let shape = core.nodes[q].shape
     guard shape.rank == 2 || shape.rank == 3, core.nodes[k].shape == shape, core.nodes[v].shape == shape else {
       throw Misuse(
@@ -48,7 +51,14 @@ extension Context {
       }
     }
     if shape.rank == 2 { joined = try core.reshape(joined, to: Shape([1, shape[0], 3 * shape[1]])) }
-    let heads = try core.attention(joined, headCount: headCount, dropout: dropout)
+    let heads: Slot
+    if let kept {
+      let positions = try self.positions(kept.pass.rowCount, from: kept.first, isBatch: true)
+      heads = try core.attention(
+        joined, headCount: headCount, positions: positions, through: kept.pass, layer: kept.layer)
+    } else {
+      heads = try core.attention(joined, headCount: headCount, dropout: dropout)
+    }
     return shape.rank == 2 ? try core.reshape(heads, to: shape) : heads
   }
 }

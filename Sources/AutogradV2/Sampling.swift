@@ -85,11 +85,15 @@ extension Context {
     tokens.update(from: known, count: start)
     free(known)
     for index in 0..<length { each(prompt[index]) }
+    let kept = try keptText(of: model, count: min(window, start + count - 1))
     for position in start..<start + count {
-      let first = max(0, position - window), read = position - first
+      // What is kept serves until the text is longer than the window, which then moves with each token.
+      let pass = try position <= window ? kept?.pass(upTo: position) : nil
+      let first = pass?.first ?? max(0, position - window), read = position - first
       tokens[position] = try core.transient { () throws(Misuse) in
-        let slot = try logits(model, tokens + first, Shape([read] as InlineArray<1, Int>))
+        let slot = try logits(model, tokens + first, Shape([read] as InlineArray<1, Int>), through: pass)
         try checkMemory("generate")
+        if let pass { try kept?.complete(pass) }
         let width = core.nodes[slot].shape.last
         let row = core.data(slot).assumingMemoryBound(to: Double.self) + (read - 1) * width
         return try sample(row, width, temperature: temperature)

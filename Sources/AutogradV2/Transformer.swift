@@ -90,7 +90,11 @@ extension Context {
   }
 
   /// Logits [T, V] of tokens [T], or [B, T, V] of tokens [B, T].
-  func logits(_ model: ModelPointer, _ ids: UnsafePointer<Int32>?, _ shape: Shape) throws(Misuse) -> Slot {
+  ///
+  /// - Parameter kept: Where tokens [T] go on with a text whose keys and values are kept.
+  func logits(
+    _ model: ModelPointer, _ ids: UnsafePointer<Int32>?, _ shape: Shape, through kept: KeptPass? = nil
+  ) throws(Misuse) -> Slot {
     try checkParts(model)
     guard shape.last <= Int(model.pointee.max_seq_len) else {
       throw Misuse(
@@ -104,9 +108,12 @@ extension Context {
     try reserve(operations: 16, "model")
     let tokens = try tokens(ids, shape)
     let embedded = try core.embedding(try slot(model.pointee.token_embed, "token_embed"), tokens)
-    let places = try core.embedding(try slot(model.pointee.pos_embed, "pos_embed"), try positions(shape.last))
+    let places = try core.embedding(
+      try slot(model.pointee.pos_embed, "pos_embed"), try positions(shape.last, from: kept?.first ?? 0))
     var x = try core.add(embedded, places)
-    for index in 0..<Int(model.pointee.n_layers) { x = try block(model.pointee.blocks?[index], x) }
+    for index in 0..<Int(model.pointee.n_layers) {
+      x = try block(model.pointee.blocks?[index], x, through: kept?.layer(index))
+    }
     try reserve(operations: 16, "model")
     return try linear(model.pointee.lm_head, try norm(model.pointee.ln_final, x))
   }

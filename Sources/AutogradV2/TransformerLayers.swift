@@ -25,12 +25,14 @@ extension Context {
     return try core.layerNorm(x, scale: gamma, shift: beta, epsilon: layer.pointee.eps)
   }
 
-  func attention(_ layer: AttentionPointer?, _ x: Slot, residual: Slot = -1) throws(Misuse) -> Slot {
+  func attention(
+    _ layer: AttentionPointer?, _ x: Slot, residual: Slot = -1, through kept: KeptLayer? = nil
+  ) throws(Misuse) -> Slot {
     guard let layer else { throw absent("the attention layer") }
     guard layer.pointee.q_proj != nil else { throw CellKind.attention.unusable(layer, "q_proj") }
     let q = try linear(layer.pointee.q_proj, x), k = try linear(layer.pointee.k_proj, x)
     let v = try linear(layer.pointee.v_proj, x)
-    let heads = try attention(q, k, v, headCount: Int(layer.pointee.n_heads))
+    let heads = try attention(q, k, v, headCount: Int(layer.pointee.n_heads), through: kept)
     return try linear(layer.pointee.out_proj, heads, residual: residual)
   }
 
@@ -42,11 +44,11 @@ extension Context {
   }
 
   /// x + attention(norm(x)), then h + feedForward(norm(h)).
-  func block(_ block: BlockPointer?, _ x: Slot) throws(Misuse) -> Slot {
+  func block(_ block: BlockPointer?, _ x: Slot, through kept: KeptLayer? = nil) throws(Misuse) -> Slot {
     guard let block else { throw absent("the block") }
     guard block.pointee.attn != nil else { throw CellKind.block.unusable(block, "attn") }
     try reserve(operations: 16, "block")
-    let h = try attention(block.pointee.attn, try norm(block.pointee.ln1, x), residual: x)
+    let h = try attention(block.pointee.attn, try norm(block.pointee.ln1, x), residual: x, through: kept)
     return try feedForward(block.pointee.ff, try norm(block.pointee.ln2, h), residual: h)
   }
 

@@ -1,6 +1,6 @@
 /* The model: every gradient against differences, causality, batches, the optimiser's reach. */
 #include "check.h"
-#include "transformer_v2.h"
+#include "sampling.h"
 
 enum { V = 7, C = 6, H = 2, L = 2, F = 10, T = 5, LONGEST = 8 };
 
@@ -157,6 +157,30 @@ static void every_parameter_moves(TransformerV2 *model, VariableV2 **params, int
   adam_free(adam);
 }
 
+/* Each character is the likeliest after a full pass over those before it, up to max_seq_len of them: keys and values that
+ * are kept between the characters change nothing. */
+static void continuation(TransformerV2 *model) {
+  enum { MORE = 2 * LONGEST };
+  Vocabulary *vocab = vocab_create_from_text("abcdefg", V);
+  const char *prompts[] = {"a", "gfb", "abcdefga", "abcdefgabcde"};
+  for (int i = 0; i < 4; i++) {
+    const int length = (int)strlen(prompts[i]);
+    char *text = generate_text(model, vocab, prompts[i], MORE, 0);
+    CHECK(text && (int)strlen(text) == length + MORE);
+    int ids[32];
+    for (int j = 0; j < length + MORE; j++) ids[j] = vocab_char_to_idx(vocab, text[j]);
+    for (int j = length; j < length + MORE; j++) {
+      const int first = j > LONGEST ? j - LONGEST : 0, rows = j - first;
+      VariableV2 *logits = transformer_forward(model, ids + first, rows);
+      const double *row = logits->data->data + (rows - 1) * V;
+      CHECK(sample_from_logits(row, V, 0) == ids[j]);
+      autograd_reset_iteration();
+    }
+    free(text);
+  }
+  vocab_free(vocab);
+}
+
 static void errors(TransformerV2 *model) {
   int outside[T] = {0, 1, 2, V, 0};
   CHECK(!transformer_forward(model, outside, T));
@@ -198,6 +222,7 @@ int main(void) {
   layers(model);
   single_layers();
   every_parameter_moves(model, params, count);
+  continuation(model);
   errors(model);
   free(params);
   transformer_free(model);

@@ -12,6 +12,14 @@ import AutogradKernels
 // `CachePassCore` checks, and no two threads write the same head; positions are the spans' own, which `check` compares.
 
 extension TapeCore {
+  /// As many heads of keys as of queries, neither normalised nor turned. `positions` [1, R] are the pass's.
+  package func attention(
+    _ qkv: Slot, headCount: Int, positions: Slot, through pass: CachePassCore, layer: Int
+  ) throws(Misuse) -> Slot {
+    try attention(
+      AttentionOperands(qkv: qkv, positions: positions), AttentionForm(headCount: headCount), through: pass, layer: layer)
+  }
+
   func attention(
     _ x: AttentionOperands, _ form: AttentionForm, through pass: CachePassCore, layer: Int
   ) throws(Misuse) -> Slot {

@@ -84,7 +84,7 @@ public final class KeyValueCache<Scalar: TensorScalar> {
   /// Takes all the memory at once and touches it, so that no pass has to.
   ///
   /// - Returns: Whether the system had it.
-  public func reserve() -> Bool { core.memory.reserve() }
+  public func reserve() -> Bool { core.reserve() }
 
   /// Forgets what a text has behind its first `length` tokens; 0 forgets it all.
   ///

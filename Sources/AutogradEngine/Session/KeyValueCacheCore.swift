@@ -69,12 +69,19 @@ package final class KeyValueCacheCore {
   let memory: PersistentBlock
   package private(set) var lengths: [Int]
 
+  package convenience init(_ sizes: CacheSizes, tape: TapeCore) throws(Misuse) {
+    self.init(sizes, try CacheLayout(sizes, type: nil, tape))
+  }
+
   init(_ sizes: CacheSizes, _ layout: CacheLayout) {
     self.sizes = sizes
     self.layout = layout
     memory = PersistentBlock(byteCount: layout.byteCount)
     lengths = [Int](repeating: 0, count: sizes.sequenceCount)
   }
+
+  /// Takes all the memory and touches it; see `KeyValueCache.reserve`.
+  package func reserve() -> Bool { memory.reserve() }
 
   func length(of sequence: Int) throws(Misuse) -> Int {
     guard lengths.indices.contains(sequence) else {
@@ -129,7 +136,7 @@ package final class KeyValueCacheCore {
     return unsafe (start, start + sizes.sequenceCount * sizes.keyValueHeadCount * layout.keyBytes)
   }
 
-  func complete(_ pass: CachePassCore) throws(Misuse) {
+  package func complete(_ pass: CachePassCore) throws(Misuse) {
     guard pass.cache === self else { throw Misuse("KeyValueCache", "the pass belongs to another cache") }
     try pass.checkCurrent()
     for span in pass.spans { lengths[span.sequence] += span.count }
@@ -142,7 +149,7 @@ package struct CachePassCore {
   let spans: [ck_span]
   package let rowCount: Int
   /// Of all rows.
-  let positions: [Int32]
+  package let positions: [Int32]
   /// Keys of the row that sees most, in whole panels.
   let longest: Int
   /// All spans are of one row.
@@ -153,7 +160,7 @@ package struct CachePassCore {
   let rowsPerBlock: Int
   let blockCount: Int
 
-  init(_ cache: KeyValueCacheCore, _ parts: [(sequence: Int, count: Int, position: Int)]) throws(Misuse) {
+  package init(_ cache: KeyValueCacheCore, _ parts: [(sequence: Int, count: Int, position: Int)]) throws(Misuse) {
     var spans: [ck_span] = [], row = 0, blocks = 0, longest = 0, seen = Set<Int>()
     let rowsPerBlock = cache.layout.rowsPerTile * CachePassCore.tilesPerBlock
     for (sequence, count, position) in parts {
