@@ -35,7 +35,7 @@ def generate(page):
 
 def try_page(page, url):
     page.goto(url)
-    page.wait_for_function("document.getElementById('model').textContent.includes('tokens')")
+    page.wait_for_selector("#model:has-text('tokens')")
     page.check("input[value=completions]")
     page.fill("#max_tokens", "40")
     page.fill("#seed", "7")
@@ -90,7 +90,7 @@ def main():
                     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
                     page.on("pageerror", lambda error: problems.append(str(error)))
                     try_page(page, url)
-                    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                    overflow = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
                     check(overflow <= 0, f"at a width of {width} the page is {overflow} pixels wider than the window")
                     page.screenshot(path=f"{folder}/page-{scheme}-{width}.png", full_page=True)
                     check(not problems, f"the browser complains: {problems}")

@@ -106,7 +106,7 @@ import Testing
     let stop = String(text.dropFirst(4).prefix(3))
     loop.add(2, request("0123456789", 20, stops: [stop]), log)
     loop.add(3, request("0123456789", 500), log)
-    var biased = request("0123456789", 500)
+    var biased = request("0123456789", 500, top: 2)
     biased.options.sampler.logitBias = [ByteTokenizer.end: 100]
     loop.add(4, biased, log)
     var closed = request("0123456789", 500)
@@ -120,7 +120,7 @@ import Testing
     #expect(log.answer(2).text == String(text[..<text.firstRange(of: stop)!.lowerBound]))
     // The last token is drawn by a full context, and needs no place in it.
     #expect(log.answer(3).finish == .length && log.answer(3).usage?.answerTokens == 31)
-    #expect(log.answer(4).finish == .endToken(ByteTokenizer.end) && log.answer(4).text == "")
+    #expect(log.answer(4).finish == .endToken(ByteTokenizer.end) && log.answer(4).text == "" && log.answer(4).reports.isEmpty)
     #expect(log.answer(5).finish == .endToken(7) && log.answer(5).usage?.answerTokens == 1)
     #expect(log.answer(6).finish == .length && log.answer(6).usage?.answerTokens == 0 && log.answer(6).text == "")
   }

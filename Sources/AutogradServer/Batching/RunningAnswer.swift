@@ -37,7 +37,9 @@ struct RunningAnswer {
       return false
     }
     usage.answerTokens += 1
-    let reports = piece.choice.map { [TokenReport($0)] } ?? []
+    // The token that ends a text is none of it.
+    let isEnd = if case .endToken? = piece.finish { true } else { false }
+    let reports = isEnd ? [] : piece.choice.map { [TokenReport($0)] } ?? []
     // The first piece goes out even if it is empty: it says that the answer has begun.
     if !piece.text.isEmpty || !reports.isEmpty || usage.answerTokens == 1 { submission.deliver(.text(piece.text, reports)) }
     if let reason = piece.finish { return finish(reason) }

@@ -85,7 +85,7 @@ async function read(stream, start) {
         reason = choice.finish_reason || reason;
         const tokens = tokensOf(choice);
         if (tokens.length && first === null) first = performance.now();
-        for (const token of tokens) element("answer").append(span(token));
+        show(choice.text ?? choice.delta.content ?? "", tokens);
       }
       if (piece.usage) sayUsage(piece, reason, first, start);
     }
@@ -108,6 +108,13 @@ function tokensOf(choice) {
   }));
 }
 
+// A token may be a piece of a character, which comes with the last of its tokens; text may also come behind its tokens.
+function show(text, tokens) {
+  const answer = element("answer");
+  tokens.forEach((token, index) => answer.append(span(token, index === tokens.length - 1 ? text : "")));
+  if (!tokens.length && text) answer.append(text);
+}
+
 function given(text) {
   const node = document.createElement("span");
   node.className = "given";
@@ -115,11 +122,11 @@ function given(text) {
   return node;
 }
 
-function span(token) {
+function span(token, shown) {
   const node = document.createElement("span"), probability = Math.exp(token.logprob);
   const step = probability >= 0.5 ? 4 : probability >= 0.2 ? 3 : probability >= 0.05 ? 2 : probability >= 0.01 ? 1 : 0;
   node.className = `token p${step}`;
-  node.textContent = token.text;
+  node.textContent = shown;
   node.tabIndex = 0;
   node.setAttribute("aria-label", `${visible(token.text)}, ${percent(token.logprob)}`);
   node.addEventListener("mouseenter", () => showTip(node, token));
@@ -130,7 +137,7 @@ function span(token) {
 }
 
 const visible = (text) => text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "␣");
-const percent = (logprob) => (100 * Math.exp(logprob)).toFixed(logprob > -2.4 ? 1 : 3) + " %";
+const percent = (logprob) => (100 * Math.exp(logprob)).toFixed(logprob > -4.6 ? 1 : 3) + " %";
 
 function showTip(node, token) {
   const table = document.createElement("table"), rows = [...token.top];
@@ -163,7 +170,7 @@ function sayUsage(piece, reason, first, start) {
   const usage = piece.usage, tokens = usage.completion_tokens;
   const pace = first && tokens > 1 ? `, ${((tokens - 1) * 1000 / (performance.now() - first)).toFixed(1)} a second` : "";
   const wait = first ? `, first after ${Math.round(first - start)} ms` : "";
-  const end = reason === "length" ? " It may go on." : "";
+  const end = reason === "length" ? " It has all the tokens that it may have." : "";
   say(`${tokens} tokens${wait}${pace}; seed ${piece.seed}.${end}`);
 }
 
