@@ -146,7 +146,9 @@ public final class DecoderSession<Scalar: TensorScalar> {
     let logits = tape.step { tape in
       tape.inference {
         var logits: [[Scalar]] = []
-        model.forEachLogits(tape.tokens(ids.span, shape: [1, ids.count]), pass, of: rows, tape) { logits.append($0) }
+        model.forEachLogits(tape.tokens(ids.span, shape: [1, ids.count]), pass, of: rows, tape) { all, row in
+          logits.append(all.row(row))
+        }
         return logits
       }
     }

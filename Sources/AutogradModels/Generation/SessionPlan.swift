@@ -50,7 +50,7 @@ struct SessionShape {
     for count in rows {
       need = need.union(tape.plan { tape in
         let pass = kept.plannedPass(rows: count), tokens = tape.plannedTokens(shape: [1, count])
-        tape.inference { model.forEachLogits(tokens, pass, of: Array(0..<Int32(count)), tape) { _ in } }
+        tape.inference { model.forEachLogits(tokens, pass, of: Array(0..<Int32(count)), tape) { _, _ in } }
       })
     }
     let sizes = model.configuration
@@ -62,17 +62,19 @@ struct SessionShape {
 }
 
 extension LanguageModel {
-  /// Runs a pass and calls `body` with the logits of `rows`, each [V], in order. Inside a step, without recording.
+  /// Runs a pass and calls `body` for each of `rows`, in order, with logits [..., V] and the row of them that is its. Inside
+  /// a step, without recording.
   ///
   /// Logits exist for `logitRows` of them at a time.
   func forEachLogits(
-    _ tokens: Tokens, _ pass: CachePass<Scalar>, of rows: [Int32], _ tape: Tape<Scalar>, _ body: ([Scalar]) -> Void
+    _ tokens: Tokens, _ pass: CachePass<Scalar>, of rows: [Int32], _ tape: Tape<Scalar>,
+    _ body: (Variable<Scalar>, Int) -> Void
   ) {
     let hidden = hiddenStates(tokens, through: pass), most = SessionShape.logitRows
     if rows.isEmpty { return }
     guard rows.count < pass.rowCount || rows.count > most else {
       let logits = logits(of: hidden)
-      for row in rows.indices { body(logits.row(row)) }
+      for row in rows.indices { body(logits, row) }
       return
     }
     let states = hidden.reshape([pass.rowCount, configuration.channelCount])
@@ -82,7 +84,7 @@ extension LanguageModel {
       _ = tape.scope {
         let picked = tape.tokens(rows.span.extracting(first..<first + count), shape: [count]).embedding(states)
         let logits = logits(of: picked)
-        for row in 0..<count { body(logits.row(row)) }
+        for row in 0..<count { body(logits, row) }
         return picked
       }
     }
