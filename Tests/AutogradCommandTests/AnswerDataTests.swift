@@ -173,7 +173,9 @@ import Testing
   func answer() throws {
     try temporaryDirectory { folder in
       // After the opening of the template comes the first letter of the cycle.
-      try TinyModel(cycle: "#\n InstrucioRep:abdQ").write(to: folder)
+      var model = try TinyModel(cycle: "#\n InstrucioRep:abdQ")
+      model.contextLength = 64
+      try model.write(to: folder)
       let arguments = [
         "generate", "--model", folder, "--chat", "--max-tokens", "4", "--temperature", "0", "--prompt", "Qa",
       ]

@@ -122,7 +122,7 @@ import Testing
       try error("/sing", "\"/sing\" is none of /system /temp /topk /len /save /load /reset /stats /help /quit")
       try error("/load \(folder)/missing.json", "cannot read \(folder)/missing.json: it does not exist")
       try write("[1]", folder + "/list.json")
-      try error("/load \(folder)/list.json", "\(folder)/list.json holds no conversation: the object has no \"messages\"; \(Self.lineHint)")
+      try error("/load \(folder)/list.json", "\(folder)/list.json holds no conversation: the object has no \"messages\"; /save writes one")
       try error("/save \(folder)/list.json", "\(folder)/list.json is there already, and holds no conversation; choose another name")
       #expect(try String(contentsOfFile: folder + "/list.json", encoding: .utf8) == "[1]")
       try error(
@@ -139,10 +139,6 @@ import Testing
       #expect(try say("hi\n", ["-n", "30"]).output.count == 1 + 40 - 20)
     }
   }
-
-  private static let lineHint =
-    "a line is one JSON object with the document under \"text\", or with \"messages\", with \"prompt\" and \"completion\", or "
-    + "with \"instruction\" and \"output\""
 
   @Test("what the command line lacks or contradicts is told")
   func usage() throws {

@@ -60,7 +60,7 @@ import Testing
   @Test("a pipe that does not block gets every byte, however late it is read", .timeLimit(.minutes(1)))
   func nonBlocking() throws {
     try withModel { path in
-      let arguments = ["generate", "--model", path + "/m", "-p", "a", "-n", "3000", "--num-samples", "5"]
+      let arguments = ["generate", "--model", path + "/m", "-p", "a", "-n", "3000", "--num-samples", "5", "--context-shift"]
       let expected = try autograd(arguments).output
       var ends: [Int32] = [0, 0]
       try #require(pipe(&ends) == 0)

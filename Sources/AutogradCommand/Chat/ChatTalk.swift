@@ -134,12 +134,15 @@ struct ChatTalk {
   }
 
   private func read(_ path: String) throws -> [ChatMessage] {
-    let bytes = try POSIXFileSystem().read(path, byteLimit: Self.byteLimit)
+    let bytes = try POSIXFileSystem().read(path, byteLimit: Self.byteLimit), reason: String
     do {
       return try ChatMessage.list(of: try JSON(parsing: bytes))
+    } catch TextError.notDocument(let problem) {
+      reason = problem
     } catch {
-      throw InputError(sentence: "\(path.escapedForDisplay) holds no conversation: \(error)")
+      reason = "\(error)"
     }
+    throw InputError(sentence: "\(path.escapedForDisplay) holds no conversation: \(reason); /save writes one")
   }
 }
 

@@ -97,8 +97,9 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     let most = context.limit(maxTokens, usual: Self.usualLength, after: tokens.count, in: size)
     options.maximumTokens = most
     session.sequenceCount = min(numSamples, Samples.mostTogether)
+    let longest = most < Int.max - tokens.count ? tokens.count + most : .max
     let samples = Samples(
-      session: try context.session(network, tokenizer, session, longest: tokens.count.addingReportingOverflow(most).partialValue),
+      session: try context.session(network, tokenizer, session, longest: longest),
       prompt: text, showsPrompt: !chat, tokens: tokens, options: options, weights: context.weights.summary(of: network))
     try samples.show(count: numSamples, json: json, stats: stats)
   }
