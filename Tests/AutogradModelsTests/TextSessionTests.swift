@@ -80,6 +80,13 @@ private final class CountingDecoder: SequenceDecoder {
     return (TextSession(decoder, tokenizer: tokenizer, options: options), decoder)
   }
 
+  /// Options by which the model never ends a text by itself.
+  private func options(_ maximumTokens: Int?) -> GenerationOptions {
+    var options = GenerationOptions(maximumTokens: maximumTokens)
+    options.sampler.logitBias[ByteTokenizer.end] = -.infinity
+    return options
+  }
+
   /// What the model says by itself: each token from a pass over all that is in the context.
   private func continued(_ prompt: [Int32], _ options: GenerationOptions, window: ContextWindow) throws -> [Int32] {
     let tape = Tape<Float>()
@@ -106,7 +113,7 @@ private final class CountingDecoder: SequenceDecoder {
   @Test("tokens are those of full passes, and each goes through the model once")
   func once() throws {
     let (session, decoder) = try session(), prompt = try tokenizer.encode("the cat")
-    let options = GenerationOptions(maximumTokens: 20)
+    let options = self.options(20)
     let tokens = try drawn(session, prompt, options)
     #expect(tokens == (try continued(prompt, options, window: ContextWindow(size: 40, keptCount: nil))))
     #expect(decoder.passes == [[prompt.count]] + Array(repeating: [1], count: 19))
@@ -114,7 +121,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("of a prompt that begins as the last text did only the rest is computed, and the tokens are those of a new session")
   func prefixes() throws {
-    let (session, decoder) = try session(), options = GenerationOptions(maximumTokens: 5)
+    let (session, decoder) = try session(), options = self.options(5)
     var random = RandomStream(seed: 4, purpose: .evaluation), last: [Int32] = []
     for _ in 0..<40 {
       // Goes on from somewhere in what the session holds.
@@ -137,7 +144,7 @@ private final class CountingDecoder: SequenceDecoder {
   @Test("a text that outgrows the context has the tokens of a fresh prompt of what is kept", arguments: [0, 1, 7, 39, 90])
   func shifting(kept: Int) throws {
     let (session, decoder) = try session(), prompt = try tokenizer.encode("once upon a time")
-    var options = GenerationOptions(maximumTokens: 120)
+    var options = self.options(120)
     options.keptTokens = kept
     let tokens = try drawn(session, prompt, options), window = ContextWindow(size: 40, keptCount: kept)
     #expect(tokens == (try continued(prompt, options, window: window)))
@@ -154,7 +161,7 @@ private final class CountingDecoder: SequenceDecoder {
     let (session, decoder) = try session(contextSize: 10), prompt = try tokenizer.encode("abcdef")
     func refusal(_ count: Int?, _ prompt: [Int32]) -> String {
       let error = #expect(throws: GenerationError.self) {
-        try session.generate(after: prompt, options: GenerationOptions(maximumTokens: count)) { _ in true }
+        try session.generate(after: prompt, options: options(count)) { _ in true }
       }
       return error.map { "\($0)" } ?? ""
     }
@@ -164,13 +171,13 @@ private final class CountingDecoder: SequenceDecoder {
     #expect(refusal(nil, prompt + prompt).hasPrefix("the prompt has 12 tokens, and the context holds 10"))
     #expect(refusal(1, []) == "\(TextError.emptyPrompt)")
     #expect(decoder.passes.isEmpty)
-    #expect(try drawn(session, prompt, GenerationOptions()).count == 4)
+    #expect(try drawn(session, prompt, options(nil)).count == 4)
   }
 
   @Test("samples that are drawn together are those that are drawn alone; the prompt is computed once")
   func samples() throws {
     let (session, decoder) = try session(sequences: 5), prompt = try tokenizer.encode("a good day")
-    var options = GenerationOptions(maximumTokens: 12)
+    var options = self.options(12)
     let generation = try session.begin(prompt, samples: 5, options: options)
     var together = [[Int32]](repeating: [], count: 5)
     while let (sample, piece) = try generation.next() { together[sample].append(piece.token) }
@@ -187,7 +194,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("a text ends at any of its end tokens, at a stop string, at the length, and each is told")
   func endings() throws {
-    let prompt = try tokenizer.encode("the cat"), options = GenerationOptions(maximumTokens: 20)
+    let prompt = try tokenizer.encode("the cat"), options = self.options(20)
     let tokens = try drawn(session().0, prompt, options)
     let end = tokens[6]
     #expect(tokens.firstIndex(of: end) == 6, "the test needs a token that comes late")
@@ -210,7 +217,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("probabilities come where they are asked for")
   func probabilities() throws {
-    var options = GenerationOptions(maximumTokens: 3)
+    var options = self.options(3)
     options.topLogprobs = 4
     var choices: [TokenChoice] = []
     try session().0.generate("abc", options: options) { piece in
@@ -229,7 +236,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("for try await: the text comes in whole characters, and is the same; leaving the loop ends the computing")
   func stream() async throws {
-    let options = GenerationOptions(maximumTokens: 30), (session, decoder) = try session()
+    let options = self.options(30), (session, decoder) = try session()
     var text = ""
     for try await piece in session.generate("the cat", options: options) {
       #expect(!piece.isEmpty)
@@ -268,7 +275,7 @@ private final class CountingDecoder: SequenceDecoder {
 
   @Test("two tasks may use one session: each gets the text that it gets alone")
   func shared() async throws {
-    let session = try session().0, options = GenerationOptions(maximumTokens: 15)
+    let session = try session().0, options = self.options(15)
     @Sendable func text(_ session: TextSession, _ prompt: String) async throws -> String {
       var text = ""
       for try await piece in session.generate(prompt, options: options) { text += piece }
