@@ -103,7 +103,7 @@ import Testing
   ]
 
   #if DEBUG
-    private static let draws = 10_000  // as many as release builds draw would take minutes
+    private static let draws = 3_000  // as many as release builds draw would take minutes
   #else
     private static let draws = 100_000
   #endif
@@ -126,10 +126,10 @@ import Testing
     // Above this once in 10^4 draws of seeds, which are fixed: by Wilson and Hilferty, z = 3.719.
     let limit = freedom < 1 ? 1e-9 : freedom * pow(1 - 2 / (9 * freedom) + 3.719 * (2 / (9 * freedom)).squareRoot(), 3)
     #expect(statistic <= limit, "\(name): \(statistic), and \(limit) is rare")
-    // The test can fail: with the likeliest off by a fifth the shares do not fit.
+    // The test can fail: with the likeliest off by a third the shares do not fit.
     let likeliest = expected.indices.max { expected[$0] < expected[$1] } ?? 0
     let off = expected.indices.filter { expected[$0] > 0 }.reduce(0.0) { sum, token in
-      let wrong = expected[token] * (token == likeliest ? 0.8 : 1)
+      let wrong = expected[token] * (token == likeliest ? 0.67 : 1)
       return sum + Double(draws) * (found[token] - wrong) * (found[token] - wrong) / wrong
     }
     if freedom >= 1 { #expect(off > limit) }
@@ -140,7 +140,7 @@ import Testing
   /// Logits of many kinds, made from one number: smooth, with ties, with −∞, far apart, all the same.
   private func randomLogits(_ number: UInt32) -> [Float] {
     var random = RandomStream(seed: 77, purpose: .evaluation, ordinal: number)
-    let count = [1, 2, 3, 7, 8, 9, 16, 17, 63, 200, 1000, 3001, 40_000][random.integer(below: 13)]
+    let count = [1, 2, 3, 7, 8, 9, 16, 17, 63, 200, 1000, 3001, 9000][random.integer(below: 13)]
     let kind = random.integer(below: 6), scale = Float([0.01, 0.5, 2, 10][random.integer(below: 4)])
     var logits = (0..<count).map { _ -> Float in
       let value = Float(random.normal()) * scale
@@ -156,9 +156,9 @@ import Testing
     return logits
   }
 
-  @Test("300 random cases of logits and settings: the token that a sorted list gives")
+  @Test("200 random cases of logits and settings: the token that a sorted list gives")
   func againstSorted() throws {
-    for number in 0..<300 as Range<UInt32> {
+    for number in 0..<200 as Range<UInt32> {
       let logits = randomLogits(number)
       var random = RandomStream(seed: 78, purpose: .evaluation, ordinal: number)
       func pick<T>(_ values: T...) -> T { values[random.integer(below: values.count)] }
@@ -175,7 +175,7 @@ import Testing
         if random.integer(below: 3) == 0 { $0.logitBias[0] = pick(2, -1) }
         $0.seed = random.next()
       }
-      for stream in 0..<4 as Range<UInt32> {
+      for stream in 0..<2 as Range<UInt32> {
         let token = try sampler.draw(logits, after: text, stream: stream)
         #expect(token == referenceToken(sampler, logits, text, stream), "case \(number), stream \(stream)")
       }
