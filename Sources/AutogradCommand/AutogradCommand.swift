@@ -94,6 +94,13 @@ struct AutogradCommand: ParsableCommand, HasExamples {
 /// A command whose help ends in examples.
 protocol HasExamples {
   static var examples: [String] { get }
+
+  /// Whether options of it are settings of a run, which have names of other programs, too.
+  static var takesSettings: Bool { get }
+}
+
+extension HasExamples {
+  static var takesSettings: Bool { true }
 }
 
 /// Outside of the command, whose own `exit` would hide it.

@@ -8,15 +8,19 @@ enum ForeignNames {
     }, uniquingKeysWith: { first, _ in first })
 
   /// The arguments with our names for options; values stay as they are.
+  ///
+  /// Another name for a setting is one where a command takes settings; elsewhere it may be an option of its own.
   static func translated(_ arguments: [String]) -> [String] {
     let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
-    return arguments[..<end].map(translated) + arguments[end...]
+    let command = AutogradCommand.commands.first { $0.configuration.commandName == arguments.first }
+    let names = command?.takesSettings ?? true ? ours : [:]
+    return arguments[..<end].map { translated($0, names) } + arguments[end...]
   }
 
-  private static func translated(_ argument: String) -> String {
+  private static func translated(_ argument: String, _ names: [String: String]) -> String {
     guard argument.hasPrefix("--") else { return argument }
     let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let name = String(parts[0].map { $0 == "_" ? "-" : $0 })
-    return ([ours[name] ?? name] + parts.dropFirst().map(String.init)).joined(separator: "=")
+    return ([names[name] ?? name] + parts.dropFirst().map(String.init)).joined(separator: "=")
   }
 }

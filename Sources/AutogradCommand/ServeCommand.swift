@@ -19,6 +19,8 @@ struct ServeCommand: ParsableCommand, HasExamples {
       Ctrl-C, or SIGTERM, finishes what is under way and ends.
       """)
 
+  static let takesSettings = false
+
   static let examples = [
     "autograd serve runs/book",
     "autograd serve model.gguf --port 8000 --parallel 8 --ctx-size 2048",

@@ -120,7 +120,7 @@ import Testing
       try error("/load", "write it like this: /load talk.json")
       try error("/quit now", "write it like this: /quit")
       try error("/sing", "\"/sing\" is none of /system /temp /topk /len /save /load /reset /stats /help /quit")
-      try error("/load \(folder)/missing.json", "cannot read \(folder)/missing.json: it does not exist")
+      try error("/load \(folder)/missing.json", "cannot read \(folder)/missing.json: it does not exist; check the path")
       try write("[1]", folder + "/list.json")
       try error("/load \(folder)/list.json", "\(folder)/list.json holds no conversation: the object has no \"messages\"; /save writes one")
       try error("/save \(folder)/list.json", "\(folder)/list.json is there already, and holds no conversation; choose another name")

@@ -15,6 +15,8 @@ struct ChatCommand: ParsableCommand, HasExamples {
       \(ChatVerb.help.joined(separator: "\n"))
       """)
 
+  static let takesSettings = false
+
   static let examples = [
     "autograd chat model.gguf",
     "autograd chat runs/book --system \"You answer in one sentence.\" --temperature 0.5",

@@ -9,6 +9,8 @@ struct GenerateCommand: ParsableCommand, HasExamples {
     abstract: "Continues a prompt with a trained model.",
     discussion: "To talk with a model, see autograd chat.")
 
+  static let takesSettings = false
+
   static let examples = [
     "autograd generate --model runs/book --prompt \"Once upon a time\"",
     "autograd generate --model runs/book --temperature 0.5 --top-p 0.9 --num-samples 3 --stop \".\"",

@@ -106,7 +106,7 @@ public final class TextSession: @unchecked Sendable {
     var bounded = options
     if options.keptTokens == nil {
       let room = contextSize - prompt.count
-      guard room > 0, options.maximumTokens ?? 0 <= room else {
+      guard options.maximumTokens ?? 1 <= room else {
         throw .tooLong(promptTokens: prompt.count, maximumTokens: options.maximumTokens, contextSize: contextSize)
       }
       bounded.maximumTokens = options.maximumTokens ?? room
