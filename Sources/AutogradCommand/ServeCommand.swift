@@ -53,6 +53,11 @@ struct ServeCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("Tokens of a prompt and its answer (what the model and the memory have).", valueName: "n"))
   var ctxSize: Int?
 
+  @Option(help: ArgumentHelp("Keep keys and values as f32 or bf16 (as products take them).", valueName: "type"))
+  var cacheType: CacheType?
+
+  @OptionGroup var weights: WeightOptions
+
   @Option(help: ArgumentHelp("The most tokens of one answer (all that fit).", valueName: "n"))
   var maxTokens: Int?
 
@@ -93,12 +98,10 @@ struct ServeCommand: ParsableCommand, HasExamples {
 
   private func serve() throws {
     let settings = try settings()
-    let source = try openModel(model), (network, tokenizer) = try source.load()
+    let source = try openModel(model), (network, tokenizer) = try weights.load(source)
     let template = try (chatTemplate?.name.choice ?? source.chatTemplate()).template()
     let form = try template.map { try AnswerForm($0, tokenizer) }
-    let pool = threads.map { ThreadPool(threads: $0) } ?? .shared
-    let session = try DecoderSession(
-      network, sequences: parallel, contextSize: ctxSize, tape: Tape(backend: Backend(pool: pool)))
+    let session = try session(network)
     let served = ServedModel(
       name: modelName ?? lastPart(of: model), tokenizer: tokenizer, textEnds: try ends(source, nil, tokenizer),
       answerEnds: try ends(source, form, tokenizer), form: form, contextSize: session.contextSize,
@@ -116,6 +119,16 @@ struct ServeCommand: ParsableCommand, HasExamples {
       "\(served.name) answers at \(server.url), \(parallel) at once, in a context of \(served.contextSize) tokens each")
     server.run { Signals.isNoted }
     Signals.endIfNoted()
+  }
+
+  private func session(_ network: Decoder<Float>) throws -> DecoderSession<Float> {
+    let tape = Tape<Float>(backend: Backend(pool: threads.map { ThreadPool(threads: $0) } ?? .shared))
+    tape.productMode = weights.productMode(of: network)
+    do throws(LanguageModelError) {
+      return try DecoderSession(network, sequences: parallel, contextSize: ctxSize, cacheType: cacheType, tape: tape)
+    } catch {
+      throw GenerationError.model(error)
+    }
   }
 
   private func settings() throws -> ServerSettings {

@@ -7,13 +7,13 @@ import Foundation
 #endif
 
 /// A client that sends what bytes it likes, and reads what comes.
-final class RawClient {
-  struct Failed: Error { let call: String, number: Int32 }
+public final class RawClient {
+  public struct Failed: Error { public let call: String, number: Int32 }
 
   private let descriptor: Int32
   private var isOpen = true
 
-  init(port: UInt16, seconds: Int = 10) throws {
+  public init(port: UInt16, seconds: Int = 10) throws {
     #if canImport(Glibc)
       descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else
@@ -34,13 +34,13 @@ final class RawClient {
 
   deinit { close() }
 
-  func close() {
-    if isOpen { Glibc.close(descriptor) }
+  public func close() {
+    if isOpen { _ = systemClose(descriptor) }
     isOpen = false
   }
 
   /// Closes so that the other side sees an error.
-  func reset() {
+  public func reset() {
     var option = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     close()
@@ -48,10 +48,10 @@ final class RawClient {
 
   /// - Returns: Whether all of it was taken.
   @discardableResult
-  func send(_ bytes: [UInt8]) -> Bool {
+  public func send(_ bytes: [UInt8]) -> Bool {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      let count = bytes[sent...].withUnsafeBytes { systemSend(descriptor, $0) }
       if count <= 0 { return false }
       sent += count
     }
@@ -59,17 +59,17 @@ final class RawClient {
   }
 
   @discardableResult
-  func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+  public func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
   /// What comes next; nil where nothing more does.
-  func some() -> [UInt8]? {
+  public func some() -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: 65536)
     let count = recv(descriptor, &buffer, buffer.count, 0)
     return count > 0 ? Array(buffer[..<count]) : nil
   }
 
   /// Everything until the other side closes.
-  func rest() -> String {
+  public func rest() -> String {
     var bytes: [UInt8] = []
     while let more = some() { bytes += more }
     return String(decoding: bytes, as: UTF8.self)
@@ -78,7 +78,7 @@ final class RawClient {
   private var waiting: [UInt8] = []
 
   /// Reads one answer with its body, and leaves what follows.
-  func answer() throws -> RawAnswer {
+  public func answer() throws -> RawAnswer {
     while true {
       if let (answer, count) = RawAnswer.first(in: waiting) {
         waiting.removeFirst(count)
@@ -90,7 +90,7 @@ final class RawClient {
   }
 
   /// Waits until a text has come.
-  func wait(for text: String) -> Bool {
+  public func wait(for text: String) -> Bool {
     while !String(decoding: waiting, as: UTF8.self).contains(text) {
       guard let more = some() else { return false }
       waiting += more
@@ -99,16 +99,16 @@ final class RawClient {
   }
 }
 
-struct RawAnswer {
-  var status = 0
-  var fields: [String: String] = [:]
-  var body = ""
+public struct RawAnswer {
+  public var status = 0
+  public var fields: [String: String] = [:]
+  public var body = ""
 
-  var json: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(body.utf8))) as? [String: Any] ?? [:] }
-  var errorMember: [String: Any] { json["error"] as? [String: Any] ?? [:] }
+  public var json: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(body.utf8))) as? [String: Any] ?? [:] }
+  public var errorMember: [String: Any] { json["error"] as? [String: Any] ?? [:] }
 
   /// The values of server-sent events.
-  var events: [String] { body.components(separatedBy: "\n\n").filter { !$0.isEmpty }.map { String($0.dropFirst(6)) } }
+  public var events: [String] { body.components(separatedBy: "\n\n").filter { !$0.isEmpty }.map { String($0.dropFirst(6)) } }
 
   /// The first answer in bytes, and how many they are; nil where it is not whole.
   static func first(in bytes: [UInt8]) -> (RawAnswer, Int)? {
@@ -141,4 +141,16 @@ struct RawAnswer {
     }
     return nil
   }
+}
+
+// Outside of the class, whose own functions would hide them.
+
+private func systemClose(_ descriptor: Int32) -> Int32 { close(descriptor) }
+
+private func systemSend(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+  #if canImport(Darwin)
+    send(descriptor, bytes.baseAddress, bytes.count, 0)
+  #else
+    send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+  #endif
 }
