@@ -105,28 +105,38 @@ struct AnswerWriter: Sendable {
   }
 
   private func logprobs(_ reports: [TokenReport], offset: Int) -> JSON {
-    guard call.topCount != nil, !reports.isEmpty || !call.streams else { return .null }
-    switch call.endpoint {
-    case .chat:
-      let content = reports.map { report in
-        JSON.object(
-          described(report.token, report.logprob)
-            + [JSON.Member("top_logprobs", .array(report.top.map { .object(described($0.token, $0.logprob)) }))])
-      }
-      return .object([JSON.Member("content", .array(content)), JSON.Member("refusal", .null)])
-    case .completions:
-      var offsets: [JSON] = [], next = offset
-      for report in reports {
-        offsets.append(.integer(Int64(next)))
-        next += text(report.token).unicodeScalars.count
-      }
-      return .object([
-        JSON.Member("tokens", .array(reports.map { .string(text($0.token)) })),
-        JSON.Member("token_logprobs", .array(reports.map { $0.logprob.map { .number($0) } ?? .null })),
-        JSON.Member("top_logprobs", .array(reports.map { $0.logprob == nil ? .null : .object(table($0.top)) })),
-        JSON.Member("text_offset", .array(offsets)),
-      ])
+    if call.topCount == nil || (reports.isEmpty && call.streams) { return .null }
+    return call.endpoint == .chat ? chatLogprobs(reports) : textLogprobs(reports, offset)
+  }
+
+  private func chatLogprobs(_ reports: [TokenReport]) -> JSON {
+    var content: [JSON] = []
+    for report in reports {
+      let top = report.top.map { JSON.object(described($0.token, $0.logprob)) }
+      content.append(.object(described(report.token, report.logprob) + [JSON.Member("top_logprobs", .array(top))]))
     }
+    return .object([JSON.Member("content", .array(content)), JSON.Member("refusal", .null)])
+  }
+
+  private func textLogprobs(_ reports: [TokenReport], _ offset: Int) -> JSON {
+    var tokens: [JSON] = [], logprobs: [JSON] = [], top: [JSON] = [], offsets: [JSON] = [], next = offset
+    for report in reports {
+      let name = text(report.token)
+      tokens.append(.string(name))
+      offsets.append(.integer(Int64(next)))
+      next += name.unicodeScalars.count
+      if let logprob = report.logprob {
+        logprobs.append(.number(logprob))
+        top.append(.object(table(report.top)))
+      } else {
+        logprobs.append(.null)
+        top.append(.null)
+      }
+    }
+    return .object([
+      JSON.Member("tokens", .array(tokens)), JSON.Member("token_logprobs", .array(logprobs)),
+      JSON.Member("top_logprobs", .array(top)), JSON.Member("text_offset", .array(offsets)),
+    ])
   }
 
   private func described(_ token: Int32, _ logprob: Double?) -> [JSON.Member] {
