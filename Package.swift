@@ -67,7 +67,7 @@ let package = Package(
     .target(
       name: "AutogradServer",
       dependencies: [
-        "AutogradModels", "AutogradEngine", "AutogradText", "AutogradBase", "CAutogradSystem",
+        "AutogradModels", "AutogradText", "AutogradBase", "CAutogradSystem",
         .product(name: "FlyingSocks", package: "FlyingFox"),
       ],
       resources: [

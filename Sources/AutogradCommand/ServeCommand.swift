@@ -107,7 +107,7 @@ struct ServeCommand: ParsableCommand, HasExamples {
       answerEnds: try ends(source, form, tokenizer), form: form, contextSize: session.contextSize,
       vocabularySize: network.configuration.vocabularySize)
     Signals.watch()
-    let batcher = Batcher(DecoderEngine(session), tokenizer, waitingLimit: maxWaiting)
+    let batcher = Batcher(session, tokenizer, waitingLimit: maxWaiting)
     let server: Server
     do throws(ServerError) {
       server = try Server(settings, served, batcher) { Console.writeError($0) }

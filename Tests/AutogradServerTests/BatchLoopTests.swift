@@ -10,9 +10,9 @@ import Testing
   @Test("whatever runs beside it, each answer is the one that it is alone", arguments: 0..<16)
   func company(_ seed: Int) throws {
     var random = SeededGenerator(UInt64(seed))
-    let engine = HashEngine(sequences: Int.random(in: 1...5, using: &random)), log = EventLog()
+    let decoder = HashDecoder(sequences: Int.random(in: 1...5, using: &random)), log = EventLog()
     let loop = BatchLoop(
-      engine, tokenizer, busyChunk: Int.random(in: 1...20, using: &random), freeChunk: Int.random(in: 1...60, using: &random))
+      decoder, tokenizer, busyChunk: Int.random(in: 1...20, using: &random), freeChunk: Int.random(in: 1...60, using: &random))
     let beginnings = ["Once upon a time there was", "Once upon a midnight dreary, while I pondered", "x"]
     var requests: [GenerationRequest] = [], cancelled: Set<Int> = []
     for index in 0..<10 {
@@ -39,24 +39,24 @@ import Testing
       #expect(answer.finish != nil && answer.failure == nil && answer.eventsAfterEnd == 0)
       #expect(answer.usage?.promptTokens == request.prompt.count)
     }
-    for (slot, memory) in zip(loop.slots, engine.memory) { #expect(slot.tokens == memory) }
+    for (slot, text) in zip(loop.slots, decoder.texts) { #expect(slot.tokens == text) }
   }
 
   @Test("the prompt of several answers is read once")
   func siblings() throws {
-    let engine = HashEngine(sequences: 4), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 4), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     let text = String(repeating: "a prompt that is long ", count: 8)
     for copy in 0..<4 { loop.add(UInt64(copy), request(text, 5, stream: UInt32(copy)), log, leader: copy > 0 ? 0 : nil) }
     loop.runToEnd()
     // The prompt, its last token three more times, and four tokens of each answer, the last of which is not fed.
-    #expect(engine.rowCounts.reduce(0, +) == text.utf8.count + 3 + 4 * 4)
+    #expect(decoder.rowCounts.reduce(0, +) == text.utf8.count + 3 + 4 * 4)
     #expect((1..<4).allSatisfy { log.answer(UInt64($0)).usage?.reusedTokens == text.utf8.count - 1 })
     #expect(Set((0..<4).map { log.answer(UInt64($0)).text }).count == 4)
   }
 
   @Test("a request with the same beginning takes the place that remembers it, also while that is busy")
   func reuse() throws {
-    let engine = HashEngine(sequences: 3), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 3), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     let beginning = String(repeating: "the same beginning ", count: 6)
     loop.add(1, request(beginning + "one", 4), log)
     loop.runToEnd()
@@ -76,8 +76,8 @@ import Testing
 
   @Test("long prompts are read in pieces between the tokens of others")
   func chunks() {
-    let engine = HashEngine(sequences: 2, contextSize: 2048), log = EventLog()
-    let loop = BatchLoop(engine, tokenizer, busyChunk: 10, freeChunk: 500)
+    let decoder = HashDecoder(sequences: 2, contextSize: 2048), log = EventLog()
+    let loop = BatchLoop(decoder, tokenizer, busyChunk: 10, freeChunk: 500)
     loop.add(1, request("short", 200), log)
     loop.step()
     loop.add(2, request(String(repeating: "long ", count: 200), 3), log)
@@ -90,17 +90,17 @@ import Testing
       #expect(stalls < 5)
       before = after
     }
-    #expect(engine.rowCounts.dropFirst().allSatisfy { $0 <= 11 })
+    #expect(decoder.rowCounts.dropFirst().allSatisfy { $0 <= 11 })
     loop.runToEnd()
     #expect(log.answer(2).finish == .length)
     loop.add(3, request(String(repeating: "alone ", count: 100), 1), log)
     loop.runToEnd()
-    #expect(engine.rowCounts.suffix(2) == [500, 100])
+    #expect(decoder.rowCounts.suffix(2) == [500, 100])
   }
 
   @Test("an answer ends at its length, a stop text, the end of the text and the end of the context")
   func endings() throws {
-    let engine = HashEngine(sequences: 1, contextSize: 40), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 1, contextSize: 40), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     loop.add(1, request("0123456789", 7), log)
     let text = try answerAlone(request("0123456789", 20), tokenizer).text
     let stop = String(text.dropFirst(4).prefix(3))
@@ -125,37 +125,37 @@ import Testing
     #expect(log.answer(6).finish == .length && log.answer(6).usage?.answerTokens == 0 && log.answer(6).text == "")
   }
 
-  @Test("a failing engine fails those who run, and forgets what it may have mixed up")
+  @Test("a failing decoder fails those who run, and forgets what it may have mixed up")
   func failure() throws {
-    let engine = HashEngine(sequences: 2), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 2), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     loop.add(1, request("first", 50), log)
     loop.add(2, request("second", 50), log)
     for _ in 0..<3 { loop.step() }
-    engine.failingPasses = [3]
+    decoder.failingPasses = [3]
     loop.add(3, request("first", 5), log)
     loop.runToEnd()
-    #expect(log.answer(1).failure == .engine("the engine is broken on purpose"))
-    #expect(log.answer(2).failure == .engine("the engine is broken on purpose"))
+    #expect(log.answer(1).failure == .model("\(HashDecoder.broken)"))
+    #expect(log.answer(2).failure == .model("\(HashDecoder.broken)"))
     let alone = try answerAlone(request("first", 5), tokenizer)
     #expect(log.answer(3).text == alone.text && log.answer(3).usage?.reusedTokens == 0)
   }
 
   @Test("a number that is none fails its own answer alone")
   func notANumber() throws {
-    let engine = HashEngine(sequences: 2), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 2), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     var wrong = request("first", 50)
     wrong.options.sampler.logitBias = [3: .infinity]
     loop.add(1, wrong, log)
     loop.add(2, request("second", 5), log)
     loop.runToEnd()
-    guard case .engine(let sentence)? = log.answer(1).failure else { return #expect(Bool(false), "it did not fail") }
+    guard case .model(let sentence)? = log.answer(1).failure else { return #expect(Bool(false), "it did not fail") }
     #expect(sentence.contains("token 3"))
     #expect(log.answer(2).finish == .length)
   }
 
   @Test("who waits or runs for too long is told so")
   func deadlines() {
-    let engine = HashEngine(sequences: 1), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 1), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     loop.add(1, request("runs", 100), log, deadline: Deadline(seconds: 3600))
     loop.add(2, request("waits", 100), log, deadline: Deadline(seconds: 0))
     loop.step()
@@ -166,7 +166,7 @@ import Testing
 
   @Test("the prompt's probabilities are those of its tokens, whatever was in memory")
   func prompt() throws {
-    let engine = HashEngine(sequences: 2), loop = BatchLoop(engine, tokenizer), log = EventLog()
+    let decoder = HashDecoder(sequences: 2), loop = BatchLoop(decoder, tokenizer), log = EventLog()
     var told = request("a text of more than sixteen tokens", 3, top: 2)
     loop.add(1, told, log)
     loop.runToEnd()
@@ -177,7 +177,7 @@ import Testing
     #expect(reports.map(\.token) == told.prompt)
     #expect(reports[0].logprob == nil)
     for index in 1..<told.prompt.count {
-      let logits = HashEngine.logits(Array(told.prompt[..<index]), 258).map(Double.init)
+      let logits = HashDecoder.logits(Array(told.prompt[..<index]), 258).map(Double.init)
       let sum = logits.reduce(0) { $0 + exponential($1) }
       let probability = exponential(logits[Int(told.prompt[index])]) / sum
       #expect(abs(exponential(try #require(reports[index].logprob)) - probability) < 1e-6)

@@ -5,7 +5,7 @@ import Synchronization
 
 @testable import AutogradServer
 
-/// A server over an engine of hashes, on a port that the system chose.
+/// A server over a decoder of hashes, on a port that the system chose.
 final class ServerFixture: Sendable {
   let server: Server
   let port: UInt16
@@ -26,9 +26,9 @@ final class ServerFixture: Sendable {
     let tokenizer = ByteTokenizer()
     let form = try template ? AnswerForm(ChatTemplate.named("alpaca"), tokenizer) : nil
     let model = ServedModel(name: "hash", tokenizer: tokenizer, form: form, contextSize: 512, vocabularySize: 258)
-    let engine = HashEngine(sequences: sequences, contextSize: 512)
-    if passMilliseconds > 0 { engine.pause = { Thread.sleep(forTimeInterval: Double(passMilliseconds) / 1000) } }
-    let batcher = Batcher(engine, tokenizer, waitingLimit: settings.limits.waiting)
+    let decoder = HashDecoder(sequences: sequences, contextSize: 512)
+    if passMilliseconds > 0 { decoder.pause = { Thread.sleep(forTimeInterval: Double(passMilliseconds) / 1000) } }
+    let batcher = Batcher(decoder, tokenizer, waitingLimit: settings.limits.waiting)
     server = try Server(settings, model, batcher) { [sink] in sink.add($0) }
     port = server.port
     Thread.detachNewThread { [self] in

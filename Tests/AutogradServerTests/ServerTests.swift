@@ -6,9 +6,9 @@ import Testing
 
 @testable import AutogradServer
 
-/// Over real sockets; the engine is one of hashes, so that an answer has one right text.
+/// Over real sockets; the decoder is one of hashes, so that an answer has one right text.
 @OwnThread @Suite("Server", .serialized) struct ServerTests {
-  /// What the engine answers to a prompt.
+  /// What the decoder answers to a prompt.
   private func answer(_ prompt: String, _ count: Int, seed: UInt64, stream: UInt32 = 0) throws -> String {
     var alone = request(prompt, count, seed: seed, stream: stream)
     alone.prompt = try ByteTokenizer().encode(prompt)

@@ -27,11 +27,11 @@ struct CachedTexts {
     while wanted.count - texts[sequence].count > Self.pieceCount {
       if isCancelled() { return nil }
       let piece = wanted[texts[sequence].count..<texts[sequence].count + Self.pieceCount]
-      _ = try advance([SequenceFeed(sequence: sequence, tokens: piece, wantsLogits: false)])
+      _ = try advance([SequenceFeed(sequence: sequence, tokens: piece, logits: .none)])
     }
     if isCancelled() { return nil }
     let rest = wanted[texts[sequence].count...]
-    return try advance([SequenceFeed(sequence: sequence, tokens: rest, wantsLogits: true)])[0]
+    return try advance([SequenceFeed(sequence: sequence, tokens: rest, logits: .last)])[0]
   }
 
   /// The logits after several texts, each on a sequence of its own, in one pass.
@@ -46,7 +46,7 @@ struct CachedTexts {
     for (sequence, text) in texts {
       let wanted = window.tokens(of: text)
       keepCommonPrefix(of: wanted, sequence)
-      feeds.append(SequenceFeed(sequence: sequence, tokens: wanted[self.texts[sequence].count...], wantsLogits: true))
+      feeds.append(SequenceFeed(sequence: sequence, tokens: wanted[self.texts[sequence].count...], logits: .last))
     }
     return try advance(feeds)
   }

@@ -1,7 +1,7 @@
 import AutogradEngine
 
-/// What decodes sequences whose past it keeps.
-protocol SequenceDecoder {
+/// What decodes sequences whose past it keeps. One thread at a time uses it.
+package protocol SequenceDecoder {
   var contextSize: Int { get }
   var sequenceCount: Int { get }
   var memory: SessionMemory { get }
@@ -12,30 +12,34 @@ protocol SequenceDecoder {
   /// Gives a sequence, which is empty, the first tokens of another.
   func copyPrefix(of source: Int, to target: Int, count: Int)
 
-  /// Goes on with several sequences at once, each of them given once.
+  /// Goes on with several sequences at once, each of them given once. The logits of a token depend on its own sequence
+  /// alone, bit for bit, however its tokens are cut into feeds.
   ///
-  /// - Returns: The logits after the last token of each feed that asks for them, in order.
+  /// - Returns: The logits [V] that the feeds ask for, in order.
   func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]]
 }
 
 /// Tokens that a sequence goes on with.
-struct SequenceFeed {
-  var sequence: Int
-  var tokens: ArraySlice<Int32>
-  var wantsLogits: Bool
+package struct SequenceFeed: Sendable {
+  package var sequence: Int
+  package var tokens: ArraySlice<Int32>
+  package var logits: LogitRows
+
+  package init(sequence: Int, tokens: ArraySlice<Int32>, logits: LogitRows) {
+    (self.sequence, self.tokens, self.logits) = (sequence, tokens, logits)
+  }
 }
 
 extension DecoderSession: SequenceDecoder {
-  var memory: SessionMemory {
+  package var memory: SessionMemory {
     var memory = SessionMemory()
     (memory.weightBytes, memory.cacheBytes) = (plan.weightBytes, plan.cacheBytes)
     (memory.workingBytes, memory.cacheType) = (plan.newBytes - plan.cacheBytes, cacheType)
     return memory
   }
 
-  func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
-    let logits = try advance(
-      feeds.map { Feed(sequence: $0.sequence, tokens: $0.tokens, logits: $0.wantsLogits ? .last : .none) })
+  package func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
+    let logits = try advance(feeds.map { Feed(sequence: $0.sequence, tokens: $0.tokens, logits: $0.logits) })
     // Of a model in Float the cast costs nothing.
     return logits as? [[Float]] ?? logits.map { $0.map { Float($0) } }
   }

@@ -11,22 +11,22 @@ struct Submission: Sendable {
   let deliver: @Sendable (GenerationEvent) -> Void
 }
 
-/// Many answers at once over one engine: each step feeds one token of every answer under way, and a part of the prompts
+/// Many answers at once over one decoder: each step feeds one token of every answer under way, and a part of the prompts
 /// that are still being read.
 ///
 /// Answers come and go between steps. What runs beside an answer changes nothing in it: a row of logits depends on its
 /// own sequence alone, and tokens are drawn by seed, stream and position.
 final class BatchLoop {
-  /// A place in the engine's memory.
+  /// A place in the decoder's memory.
   struct Slot {
-    /// What the engine remembers of it.
+    /// What the decoder remembers of it.
     var tokens: [Int32] = []
     var answer: RunningAnswer?
     /// The step in which it was last fed.
     var lastStep = 0
   }
 
-  private let engine: any SequenceEngine
+  private let decoder: any SequenceDecoder
   private let tokenizer: any Tokenizer
   /// Tokens of prompts that are read in a step while answers are under way, and otherwise.
   private let busyChunk, freeChunk: Int
@@ -35,13 +35,13 @@ final class BatchLoop {
   private(set) var statistics = BatchStatistics()
   private var stepNumber = 0
 
-  init(_ engine: any SequenceEngine, _ tokenizer: any Tokenizer, busyChunk: Int = 64, freeChunk: Int = 512) {
-    self.engine = engine
+  init(_ decoder: any SequenceDecoder, _ tokenizer: any Tokenizer, busyChunk: Int = 64, freeChunk: Int = 512) {
+    self.decoder = decoder
     self.tokenizer = tokenizer
     self.busyChunk = busyChunk
     self.freeChunk = freeChunk
-    precondition(engine.sequenceCount > 0, "an engine without sequences answers nothing")
-    slots = Array(repeating: Slot(), count: engine.sequenceCount)
+    precondition(decoder.sequenceCount > 0, "a decoder without sequences answers nothing")
+    slots = Array(repeating: Slot(), count: decoder.sequenceCount)
   }
 
   var runningCount: Int { slots.count { $0.answer != nil } }
@@ -74,11 +74,11 @@ final class BatchLoop {
     statistics.steps += 1
     statistics.rows += feeds.reduce(0) { $0 + $1.tokens.count }
     do {
-      deliver(feeds, try engine.advance(feeds))
+      deliver(feeds, try decoder.advance(feeds: feeds))
     } catch {
-      // What the engine remembers is uncertain now.
+      // What the decoder remembers is uncertain now.
       for index in slots.indices {
-        fail(index, .engine("\(error)"))
+        fail(index, .model("\(error)"))
         forget(index)
       }
     }
@@ -119,12 +119,12 @@ final class BatchLoop {
       place = free.min { slots[$0].lastStep < slots[$1].lastStep } ?? home
       if place != best {
         forget(place)
-        engine.copyPrefix(of: best, to: place, count: shared[best])
+        decoder.copyPrefix(of: best, to: place, count: shared[best])
         slots[place].tokens = Array(request.prompt.prefix(shared[best]))
       }
       count = shared[best]
     }
-    engine.truncate(place, to: count)
+    decoder.truncate(place, to: count)
     slots[place].tokens = Array(request.prompt.prefix(count))
     slots[place].lastStep = stepNumber
     slots[place].answer = RunningAnswer(submission, tokenizer, reused: count)
@@ -143,7 +143,7 @@ final class BatchLoop {
   private func free(_ index: Int) { slots[index].answer = nil }
 
   private func forget(_ index: Int) {
-    engine.truncate(index, to: 0)
+    decoder.truncate(index, to: 0)
     slots[index].tokens = []
   }
 
@@ -170,7 +170,7 @@ final class BatchLoop {
       if answer.isReading {
         reading.append(index)
       } else {
-        feeds.append(SequenceFeed(sequence: index, tokens: [answer.text[answer.text.count - 1]], rows: .last))
+        feeds.append(SequenceFeed(sequence: index, tokens: answer.text.suffix(1), logits: .last))
       }
     }
     var room = feeds.isEmpty ? freeChunk : busyChunk
@@ -181,9 +181,9 @@ final class BatchLoop {
       // Rows of logits are wide: few at a time where all are wanted.
       let most = answer.submission.request.tellsPrompt ? min(room, 16) : room
       let end = min(start + most, answer.text.count)
-      let rows: SequenceFeed.Rows =
+      let rows: LogitRows =
         answer.submission.request.tellsPrompt ? .all : end == answer.text.count ? .last : .none
-      feeds.append(SequenceFeed(sequence: index, tokens: Array(answer.text[start..<end]), rows: rows))
+      feeds.append(SequenceFeed(sequence: index, tokens: answer.text[start..<end], logits: rows))
       room -= end - start
     }
     return feeds
@@ -197,12 +197,12 @@ final class BatchLoop {
       let index = feed.sequence
       slots[index].tokens += feed.tokens
       slots[index].lastStep = stepNumber
-      let count = feed.rows == .none ? 0 : feed.rows == .last ? 1 : feed.tokens.count
+      let count = feed.logits == .none ? 0 : feed.logits == .last ? 1 : feed.tokens.count
       defer { next += count }
       guard var answer = slots[index].answer else { continue }
       if answer.submission.request.tellsPrompt { answer.tellPrompt(upTo: slots[index].tokens.count, rows[next..<next + count]) }
       if slots[index].tokens.count == answer.text.count, count > 0 {
-        let goesOn = answer.advance(rows[next + count - 1], contextSize: engine.contextSize)
+        let goesOn = answer.advance(rows[next + count - 1], contextSize: decoder.contextSize)
         statistics.answerTokens += answer.hasDrawn ? 1 : 0
         slots[index].answer = goesOn ? answer : nil
       } else {

@@ -1,3 +1,4 @@
+import AutogradModels
 import AutogradText
 import CAutogradSystem
 import Dispatch
@@ -37,15 +38,15 @@ public final class Batcher: Sendable {
   private let hasEnded = DispatchSemaphore(value: 0)
   private let waitingLimit: Int
 
-  /// Starts the thread, which alone uses the engine from then on.
+  /// Starts the thread, which alone uses the decoder from then on.
   ///
   /// - Parameter waitingLimit: How many answers may wait for a place.
-  public init(_ engine: sending any SequenceEngine, _ tokenizer: any Tokenizer, waitingLimit: Int) {
+  package init(_ decoder: sending any SequenceDecoder, _ tokenizer: any Tokenizer, waitingLimit: Int) {
     self.waitingLimit = waitingLimit
-    // INVARIANT: the caller gave the engine away, and nobody but this one block ever has it.
-    nonisolated(unsafe) let engine = engine
+    // INVARIANT: the caller gave the decoder away, and nobody but this one block ever has it.
+    nonisolated(unsafe) let decoder = decoder
     DispatchQueue(label: "autograd.batcher").async { [self] in
-      run(BatchLoop(unsafe engine, tokenizer))
+      run(BatchLoop(unsafe decoder, tokenizer))
       state.withLock { $0.hasEnded = true }
       hasEnded.signal()
     }

@@ -33,8 +33,8 @@ public enum GenerationFailure: Error, Sendable, Equatable {
   case tooLong
   /// The server ends.
   case ending
-  /// The engine's or the sampler's sentence.
-  case engine(String)
+  /// The decoder's or the sampler's sentence.
+  case model(String)
 }
 
 /// What comes of an answer under way, in order.

@@ -33,7 +33,7 @@ struct RunningAnswer {
     do throws(SamplingError) {
       piece = try continuation.take(logits)
     } catch {
-      submission.deliver(.failed(.engine("\(error)")))
+      submission.deliver(.failed(.model("\(error)")))
       return false
     }
     usage.answerTokens += 1

@@ -43,21 +43,24 @@ struct Connection {
   ///
   /// - Throws: `HTTPProblem`, to be answered; anything else ends the connection.
   private mutating func nextRequest() async throws -> ServerRequest? {
-    guard let bytes = try await headBytes() else { return nil }
-    let head = try RequestHead(bytes, fieldCount: limits.fieldCount)
-    let framing = try head.framing()
-    // What would be refused anyway is refused before its body is read.
-    if let response = service.refusal(of: head, framing) {
+    while let bytes = try await headBytes() {
+      let head = try RequestHead(bytes, fieldCount: limits.fieldCount)
+      let framing = try head.framing()
+      // What would be refused anyway is refused before its body is read.
+      guard let response = service.refusal(of: head, framing) else {
+        if framing != .none, head.expectsContinue { try await write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
+        return ServerRequest(head: head, body: try await body(framing))
+      }
       let record = RequestRecord(method: head.method, path: head.path)
       let keepsAlive = head.keepsAlive && framing == .none
       try await send(response, record, keepsAlive: keepsAlive, isVersion10: head.isVersion10)
       service.finish(record, status: response.status)
-      if keepsAlive { return try await nextRequest() }
-      await linger()
-      return nil
+      if !keepsAlive {
+        await linger()
+        return nil
+      }
     }
-    if framing != .none, head.expectsContinue { try await write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
-    return ServerRequest(head: head, body: try await body(framing))
+    return nil
   }
 
   /// The bytes of the next head without the empty line at its end; nil where the connection ends, or nothing comes.

@@ -37,7 +37,7 @@ public struct APIError: Error, Equatable, Sendable {
         status: 504, "the answer took longer than the server allows; ask for fewer tokens, or again later",
         type: "server_error", code: "timeout", retryAfter: 5)
     case .ending: self.init(status: 503, "the server is ending; ask another one", type: "server_error", code: "ending", retryAfter: 5)
-    case .engine(let sentence): self.init(status: 500, sentence, type: "server_error")
+    case .model(let sentence): self.init(status: 500, sentence, type: "server_error")
     }
   }
 

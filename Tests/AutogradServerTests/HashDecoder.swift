@@ -5,14 +5,15 @@ import Synchronization
 
 @testable import AutogradServer
 
-/// An engine whose logits are a hash of all tokens that a sequence remembers: whatever is forgotten, mixed up or fed twice
+/// A decoder whose logits are a hash of all tokens that a sequence remembers: whatever is forgotten, mixed up or fed twice
 /// changes them.
-final class HashEngine: SequenceEngine {
-  struct Broken: Error, CustomStringConvertible { let description = "the engine is broken on purpose" }
+final class HashDecoder: SequenceDecoder {
+  static let broken = LanguageModelError.configuration(path: "hashes", "they are broken on purpose")
 
   let contextSize: Int
   let vocabularySize: Int
-  private(set) var memory: [[Int32]]
+  /// What each sequence remembers.
+  private(set) var texts: [[Int32]]
   /// Tokens of each pass.
   private(set) var rowCounts: [Int] = []
   /// Passes that throw.
@@ -23,37 +24,38 @@ final class HashEngine: SequenceEngine {
   init(sequences: Int, contextSize: Int = 256, vocabularySize: Int = 258) {
     self.contextSize = contextSize
     self.vocabularySize = vocabularySize
-    memory = Array(repeating: [], count: sequences)
+    texts = Array(repeating: [], count: sequences)
   }
 
-  var sequenceCount: Int { memory.count }
+  var sequenceCount: Int { texts.count }
+  var memory: SessionMemory { SessionMemory() }
 
-  func advance(_ feeds: [SequenceFeed]) throws -> [[Float]] {
+  func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
     pause?()
     rowCounts.append(feeds.reduce(0) { $0 + $1.tokens.count })
-    if failingPasses.contains(rowCounts.count - 1) { throw Broken() }
+    if failingPasses.contains(rowCounts.count - 1) { throw HashDecoder.broken }
     precondition(Set(feeds.map(\.sequence)).count == feeds.count, "a sequence stands in two feeds")
     var rows: [[Float]] = []
     for feed in feeds {
       precondition(!feed.tokens.isEmpty, "a feed of nothing")
       for (index, token) in feed.tokens.enumerated() {
-        memory[feed.sequence].append(token)
-        let isWanted = feed.rows == .all || feed.rows == .last && index == feed.tokens.count - 1
-        if isWanted { rows.append(HashEngine.logits(memory[feed.sequence], vocabularySize)) }
+        texts[feed.sequence].append(token)
+        let isWanted = feed.logits == .all || feed.logits == .last && index == feed.tokens.count - 1
+        if isWanted { rows.append(HashDecoder.logits(texts[feed.sequence], vocabularySize)) }
       }
-      precondition(memory[feed.sequence].count <= contextSize, "more than the context holds")
+      precondition(texts[feed.sequence].count <= contextSize, "more than the context holds")
     }
     return rows
   }
 
   func truncate(_ sequence: Int, to length: Int) {
-    precondition(length <= memory[sequence].count, "a sequence cannot be cut to more than it has")
-    memory[sequence].removeLast(memory[sequence].count - length)
+    precondition(length <= texts[sequence].count, "a sequence cannot be cut to more than it has")
+    texts[sequence].removeLast(texts[sequence].count - length)
   }
 
   func copyPrefix(of source: Int, to target: Int, count: Int) {
-    precondition(memory[target].isEmpty && source != target && count <= memory[source].count)
-    memory[target] = Array(memory[source].prefix(count))
+    precondition(texts[target].isEmpty && source != target && count <= texts[source].count)
+    texts[target] = Array(texts[source].prefix(count))
   }
 
   static func logits(_ text: [Int32], _ vocabularySize: Int) -> [Float] {
@@ -77,7 +79,7 @@ func answerAlone(
     prompt: request.prompt, tokenizer: tokenizer, options: request.options, ends: request.ends)
   var text = ""
   while continuation.finish == nil {
-    text += try continuation.take(HashEngine.logits(continuation.tokens, vocabularySize)).text
+    text += try continuation.take(HashDecoder.logits(continuation.tokens, vocabularySize)).text
     if continuation.tokens.count > contextSize { text += continuation.end(.length) }
   }
   return (text, continuation.tokens)
