@@ -176,8 +176,8 @@ private func fullLogits(_ model: Decoder<Float>, _ tape: Tape<Float>, _ text: [I
         #expect(tape.statistics.reserved >= plan.arenaBytes && tape.statistics.reserved < plan.arenaBytes + 4096)
         let text = [Int32](repeating: 3, count: 50)
         for count in [50, 1, 17] {
-          session.truncate(0, to: 0)
-          _ = try session.advance([.init(tokens: text[..<count], logits: .all)])
+          for sequence in 0..<2 { session.truncate(sequence, to: 0) }
+          _ = try session.advance((0..<2).map { .init(sequence: $0, tokens: text[..<count], logits: .all) })
         }
         #expect(tape.statistics.peak == plan.arenaBytes, "\(kind), chunk \(chunk)")
         #expect(backend.workspaceBytes == plan.workspaceBytes && tape.statistics.chunks == 1)

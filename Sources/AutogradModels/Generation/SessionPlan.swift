@@ -41,21 +41,20 @@ struct SessionShape {
   }
 
   /// Runs the passes dry: those whose rows fill the register tiles, since scratch memory does not always grow with the
-  /// rows, and the longest with the logits of all of its rows.
+  /// rows, and the longest with the logits of all of its rows, and of all but one, which are picked out first.
   func plan<Scalar>(_ model: any LanguageModel<Scalar>, _ tape: Tape<Scalar>) -> SessionPlan {
     let kept = KeyValueCache(cache, type: type, tape: tape), most = min(chunk, cache.capacity * cache.sequenceCount)
-    var rows = Array(stride(from: kept.rowsPerTile, to: most, by: kept.rowsPerTile))
-    rows += [1, most]
-    var need = MemoryPlan(arenaBytes: 0, workspaceBytes: 0)
-    for count in rows {
-      need = need.union(tape.plan { tape in
-        let pass = kept.plannedPass(rows: count), tokens = tape.plannedTokens(shape: [1, count])
-        tape.inference { model.forEachLogits(tokens, pass, of: Array(0..<Int32(count)), tape) { _, _ in } }
-      })
+    func need(_ rows: Int, logits: Int) -> MemoryPlan {
+      tape.plan { tape in
+        let pass = kept.plannedPass(rows: rows), tokens = tape.plannedTokens(shape: [1, rows])
+        tape.inference { model.forEachLogits(tokens, pass, of: Array(0..<Int32(logits)), tape) { _, _ in } }
+      }
     }
+    let fillingTiles = stride(from: kept.rowsPerTile, to: most, by: kept.rowsPerTile)
+    let memory = ([1, most] + fillingTiles).reduce(need(most, logits: most - 1)) { $0.union(need($1, logits: $1)) }
     let sizes = model.configuration
     return SessionPlan(
-      cacheBytes: kept.byteCount, arenaBytes: need.arenaBytes, workspaceBytes: need.workspaceBytes,
+      cacheBytes: kept.byteCount, arenaBytes: memory.arenaBytes, workspaceBytes: memory.workspaceBytes,
       tableBytes: Int(Double(model.tableBytes) * Double(cache.capacity) / Double(sizes.contextLength)),
       weightBytes: model.parameters.reduce(0) { $0 + $1.parameter.core.takenBytes })
   }
