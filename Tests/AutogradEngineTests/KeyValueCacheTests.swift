@@ -75,8 +75,6 @@ import Testing
         let tape = Tape<Float>(), cache = KeyValueCacheTests.cache(tape), pass = cache.pass([(0, 1)])
         tape.step { tape in
           let tokens = tape.plainTokens(1)
-          _ = tape.input([0], shape: [1, 1, 1]).causalAttention(
-            headCount: 1, positions: pass.positions(beside: tokens), through: pass.layer(0))
           _ = tape.input([Float](repeating: 0, count: 18), shape: [1, 1, 18]).causalAttention(
             headCount: 2, positions: pass.positions(beside: tokens), through: pass.layer(0))
         }
