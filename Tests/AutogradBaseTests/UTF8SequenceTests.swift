@@ -67,4 +67,12 @@ struct UTF8SequenceTests {
       String(repeating: "x", count: 1000).quotedForMessage == "\"" + String(repeating: "x", count: 60) + "…\""
     )
   }
+
+  @Test("a text for a terminal keeps lines, tabs and joined characters, and commands nothing")
+  func terminal() {
+    let harmless = "größe\t中\n\u{1F468}\u{200D}\u{1F4BB} \u{E000}"
+    #expect(harmless.escapedForTerminal == harmless)
+    #expect("\u{1B}[2J\r\u{7}\u{9B}\u{7F}".escapedForTerminal == "\\u{1B}[2J\\u{D}\\u{7}\\u{9B}\\u{7F}")
+    #expect("\u{202E}a\u{2066}".escapedForTerminal == "\\u{202E}a\\u{2066}")
+  }
 }

@@ -198,6 +198,8 @@ import Testing
       #expect(read is GGUFModel)
       let readCard = try read.card(), tokens = try read.tokenizer()
       #expect(readCard == card && tokens.vocabularySize == 20)
+      let ends = try read.endTokens()
+      #expect(ends == (tokenizer.endOfText.map { [$0] } ?? []))
       let hub = try ModelFormat.directory.write(
         ModelCopy(try read.loadModel(), tokenizer: tokenizer, card: read.card()), weights: "f32", to: folder + "/hub")
       let hubCard = try openModel(hub).card()

@@ -96,4 +96,27 @@ import AutogradText
       #expect("\(error)".contains("/nonexistent/model/config.json: it does not exist"))
     }
   }
+
+  @Test("the tokens that end texts are those of generation_config.json: one, several, none; others are refused")
+  func ends() throws {
+    let model = Decoder<Float>(try configuration(bias: true), seed: 3)
+    try temporaryDirectory { path in
+      let directory = ModelDirectory(path), files = POSIXFileSystem(), file = path + "/generation_config.json"
+      try directory.save(model, tokenizer: tokenizer)
+      #expect(try directory.endTokens() == tokenizer.endOfText.map { [$0] } ?? [])
+      for (text, ends) in [("3", [3]), ("[1, 6]", [1, 6]), ("null", []), ("[]", [])] as [(String, [Int32])] {
+        try files.writeAtomically(Array("{\"eos_token_id\": \(text)}".utf8), to: file)
+        #expect(try directory.endTokens() == ends)
+      }
+      for text in ["7", "-1", "\"a\"", "[1, null]", "1.5"] {
+        try files.writeAtomically(Array("{\"eos_token_id\": \(text)}".utf8), to: file)
+        let error = #expect(throws: LanguageModelError.self) { try directory.endTokens() }
+        #expect("\(try #require(error))".hasSuffix("eos_token_id is no id, or list of ids, of the vocabulary, which has 7 tokens"))
+      }
+      try files.writeAtomically(Array("{".utf8), to: file)
+      #expect(throws: LanguageModelError.self) { try directory.endTokens() }
+      try files.remove(file)
+      #expect(try directory.endTokens() == [])
+    }
+  }
 }

@@ -31,6 +31,17 @@ private final class CountingDecoder: SequenceDecoder {
   }
 }
 
+/// Bytes, behind a token that begins every text.
+private struct BeginningTokenizer: Tokenizer {
+  let base = ByteTokenizer()
+  let beginningTokens: [Int32]
+
+  var vocabularySize: Int { base.vocabularySize }
+  func encode(_ bytes: [UInt8]) throws(TextError) -> [Int32] { try base.encode(bytes) }
+  func bytes(of token: Int32) -> ArraySlice<UInt8> { base.bytes(of: token) }
+  func tokenizerJSON() -> [UInt8] { base.tokenizerJSON() }
+}
+
 @Suite("ContextWindow") struct ContextWindowTests {
   @Test("a text that grows token by token loses runs in one go, and a text that is given whole has the same tokens")
   func growing() {
@@ -172,6 +183,17 @@ private final class CountingDecoder: SequenceDecoder {
     #expect(refusal(1, []) == "\(TextError.emptyPrompt)")
     #expect(decoder.passes.isEmpty)
     #expect(try drawn(session, prompt, options(nil)).count == 4)
+  }
+
+  @Test("a prompt gets the tokens with which the vocabulary begins texts, once")
+  func beginning() throws {
+    let plain = try tokenizer.encode("abc"), own = BeginningTokenizer(beginningTokens: [258 - 2, 3])
+    #expect(try own.encodePrompt("abc") == [256, 3] + plain && tokenizer.encodePrompt("abc") == plain)
+    #expect(try BeginningTokenizer(beginningTokens: Array(plain.prefix(2))).encodePrompt("abc") == plain)
+    #expect(try own.encodePrompt("") == [256, 3])
+    let session = try model.session(tokenizer: own)
+    #expect(try session.generate("abc", options: options(2)) { _ in true }.promptTokens == 5)
+    #expect(try session.generate("", options: options(2)) { _ in true }.promptTokens == 2)
   }
 
   @Test("samples that are drawn together are those that are drawn alone; the prompt is computed once")

@@ -9,8 +9,8 @@ struct ChatCommand: ParsableCommand, HasExamples {
     abstract: "Talks with a model, turn by turn.",
     discussion: """
       Each line is a question; \"\"\" begins and ends one of several lines. Answers go to standard \
-      output, everything else to standard error. Ctrl-C ends an answer; twice, or at the prompt \
-      twice, it ends the conversation.
+      output, everything else to standard error. Ctrl-C ends an answer; at the prompt, twice, the \
+      conversation.
 
       \(ChatVerb.help.joined(separator: "\n"))
       """)

@@ -121,6 +121,30 @@ private struct NamedTokenizer: Tokenizer {
     #expect(instruction == (try form.write(.pair(prompt: "Q\n\nx", completion: "A"))))
   }
 
+  @Test("an answer ends at the token that ends a turn, where the vocabulary has it, or at its text")
+  func ends() throws {
+    let tokenizer = NamedTokenizer(names: names)
+    func ends(_ name: String) throws -> (tokens: [Int32], text: String) {
+      AnswerForm(ChatTemplate.named(name), begin: "", end: "</s>").ends(tokenizer)
+    }
+    #expect(try ends("chatml") == ([258], ""))
+    // Its end is the token that ends a text, which ends texts anyway.
+    #expect(try ends("zephyr") == ([], "") && ends("alpaca") == ([], ""))
+    #expect(try ends("llama3") == ([], "<|eot_id|>"))
+    #expect(AnswerForm(nil, begin: "", end: "").ends(tokenizer) == ([], ""))
+  }
+
+  @Test("a conversation is written as it is read, whatever it says")
+  func messages() throws {
+    let messages = [ChatMessage(.system, ""), ChatMessage(.user, "a\"\\\n\u{1B}é"), ChatMessage(.assistant, "</s>")]
+    let bytes = ChatMessage.json(messages).serialized()
+    #expect(!bytes.contains(10), "one line")
+    #expect(try ChatMessage.list(of: JSON(parsing: bytes)) == messages)
+    #expect(throws: TextError.notDocument("message 1: the object has no \"role\"")) {
+      try ChatMessage.list(of: .object([.init("messages", .array([.object([])]))]))
+    }
+  }
+
   @Test("lines are recognised by their keys, those with more to say first")
   func kinds() throws {
     func kind(_ line: String) throws -> String? { LineKind.of(try JSON(parsing: Array(line.utf8)))?.name }
