@@ -68,8 +68,8 @@ struct ChatTalk {
   private mutating func obey(_ line: String) {
     let words = line.split(separator: " ", maxSplits: 1), name = words[0]
     guard let verb = ChatVerb.all.first(where: { $0.name == name }) else {
-      return fail(
-        InputError(sentence: "\(String(name).quotedForMessage) is none of \(ChatVerb.all.map(\.name).joined(separator: " "))"))
+      let names = ChatVerb.all.map(\.name).joined(separator: " ")
+      return fail(InputError(sentence: "\(String(name).quotedForMessage) is none of \(names)"))
     }
     var argument = words.count > 1 ? words[1] : ""
     while argument.last?.isWhitespace == true { argument.removeLast() }
@@ -90,7 +90,7 @@ struct ChatTalk {
     do {
       let hasAnswered = try conversation.ask(
         question,
-        leavesOut: { count in Console.writeError("The context is full: \(count.grouped) tokens of the conversation are left out.") },
+        leavesOut: { Console.writeError("The context is full: \($0.grouped) tokens of the conversation are left out.") },
         isCancelled: { Interrupts.count != interrupts }
       ) { text in
         Console.show(Console.isTerminal ? text.escapedForTerminal : text)

@@ -13,7 +13,8 @@ struct ChatVerb: Sendable {
   let run: @Sendable (inout ChatTalk, String) throws -> Bool
 
   static let all: [ChatVerb] = [
-    ChatVerb(name: "/system", argument: "TEXT", meaning: "what it is told first", example: "/system You are brief.") { talk, text in
+    ChatVerb(name: "/system", argument: "TEXT", meaning: "what it is told first", example: "/system Be brief.") {
+      talk, text in
       try talk.conversation.setSystem(text)
       return true
     },
