@@ -11,7 +11,8 @@ struct BenchGenerate: ParsableCommand {
     discussion: """
       Feeds any tokens: nothing is drawn, and no text made. Prefill is the prompts of all sequences in \
       passes of --chunk tokens, decode is a token of each sequence at a time. A decoding step reads every \
-      weight once; the report holds that against what memory gives to as many threads. \
+      weight once, and each sequence's keys and values; the report holds that against what memory gives to \
+      as many threads. \
       Benchmarks/generation races this against llama.cpp.
       """)
 
@@ -28,6 +29,9 @@ struct BenchGenerate: ParsableCommand {
 
   @Option(help: ArgumentHelp("Texts at once.", valueName: "n"))
   var sequences = 1
+
+  @Option(help: ArgumentHelp("Keep keys and values as f32 or bf16 (what the products take).", valueName: "type"))
+  var cacheType: CacheType?
 
   @Option(help: ArgumentHelp("Tokens of a pass, at most.", valueName: "n"))
   var chunk = 512
@@ -60,7 +64,7 @@ struct BenchGenerate: ParsableCommand {
     let tape = Tape<Float>(backend: backend), mode = weights.productMode(of: network)
     tape.productMode = mode
     let session = try DecoderSession(
-      network, sequences: sequences, contextSize: promptTokens + tokens, chunk: chunk, tape: tape)
+      network, sequences: sequences, contextSize: promptTokens + tokens, cacheType: cacheType, chunk: chunk, tape: tape)
     var prefill: [Double] = [], decode: [Double] = [], bandwidth: [Double] = []
     for _ in 0..<rounds {
       let (prefillSeconds, decodeSeconds) = try round(session, network.configuration.vocabularySize)
@@ -79,7 +83,7 @@ struct BenchGenerate: ParsableCommand {
       "prefill_tokens_per_second", label: "prefill", "\(prefill.median.fixed(1)) tokens/s", .number(prefill.median))
     report.add(
       "decode_tokens_per_second", label: "decode", "\(decode.median.fixed(1)) tokens/s", .number(decode.median))
-    add(network, steps: decode.median / Double(sequences), bandwidth: bandwidth.median, to: &report)
+    add(session, network, steps: decode.median / Double(sequences), bandwidth: bandwidth.median, to: &report)
     report.add("peak_rss_bytes", label: "peak resident", bytes: ProcessMemory.current()?.peakResident)
     report.addLoad(others)
     report.show(json: json)
@@ -102,19 +106,23 @@ struct BenchGenerate: ParsableCommand {
     return (prefillSeconds, rest.seconds)
   }
 
-  /// What a decoding step reads of the weights, how fast, and how fast memory is.
-  private func add(_ network: Decoder<Float>, steps: Double, bandwidth: Double, to report: inout Report) {
+  /// What a decoding step reads, how fast, and how fast memory is.
+  private func add(
+    _ session: DecoderSession<Float>, _ network: Decoder<Float>, steps: Double, bandwidth: Double, to report: inout Report
+  ) {
     // Of an embedding that is no head a step reads a row.
     let read = network.tensors.filter { tensor in
       let role = tensor.description.role
       return role != .positionEmbedding && (role != .tokenEmbedding || network.head == nil)
     }
-    let bytes = read.reduce(0) { $0 + ($1.parameter.storedWeight?.byteCount ?? 4 * $1.parameter.count) }
-    let rate = Double(bytes) * steps
-    report.add("bytes_per_step", label: "weights read in a step", bytes: bytes)
-    report.add("weight_gbps", label: "weights", "\((rate / 1e9).fixed(1)) GB/s", .number(rate / 1e9))
-    report.add(
-      "read_gbps", label: "memory read", "\((bandwidth / 1e9).fixed(1)) GB/s", .number(bandwidth / 1e9))
+    let sizes = network.configuration, middle = promptTokens + tokens / 2
+    let weightBytes = read.reduce(0) { $0 + ($1.parameter.storedWeight?.byteCount ?? 4 * $1.parameter.count) }
+    let keptNumbers = 2 * sizes.layerCount * sizes.keyValueHeadCount * sizes.headSize * middle * sequences
+    let keptBytes = keptNumbers * (session.cacheType == .bf16 ? 2 : 4), rate = Double(weightBytes + keptBytes) * steps
+    report.add("weight_bytes_per_step", label: "weights read in a step", bytes: weightBytes)
+    report.add("kept_bytes_per_step", label: "keys and values", bytes: keptBytes)
+    report.add("step_gbps", label: "both", "\((rate / 1e9).fixed(1)) GB/s", .number(rate / 1e9))
+    report.add("read_gbps", label: "memory read", "\((bandwidth / 1e9).fixed(1)) GB/s", .number(bandwidth / 1e9))
     report.add("bandwidth_share", label: "share of that", (rate / bandwidth).percent, .number(rate / bandwidth))
   }
 }

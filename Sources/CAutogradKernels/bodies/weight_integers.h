@@ -116,8 +116,9 @@ INLINE void integer_tile_##NAME(const int rows, const ck_weight_integers *g, ck_
 QUANTIZED_FORMATS(INTEGER_TILE)
 #undef INTEGER_TILE
 
+// The numbers of rows that there is code for.
 #if INTEGER_ROWS == 6
-#define INTEGER_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME) CASE(3, NAME) CASE(4, NAME) CASE(5, NAME) CASE(6, NAME)
+#define INTEGER_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME) CASE(6, NAME)
 #else
 #define INTEGER_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME)
 #endif
@@ -125,8 +126,9 @@ QUANTIZED_FORMATS(INTEGER_TILE)
 #define INTEGER_CASE(R, NAME) case R: integer_tile_##NAME(R, g, row, column); break;
 #define INTEGER_PANEL(KIND, NAME, NUMBERS, HEAD) \
 static __attribute__((noinline)) void integer_panel_##NAME(const ck_weight_integers *g, ck_index column) { \
-  for (ck_index row = 0; row < g->m; row += INTEGER_ROWS) { \
-    switch (g->m - row < INTEGER_ROWS ? g->m - row : INTEGER_ROWS) { INTEGER_CASES(INTEGER_CASE, NAME) } \
+  for (ck_index row = 0, rows = INTEGER_ROWS; row < g->m; row += rows) { \
+    if (rows > g->m - row) rows = g->m - row > 1 ? 2 : 1; \
+    switch (rows) { INTEGER_CASES(INTEGER_CASE, NAME) } \
   } \
 }
 QUANTIZED_FORMATS(INTEGER_PANEL)

@@ -90,11 +90,11 @@ INLINE void few_tile_##NAME(const int rows, const int panels, const ck_weight_ro
 CK_WEIGHT_FORMATS(FEW_TILE)
 #undef FEW_TILE
 
+// The numbers of rows that there is code for: others are put together from these.
 #if FEW_ROWS == 8
-#define FEW_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME) CASE(3, NAME) CASE(4, NAME) MORE_FEW_CASES(CASE, NAME)
-#define MORE_FEW_CASES(CASE, NAME) CASE(5, NAME) CASE(6, NAME) CASE(7, NAME) CASE(8, NAME)
+#define FEW_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME) CASE(4, NAME) CASE(8, NAME)
 #else
-#define FEW_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME) CASE(3, NAME) CASE(4, NAME)
+#define FEW_CASES(CASE, NAME) CASE(1, NAME) CASE(2, NAME) CASE(4, NAME)
 #endif
 
 // The rows from `row` on, `rows` of them, with the panels [begin, end).
@@ -129,8 +129,9 @@ static void weight_rows(const void *arguments, ck_index begin, ck_index end, voi
     const ck_index past = panel + together < end ? panel + together : end, column = panel * NR;
     const ck_index columns = (past * NR < g.weight.n ? past * NR : g.weight.n) - column;
     if (g.has_epilogue) ask_for(&g.epilogue, g.c_stride, 0, column, g.m, columns);
-    for (ck_index row = 0; row < g.m; row += FEW_ROWS) {
-      multiply(&g, row, g.m - row < FEW_ROWS ? g.m - row : FEW_ROWS, panel, past);
+    for (ck_index row = 0, rows = FEW_ROWS; row < g.m; row += rows) {
+      while (rows > g.m - row) rows /= 2;
+      multiply(&g, row, rows, panel, past);
     }
     if (g.has_epilogue) finish(&g.epilogue, (REAL *)g.c, g.c_stride, 0, column, g.m, columns);
   }
