@@ -65,11 +65,13 @@ struct BenchGenerate: ParsableCommand {
     tape.productMode = mode
     let session = try DecoderSession(
       network, sequences: sequences, contextSize: promptTokens + tokens, cacheType: cacheType, chunk: chunk, tape: tape)
-    var prefill: [Double] = [], decode: [Double] = [], bandwidth: [Double] = []
+    var prefill: [Double] = [], decode: [Double] = [], bandwidth: [Double] = [], peak: Int?
     for _ in 0..<rounds {
       let (prefillSeconds, decodeSeconds) = try round(session, network.configuration.vocabularySize)
       prefill.append(Double(sequences * promptTokens) / prefillSeconds)
       decode.append(Double(sequences * tokens) / decodeSeconds)
+      // The arrays that follow would count.
+      peak = peak ?? ProcessMemory.current()?.peakResident
       // In between, so that other work slows both alike.
       bandwidth += backend.bandwidth(.read, bytes: 128_000_000, repeats: 1) ?? []
     }
@@ -84,7 +86,7 @@ struct BenchGenerate: ParsableCommand {
     report.add(
       "decode_tokens_per_second", label: "decode", "\(decode.median.fixed(1)) tokens/s", .number(decode.median))
     add(session, network, steps: decode.median / Double(sequences), bandwidth: bandwidth.median, to: &report)
-    report.add("peak_rss_bytes", label: "peak resident", bytes: ProcessMemory.current()?.peakResident)
+    report.add("peak_rss_bytes", label: "peak resident", bytes: peak)
     report.addLoad(others)
     report.show(json: json)
     if !json, let warning = others.warning { Console.showLine("\n" + warning) }

@@ -82,7 +82,7 @@ INLINE void integer_tile_##NAME(const int rows, const ck_weight_integers *g, ck_
   for (ck_index b = 0; b < blocks; b++, x++, block += block_bytes) { \
     const char *quants = block + NR * HEAD; \
     ivec dots[INTEGER_ROWS][2]; \
-    for (ck_index at = 0; at < block_bytes; at += 64) __builtin_prefetch(block + WEIGHT_AHEAD + at, 0, 3); \
+    for (ck_index at = 0; at < block_bytes; at += 64) __builtin_prefetch(block + WEIGHT_AHEAD + at, 0, 2); \
     _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
       dots[i][0] = dots[i][1] = (ivec){0} - bias_##NAME * x[i * blocks].sum; \
     } \

@@ -43,7 +43,7 @@ CK_WEIGHT_FORMATS(ADD_GROUP)
 INLINE void ask_for_group(const char *group, ck_index bytes, const int panels, ck_index panel_bytes, ck_index ahead) {
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
-    for (ck_index at = 0; at < bytes; at += 64) __builtin_prefetch(group + p * panel_bytes + ahead + at, 0, 3);
+    for (ck_index at = 0; at < bytes; at += 64) __builtin_prefetch(group + p * panel_bytes + ahead + at, 0, 2);
   }
 }
 
