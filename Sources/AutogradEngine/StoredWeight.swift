@@ -19,6 +19,8 @@ public import AutogradKernels
   public let instructionSet: InstructionSet
   private let memory: PersistentBlock
   private let offset: Int
+  /// Bytes of a panel.
+  private let panelBytes: Int
 
   /// Makes a weight of zeros, to be written row by row.
   ///
@@ -45,6 +47,7 @@ public import AutogradKernels
     (self.format, self.outputs, self.inputs) = (format, outputs, inputs)
     self.instructionSet = min(instructionSet, .widest)
     (self.memory, self.offset) = (memory, offset)
+    panelBytes = ck_weight_panel_bytes(format.code, self.instructionSet.panelWidth, inputs)
     precondition(offset % 64 == 0 && offset + byteCount <= memory.byteCount, "StoredWeight: no room")
   }
 
@@ -65,10 +68,8 @@ public import AutogradKernels
 
   /// As kernels take it. INVARIANT: valid while this object lives.
   @unsafe package var kernelWeight: ck_weight {
-    let width = instructionSet.panelWidth
-    return unsafe ck_weight(
-      panels: memory.start + offset, panel_bytes: ck_weight_panel_bytes(format.code, width, inputs), n: outputs,
-      k: inputs, format: format.code)
+    unsafe ck_weight(
+      panels: memory.start + offset, panel_bytes: panelBytes, n: outputs, k: inputs, format: format.code)
   }
 
   // MARK: Numbers

@@ -18,8 +18,7 @@ extension Backend {
     epilogue: ck_epilogue? = nil, mode: ProductMode = .exact
   ) -> Bool {
     guard m > 0, unsafe weight.n > 0 else { return true }
-    let isQuantized = WeightFormat.all.contains { unsafe $0.code == weight.format && $0.isQuantized }
-    if mode == .integer, isQuantized {
+    if mode == .integer, unsafe ck_weight_layout_of(weight.format).head > 0 {
       return unsafe multiplyIntegers(m: m, a, by: weight, into: c, cStride: cStride, epilogue: epilogue)
     }
     let pairs = usesPairs(.float32, mode.precision), rounds = mode == .bfloat16 && !pairs
