@@ -104,6 +104,29 @@ import Testing
     }
   }
 
+  @Test("generate: rates, what a step reads, and how weights are kept", arguments: ["f32", "bf16"])
+  func generate(_ form: String) throws {
+    try temporaryDirectory { folder in
+      try TinyModel(cycle: "abcd").write(to: folder)
+      let options = "--prompt-tokens 5 --tokens 4 --sequences 2 --rounds 1 --threads 1 --weights \(form)"
+      let members = try object("bench generate --model \(folder) \(options)"), values = JSON.object(members)
+      #expect(
+        members.map(\.key) == BenchTests.machine + [
+          "threads", "weights", "products", "load_seconds", "prefill_tokens_per_second", "decode_tokens_per_second",
+          "weight_bytes_per_step", "kept_bytes_per_step", "step_gbps", "read_gbps", "bandwidth_share", "peak_rss_bytes",
+        ] + BenchTests.load)
+      #expect(values["products"]?.stringValue == "exact")
+      // Norms, biases and learned positions are float32 in any form.
+      let forms = Set(try #require(values["weights"]?.arrayValue).compactMap(\.stringValue))
+      #expect(forms == Set([form, "f32"]))
+      // One layer, four channels, seven tokens on the average, two texts.
+      #expect(values["kept_bytes_per_step"]?.intValue == 2 * 4 * 7 * 2 * 4)
+      for key in ["prefill_tokens_per_second", "decode_tokens_per_second", "step_gbps", "read_gbps"] {
+        #expect(try #require(values[key]?.doubleValue) > 0)
+      }
+    }
+  }
+
   @Test("record: both directions")
   func record() throws {
     #expect(try object("bench record --repeats 2").map(\.key) == ["forward_us", "backward_us"])
