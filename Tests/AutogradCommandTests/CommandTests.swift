@@ -22,8 +22,10 @@ import Testing
       for name in ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "log.jsonl", "curve.svg"] {
         #expect(FileManager.default.fileExists(atPath: path + "/model/" + name), "\(name)")
       }
-      let first = try autograd("generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3")
-      let again = try autograd("generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3")
+      let drawing = [
+        "generate", "--model", path + "/model", "--prompt", "she ", "--max-tokens", "30", "--seed", "3", "--context-shift",
+      ]
+      let first = try autograd(drawing), again = try autograd(drawing)
       #expect(first.status == 0, "\(first.errors)")
       #expect(first.output.hasPrefix("she "))
       #expect(first.output.count == 4 + 30 + 1)

@@ -104,7 +104,7 @@ import Testing
       let swapped = try autograd(
         ["train", "--resume", run, "--max-iters", "5", "--data", folder + "/b.txt", "--data", folder + "/a.txt"])
       #expect(swapped.status == 3 && swapped.errors.contains("the run was trained on another text"), "\(swapped.errors)")
-      let model = try autograd("generate", "--model", run, "--max-tokens", "20", "--prompt", "the")
+      let model = try autograd("generate", "--model", run, "--max-tokens", "20", "--context-shift", "--prompt", "the")
       #expect(model.status == 0, "\(model.errors)")
     }
   }

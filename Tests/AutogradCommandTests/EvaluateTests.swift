@@ -111,7 +111,7 @@ import Testing
       #expect(report["tokens"] as? Int == text.count - 1)
       let loss = try #require(report["loss"] as? Double)
       #expect(loss > 0 && loss < 2 * log(Double(Set(text).count)))
-      let generated = try autograd("generate", "--model", path + "/run")
+      let generated = try autograd("generate", "--model", path + "/run", "--max-tokens", "500", "--context-shift")
       #expect(generated.status == 0 && generated.output.count == 502, "\(generated.errors)")
       #expect(Set(generated.output).isSubset(of: Set(text)))
       let inspected = try autograd("inspect", path + "/run").output

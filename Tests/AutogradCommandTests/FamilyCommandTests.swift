@@ -43,7 +43,7 @@ import Testing
         #expect(settings.contains("\(option) \(value)"), "\(settings)")
       }
       _ = try run(["evaluate", "--model", path + "/run", "--data", book])
-      #expect(try run(["generate", "--model", path + "/run", "--max-tokens", "20"]).output.count > 20)
+      #expect(try run(["generate", "--model", path + "/run", "--max-tokens", "20", "--context-shift"]).output.count > 20)
       let bf16 = ["--out", path + "/next", "--init-from", path + "/run", "--max-iters", "1", "--weights", "bf16"]
       _ = try run(["train", "--data", book, "--batch-size", "2", "--eval-iters", "1"] + bf16)
       let half = try run(["inspect", path + "/next"]).output
