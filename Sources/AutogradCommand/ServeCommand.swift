@@ -99,9 +99,8 @@ struct ServeCommand: ParsableCommand, HasExamples {
   private func serve() throws {
     let settings = try settings()
     let source = try openModel(model), (network, tokenizer) = try weights.load(source)
-    let template = try (chatTemplate?.name.choice ?? source.chatTemplate()).template()
-    let form = try template.map { try AnswerForm($0, tokenizer) }
-    let session = try session(network)
+    let form = try form(source, tokenizer), session = try session(network)
+    let memory = "keys and values \(session.plan.cacheBytes.bytes), \(weights.summary(of: network))"
     let served = ServedModel(
       name: modelName ?? lastPart(of: model), tokenizer: tokenizer, textEnds: try ends(source, nil, tokenizer),
       answerEnds: try ends(source, form, tokenizer), form: form, contextSize: session.contextSize,
@@ -116,9 +115,23 @@ struct ServeCommand: ParsableCommand, HasExamples {
       throw InputError(sentence: "\(error) (\(error.option))")
     }
     Console.showLine(
-      "\(served.name) answers at \(server.url), \(parallel) at once, in a context of \(served.contextSize) tokens each")
+      "\(served.name) answers at \(server.url), \(parallel) at once, in a context of \(served.contextSize) tokens each; "
+        + memory)
     server.run { Signals.isNoted }
     Signals.endIfNoted()
+  }
+
+  /// How the model writes conversations; nil where it brings no template that is known, which only conversations need.
+  private func form(_ source: any StoredModel, _ tokenizer: any Tokenizer) throws -> AnswerForm? {
+    if let chatTemplate { return try AnswerForm(chatTemplate.name.choice.template(), tokenizer) }
+    let choice = try source.chatTemplate()
+    do throws(TextError) {
+      guard let template = try choice.template() else { return nil }
+      return try AnswerForm(template, tokenizer)
+    } catch {
+      Console.writeError("warning: \(error); conversations are refused (--chat-template)")
+      return nil
+    }
   }
 
   private func session(_ network: Decoder<Float>) throws -> DecoderSession<Float> {

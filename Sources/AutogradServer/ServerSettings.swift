@@ -6,7 +6,7 @@ public struct ServerSettings: Sendable {
   public var host = "127.0.0.1"
   /// 0 lets the system choose one.
   public var port: UInt16 = 8080
-  /// What requests must bring as `Authorization: Bearer KEY`; nil asks for none, which only this machine's own address may.
+  /// What requests must bring as `Authorization: Bearer KEY`; nil asks for none, which only a local address may.
   public var key: String?
   /// Other sites whose pages may ask, as browsers name them: `https://example.org`.
   public var corsOrigins: [String] = []
@@ -69,7 +69,8 @@ public enum ServerError: Error, Equatable, CustomStringConvertible {
       "\(host.quotedForMessage) is no address: write one in digits, such as 127.0.0.1 or ::1, or localhost"
     case .needsKey(let host):
       "\(host) can be reached from other machines, so requests must bring a key: set one, or listen on 127.0.0.1"
-    case .emptyKey: "the key is empty, or has spaces, line ends or characters outside ASCII inside: write one word of letters and digits"
+    case .emptyKey:
+      "the key is empty, or has spaces, line ends or characters outside ASCII inside: write one word of letters and digits"
     case .inUse(let address): "something else listens on \(address) already: end it, or take another port"
     case .cannotListen(let address, let reason): "cannot listen on \(address): \(reason)"
     }

@@ -163,7 +163,7 @@ struct Connection {
           try await connection.send(response, record, keepsAlive: keepsAlive, isVersion10: request.head.isVersion10)
           return .answered
         }
-        // Whoever waits for an answer sends nothing: what can be read is that the client has left, or its next request.
+        // Whoever waits sends nothing: what can be read is that the client has left, or its next request.
         if service.takesLong(request) { group.addTask { await Connection.watch(socket) } }
         while let outcome = try await group.next() {
           switch outcome {

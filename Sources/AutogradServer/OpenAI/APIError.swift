@@ -20,7 +20,9 @@ public struct APIError: Error, Equatable, Sendable {
     self.code = code
   }
 
-  init(status: Int, _ message: String, type: String = "invalid_request_error", code: String? = nil, retryAfter: Int? = nil) {
+  init(
+    status: Int, _ message: String, type: String = "invalid_request_error", code: String? = nil, retryAfter: Int? = nil
+  ) {
     self.status = status
     self.message = message
     self.type = type
@@ -36,7 +38,9 @@ public struct APIError: Error, Equatable, Sendable {
       self.init(
         status: 504, "the answer took longer than the server allows; ask for fewer tokens, or again later",
         type: "server_error", code: "timeout", retryAfter: 5)
-    case .ending: self.init(status: 503, "the server is ending; ask another one", type: "server_error", code: "ending", retryAfter: 5)
+    case .ending:
+      self.init(
+        status: 503, "the server is ending; ask another one", type: "server_error", code: "ending", retryAfter: 5)
     case .model(let sentence): self.init(status: 500, sentence, type: "server_error")
     }
   }

@@ -52,7 +52,8 @@ public struct CompletionCall: Sendable {
     }
     count = try fields.integer("n", 1...limits.choices) ?? 1
     if prompts.count * count > limits.choices {
-      throw APIError("n", "\(prompts.count) prompts with n = \(count) are more answers than the \(limits.choices) of one request")
+      throw APIError(
+        "n", "\(prompts.count) prompts with n = \(count) are more answers than the \(limits.choices) of one request")
     }
     try readSampling(&fields, limits)
     stops = try CompletionCall.stops(fields.take("stop"), limits)
@@ -96,7 +97,8 @@ public struct CompletionCall: Sendable {
     for member in members {
       guard member.key == "include_usage" else {
         throw APIError(
-          "stream_options", "stream_options has \(member.key.quotedForMessage), which is not known here; only include_usage is")
+          "stream_options",
+          "stream_options has \(member.key.quotedForMessage), which is not known here; only include_usage is")
       }
       guard let flag = member.value.boolValue else {
         throw APIError("stream_options", "include_usage must be true or false, got \(member.value.shown)")
@@ -126,7 +128,8 @@ extension CompletionCall {
         prompts = all
       default: prompts = [.tokens(try tokens(values, "prompt"))]
       }
-    default: throw APIError("prompt", "the prompt must be a string, an array of strings or one of tokens, got \(value.shown)")
+    default:
+      throw APIError("prompt", "the prompt must be a string, an array of strings or one of tokens, got \(value.shown)")
     }
     for (index, prompt) in prompts.enumerated() {
       let place = prompts.count > 1 ? "prompt[\(index)]" : "the prompt"

@@ -44,7 +44,9 @@ struct RequestFields {
   mutating func integer(_ name: String, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
     guard let value = take(name) else { return nil }
     guard let number = value.intValue, range.contains(number) else {
-      let most = range.upperBound == .max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+      let most =
+        range.upperBound == .max
+        ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
       throw APIError(name, "\(name) must be a whole number \(most), got \(value.shown)")
     }
     return number
@@ -63,7 +65,8 @@ struct RequestFields {
   func finish() throws(APIError) {
     for member in members where !member.value.isNull {
       guard let field = UnsupportedField.all.first(where: { $0.name == member.key }) else {
-        throw APIError(member.key.quotedForMessage.withoutQuotes, "the field \(member.key.quotedForMessage) is not known here; leave it out")
+        let name = member.key.quotedForMessage
+        throw APIError(name.withoutQuotes, "the field \(name) is not known here; leave it out")
       }
       guard field.isIdle(member.value) else {
         throw APIError(field.name, "\(field.name) is not supported here: \(field.advice)")
@@ -89,11 +92,15 @@ private struct UnsupportedField: Sendable {
     UnsupportedField(name: "tool_choice", advice: "models here call no tools; leave it out") { $0 == .string("none") },
     UnsupportedField(name: "functions", advice: "models here call none; leave it out") { $0 == .array([]) },
     UnsupportedField(name: "function_call", advice: "models here call none; leave it out") { $0 == .string("none") },
-    UnsupportedField(name: "parallel_tool_calls", advice: "models here call no tools; leave it out") { $0.boolValue != nil },
+    UnsupportedField(name: "parallel_tool_calls", advice: "models here call no tools; leave it out") {
+      $0.boolValue != nil
+    },
     UnsupportedField(name: "response_format", advice: "answers are plain text; leave it out") {
       $0 == .object([JSON.Member("type", .string("text"))])
     },
-    UnsupportedField(name: "modalities", advice: "answers are plain text; leave it out") { $0 == .array([.string("text")]) },
+    UnsupportedField(name: "modalities", advice: "answers are plain text; leave it out") {
+      $0 == .array([.string("text")])
+    },
     UnsupportedField(name: "audio", advice: "answers are plain text; leave it out"),
     UnsupportedField(name: "prediction", advice: "leave it out; answers are the same"),
     UnsupportedField(name: "reasoning_effort", advice: "write it into the messages, if the model knows it"),
