@@ -13,7 +13,7 @@ public final class RawClient {
   private let descriptor: Int32
   private var isOpen = true
 
-  public init(port: UInt16, seconds: Int = 10) throws {
+  public init(port: UInt16, seconds: Int = 300) throws {
     #if canImport(Glibc)
       descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else
