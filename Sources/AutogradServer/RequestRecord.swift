@@ -61,9 +61,15 @@ final class RequestRecord: Sendable {
 
 /// The status of an answer under way.
 final class StatusBox: Sendable {
-  private let state = Mutex(0)
-  var value: Int { state.withLock { $0 } }
-  func set(_ status: Int) { state.withLock { $0 = status } }
+  private let state = Mutex((status: 0, isWhole: false))
+  var value: Int { state.withLock { $0.status } }
+  /// Whether all of the answer is there, and only has to arrive.
+  var isWhole: Bool { state.withLock { $0.isWhole } }
+
+  func set(_ response: ServerResponse) {
+    let isWhole = if case .whole = response.body { true } else { false }
+    state.withLock { $0 = (response.status, isWhole) }
+  }
 }
 
 /// Seconds with three digits behind the point.

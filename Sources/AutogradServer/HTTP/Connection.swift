@@ -158,7 +158,7 @@ struct Connection {
       try await withThrowingTaskGroup(of: Outcome.self) { group in
         group.addTask {
           let response = await service.respond(to: request, record)
-          status.set(response.status)
+          status.set(response)
           let keepsAlive = request.head.keepsAlive && !service.isDraining
           try await connection.send(response, record, keepsAlive: keepsAlive, isVersion10: request.head.isVersion10)
           return .answered
@@ -169,6 +169,8 @@ struct Connection {
           switch outcome {
           case .more(let bytes): next = bytes
           case .left:
+            // A client may close as soon as it has the answer: sending it tells whether it arrived.
+            if status.isWhole { break }
             if !record.isWritten { record.noteLeft() }
             group.cancelAll()
           case .answered: group.cancelAll()
