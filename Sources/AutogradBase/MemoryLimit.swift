@@ -103,3 +103,8 @@ public struct ProcessMemory: Sendable, Equatable {
     (self.resident, peakResident, fileBacked, addressSpace, self.data) = (resident, peak, file, size, data)
   }
 }
+
+extension Int {
+  /// A number of bytes in millions, rounded up: what messages about memory say.
+  package var megabytes: String { "\((self + 999_999) / 1_000_000) MB" }
+}

@@ -7,7 +7,7 @@ public enum TokenizerFolder {
 
   /// The form of the file that a path names; nil where it names a folder.
   private static func form(_ path: String) -> TokenizerFormat? {
-    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let name = TokenizerFormat.lastName(of: path)
     let named = TokenizerFormat.all.dropLast().first { $0.isNamed(name) }
     return named ?? (name.hasSuffix(".json") ? .json : nil)
   }

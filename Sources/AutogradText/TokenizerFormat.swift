@@ -110,7 +110,7 @@ public struct TokenizerFormat: Sendable {
     return SpecialTokenNames()
   }
 
-  private static func lastName(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+  static func lastName(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 
   /// Reads the vocabulary that a path names: a file in one of the forms, or a folder with one, such as a model's.
   ///

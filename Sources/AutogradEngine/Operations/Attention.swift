@@ -154,6 +154,22 @@ public struct QueryKeyNorm<Scalar: TensorScalar> {
   }
 }
 
+extension TapeCore {
+  /// How an attention is formed and what it reads, of what the public functions are given.
+  func attentionCall<Scalar: TensorScalar>(
+    _ qkv: Slot, headCount: Int, keyValueHeadCount: Int?, window: Int?, rotary: RotaryTable<Scalar>?,
+    queryKeyNorm: QueryKeyNorm<Scalar>?, positions: Tokens?
+  ) throws(Misuse) -> (AttentionOperands, AttentionForm) {
+    let form = AttentionForm(
+      headCount: headCount, keyValueHeadCount: keyValueHeadCount, window: window, rotary: rotary?.core,
+      normEpsilon: queryKeyNorm?.epsilon)
+    let operands = AttentionOperands(
+      qkv: qkv, queryWeight: try place(queryKeyNorm?.query, "causalAttention"),
+      keyWeight: try place(queryKeyNorm?.key, "causalAttention"), positions: try place(positions, "causalAttention"))
+    return (operands, form)
+  }
+}
+
 extension Variable {
   /// Lets every token attend to itself and to the tokens before it, in `headCount` heads of queries.
   ///
@@ -182,13 +198,9 @@ extension Variable {
     queryKeyNorm: QueryKeyNorm<Scalar>? = nil, window: Int? = nil, positions: Tokens? = nil, dropout: Double = 0
   ) -> Variable {
     apply("causalAttention") { c, qkv throws(Misuse) in
-      let form = AttentionForm(
-        headCount: headCount, keyValueHeadCount: keyValueHeadCount, window: window, rotary: rotary?.core,
-        normEpsilon: queryKeyNorm?.epsilon)
-      let operands = AttentionOperands(
-        qkv: qkv, queryWeight: try c.place(queryKeyNorm?.query, "causalAttention"),
-        keyWeight: try c.place(queryKeyNorm?.key, "causalAttention"),
-        positions: try c.place(positions, "causalAttention"))
+      let (operands, form) = try c.attentionCall(
+        qkv, headCount: headCount, keyValueHeadCount: keyValueHeadCount, window: window, rotary: rotary,
+        queryKeyNorm: queryKeyNorm, positions: positions)
       return try c.attention(operands, form, dropout: c.isRecording ? dropout : 0)
     }
   }

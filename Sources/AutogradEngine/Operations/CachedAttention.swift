@@ -126,13 +126,9 @@ extension Variable {
     through cache: CachedLayer<Scalar>
   ) -> Variable {
     apply("causalAttention") { c, qkv throws(Misuse) in
-      let form = AttentionForm(
-        headCount: headCount, keyValueHeadCount: keyValueHeadCount, window: window, rotary: rotary?.core,
-        normEpsilon: queryKeyNorm?.epsilon)
-      let operands = AttentionOperands(
-        qkv: qkv, queryWeight: try c.place(queryKeyNorm?.query, "causalAttention"),
-        keyWeight: try c.place(queryKeyNorm?.key, "causalAttention"),
-        positions: try c.place(positions, "causalAttention"))
+      let (operands, form) = try c.attentionCall(
+        qkv, headCount: headCount, keyValueHeadCount: keyValueHeadCount, window: window, rotary: rotary,
+        queryKeyNorm: queryKeyNorm, positions: positions)
       return try c.attention(operands, form, through: cache.pass, layer: cache.index)
     }
   }

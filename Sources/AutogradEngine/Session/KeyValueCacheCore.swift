@@ -188,6 +188,7 @@ package struct CachePassCore {
     self.rowsPerBlock = rowsPerBlock
     blockCount = blocks
   }
+
   /// Throws where a text has not the length that the pass goes on from.
   func checkCurrent() throws(Misuse) {
     for span in spans where cache.lengths[span.sequence] != span.position {

@@ -10,6 +10,19 @@ public enum LogitRows: Sendable {
   case all
 }
 
+/// Tokens that a text goes on with.
+public struct SequenceFeed: Sendable {
+  /// Which text, counted from 0.
+  public var sequence: Int
+  /// At least one.
+  public var tokens: ArraySlice<Int32>
+  public var logits: LogitRows
+
+  public init(sequence: Int = 0, tokens: ArraySlice<Int32>, logits: LogitRows = .last) {
+    (self.sequence, self.tokens, self.logits) = (sequence, tokens, logits)
+  }
+}
+
 /// Texts that a model continues, each with the keys and values of its tokens: feeding a token costs one pass over the
 /// weights and one over its own text, and several texts share the pass over the weights.
 ///
@@ -25,18 +38,7 @@ public enum LogitRows: Sendable {
 ///
 /// All memory is taken when it is made, and no call takes more. One thread at a time.
 public final class DecoderSession<Scalar: TensorScalar> {
-  /// Tokens that a text goes on with.
-  public struct Feed: Sendable {
-    /// Which text, counted from 0.
-    public var sequence: Int
-    /// At least one.
-    public var tokens: ArraySlice<Int32>
-    public var logits: LogitRows
-
-    public init(sequence: Int = 0, tokens: ArraySlice<Int32>, logits: LogitRows = .last) {
-      (self.sequence, self.tokens, self.logits) = (sequence, tokens, logits)
-    }
-  }
+  public typealias Feed = SequenceFeed
 
   public let model: any LanguageModel<Scalar>
   /// What was found to be needed, and taken.

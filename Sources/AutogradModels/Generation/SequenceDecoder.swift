@@ -19,17 +19,6 @@ package protocol SequenceDecoder {
   func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]]
 }
 
-/// Tokens that a sequence goes on with.
-package struct SequenceFeed: Sendable {
-  package var sequence: Int
-  package var tokens: ArraySlice<Int32>
-  package var logits: LogitRows
-
-  package init(sequence: Int, tokens: ArraySlice<Int32>, logits: LogitRows) {
-    (self.sequence, self.tokens, self.logits) = (sequence, tokens, logits)
-  }
-}
-
 extension DecoderSession: SequenceDecoder {
   package var memory: SessionMemory {
     var memory = SessionMemory()
@@ -39,7 +28,7 @@ extension DecoderSession: SequenceDecoder {
   }
 
   package func advance(feeds: [SequenceFeed]) throws(LanguageModelError) -> [[Float]] {
-    let logits = try advance(feeds.map { Feed(sequence: $0.sequence, tokens: $0.tokens, logits: $0.logits) })
+    let logits = try advance(feeds)
     // Of a model in Float the cast costs nothing.
     return logits as? [[Float]] ?? logits.map { $0.map { Float($0) } }
   }

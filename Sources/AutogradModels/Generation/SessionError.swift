@@ -40,10 +40,10 @@ extension SessionError: CustomStringConvertible {
     case .chunk(let count): "a pass takes at least 1 token, not \(count)"
     case .cacheType(let type, let reason): "keys and values cannot be kept as \(type.rawValue): \(reason)"
     case .memory(let needed, let limit, let largest):
-      "not enough memory: a session needs \(needed.inMegabytes), but \(limit) of \(limit.bytes.inMegabytes) leaves "
-        + "\(limit.remaining.inMegabytes); "
+      "not enough memory: a session needs \(needed.megabytes), but \(limit) of \(limit.bytes.megabytes) leaves "
+        + "\(limit.remaining.megabytes); "
         + (largest.map { "a context of \($0) tokens would fit" } ?? "take fewer texts or a smaller model")
-    case .refused(let bytes): "not enough memory: the system refused \(bytes.inMegabytes) for a session; take a smaller context"
+    case .refused(let bytes): "not enough memory: the system refused \(bytes.megabytes) for a session; take a smaller context"
     case .unknownSequence(let sequence, let count): "there is no text \(sequence) in a session of \(count), counted from 0"
     case .fedTwice(let sequence): "text \(sequence) was fed twice at once: give its tokens together"
     case .noTokens(let sequence): "text \(sequence) was fed no tokens"
@@ -53,8 +53,4 @@ extension SessionError: CustomStringConvertible {
       "token \(token) for text \(sequence) is outside the vocabulary: tokens run from 0 to \(size - 1)"
     }
   }
-}
-
-extension Int {
-  fileprivate var inMegabytes: String { "\((self + 999_999) / 1_000_000) MB" }
 }

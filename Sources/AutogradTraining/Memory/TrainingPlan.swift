@@ -97,8 +97,3 @@ public struct MemoryShortage: Error, Sendable, Equatable, CustomStringConvertibl
       + "but \(limit) of \(limit.bytes.megabytes) leaves \(limit.remaining.megabytes); \(advice)"
   }
 }
-
-extension Int {
-  /// In millions of bytes, rounded up.
-  var megabytes: String { "\((self + 999_999) / 1_000_000) MB" }
-}
