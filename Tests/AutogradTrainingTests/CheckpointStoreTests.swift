@@ -108,9 +108,11 @@ import Testing
       try disk.makeDirectory("run/checkpoints/" + name)
       try disk.create("run/checkpoints/\(name)/a", [1])
     }
+    let temporary = [".autograd-0.tmp", ".autograd-17.tmp"], resembling = [".autograd-01.tmp", ".autograd-.tmp"]
+    for name in temporary + resembling { try disk.create("run/checkpoints/" + name, [1]) }
     try store(disk).removeUnfinished()
     let left = try disk.list("run/checkpoints")
-    #expect(Set(left) == Set(foreign + ["step-00000001"]))
+    #expect(Set(left) == Set(foreign + resembling + ["step-00000001"]))
   }
 
   @Test("what is set aside is whole under its new name, found no longer, and survives the power's going")

@@ -110,7 +110,8 @@ public struct CheckpointStore: Sendable {
 
   // MARK: Removing
 
-  /// Removes what earlier processes left unfinished, by the names that `save` and `remove` give and by no others.
+  /// Removes what earlier processes left unfinished, by the names that `save`, `remove` and the file system's temporary
+  /// files have and by no others.
   ///
   /// - Precondition: The run directory is locked.
   func removeUnfinished() throws(FileError) {
@@ -118,6 +119,7 @@ public struct CheckpointStore: Sendable {
     for name in try fileSystem.list(folder) where CheckpointStore.isUnfinished(name) {
       try fileSystem.removeTree(folder + "/" + name)
     }
+    try fileSystem.removeTemporaries(in: folder)
   }
 
   private static let incoming = ".tmp", outgoing = ".old"
