@@ -50,7 +50,7 @@ package typealias Slot = Int
 @safe package struct Record: BitwiseCopyable {
   package let kind: OperationKind
   /// Slots of the inputs; −1 for an optional one that is absent.
-  package let inputs: InlineArray<4, Slot>
+  package let inputs: InlineArray<6, Slot>
   package let output: Slot
   /// Buffers kept for backward, in the arena.
   package var saved = unsafe InlineArray<3, UnsafeMutableRawPointer?>(repeating: nil)
@@ -58,7 +58,7 @@ package typealias Slot = Int
   package var scalars: InlineArray<2, Double>
   /// The versions of the parameters that the inputs lie in; their sum in the first where inputs are listed. See
   /// `checkUnchanged`.
-  var versions = InlineArray<4, UInt32>(repeating: 0)
+  var versions = InlineArray<6, UInt32>(repeating: 0)
   /// Which list of records this one is on; see `TapeCore.recordTag`.
   package let tag: Int32
   /// Backward has walked over it.

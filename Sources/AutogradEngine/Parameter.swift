@@ -3,6 +3,8 @@
 /// Give it to operations as it is, or make a variable of it with `tape.variable`.
 @safe public final class Parameter<Scalar: TensorScalar> {
   package let core: ParameterCore
+  /// What `linear` and `gatedLinear` add to products with it: see `adapt`.
+  public private(set) var adapter: LowRankAdapter<Scalar>?
 
   /// A face for values that somebody else keeps too.
   package init(core: ParameterCore) { self.core = core }
@@ -36,6 +38,20 @@
   public var isTrainable: Bool {
     get { core.isTrainable }
     set { core.isTrainable = newValue }
+  }
+
+  /// Gives a weight an adapter, or takes it away again. The weight itself is frozen with it.
+  ///
+  /// - Precondition: The adapter is one of a weight of this shape; otherwise stops and prints both.
+  public func adapt(_ adapter: LowRankAdapter<Scalar>?) {
+    if let adapter, shape != [adapter.outputs, adapter.inputs] {
+      fatalError(
+        "Parameter.adapt: \(name ?? "the parameter") has shape \(shape), the adapter is one of a weight of "
+          + "[\(adapter.outputs), \(adapter.inputs)]")
+    }
+    self.adapter = adapter
+    if adapter != nil { isTrainable = false }
+    core.noteChange()
   }
 
   /// The elements in row-major order, copied; those that a stored weight stands for.

@@ -83,7 +83,7 @@ import Synchronization
     Misuse(
       operation,
       "\(name ?? "a parameter") of shape \(shape) is stored as \(stored?.format.name ?? ""), which linear layers, "
-        + "gated ones and embeddings read, and nothing else",
+        + "gated ones, embeddings and the head's loss read, and nothing else",
       hint: "load the model in float32 for this")
   }
 

@@ -20,7 +20,8 @@ package extension TapeCore {
   ///
   /// INVARIANT: `saved` are blocks of this step, which end no sooner than the record.
   func record(
-    _ kind: OperationKind, _ a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1, output: Slot,
+    _ kind: OperationKind, _ a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1, _ e: Slot = -1, _ f: Slot = -1,
+    output: Slot,
     saved: InlineArray<3, UnsafeMutableRawPointer?> = unsafe InlineArray(repeating: nil),
     integers: InlineArray<4, Int> = InlineArray(repeating: 0),
     scalars: InlineArray<2, Double> = InlineArray(repeating: 0)
@@ -28,7 +29,7 @@ package extension TapeCore {
     guard isRecording, nodes[output].requiresGradient else { return }
     nodes[output].record = records.count
     var record = unsafe Record(
-      kind: kind, inputs: [a, b, c, d], output: output, saved: saved, integers: integers, scalars: scalars,
+      kind: kind, inputs: [a, b, c, d, e, f], output: output, saved: saved, integers: integers, scalars: scalars,
       tag: recordTag, step: step)
     if kind.listsInputs {
       record.versions[0] = listedVersion(integers[0], integers[1])

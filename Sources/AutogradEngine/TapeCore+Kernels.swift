@@ -62,27 +62,30 @@ package extension TapeCore {
     multipliesIntegers ? .integer : matmulPrecision == .bfloat16 ? .bfloat16 : .exact
   }
 
-  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it; where it is
-  /// a stored weight, its panels are read as they are.
+  /// Computes x·Wᵀ, W [n, k], or adds it to y. Where W is a parameter, a deferred update is applied as the product reads
+  /// it; where it is a stored weight, its panels are read as they are.
   ///
   /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
   /// update is deferred.
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
-    epilogue: ck_epilogue? = nil
+    accumulate: Bool = false, epilogue: ck_epilogue? = nil
   ) {
     if let stored = storedWeight(weight) {
       unsafe backend.multiply(
-        m: m, x, by: stored.kernelWeight, into: y, cStride: yStride, epilogue: epilogue, mode: productMode)
+        m: m, x, by: stored.kernelWeight, into: y, cStride: yStride, accumulate: accumulate, epilogue: epilogue,
+        mode: productMode)
       return
     }
     let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
     let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
-    let takesUpdate = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
+    let takesUpdate = parameter != nil && !accumulate
+      && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
     if isRecording, !isPlanning, let parameter, parameter.isTrainable { parameter.takesUpdatesInProducts = takesUpdate }
     guard let parameter, takesUpdate, !isPlanning else {
       unsafe _ = data(weight)
-      return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
+      return unsafe multiply(
+        m: m, n: n, k: k, x, weights, into: y, cStride: yStride, accumulate: accumulate, epilogue: epilogue)
     }
     unsafe parameter.withDeferredUpdate { rule in
       unsafe backend.multiply(
@@ -90,6 +93,38 @@ package extension TapeCore {
         precision: matmulPrecision)
     }
   }
+
+  /// Computes dx = dz·W, W [n, k], or adds it: the gradient that passes through a weight. A stored weight is unpacked a
+  /// part at a time, whose products go on with the chains of the one before: the bits are those of its numbers.
+  ///
+  /// INVARIANT: dz, W and dx do not overlap.
+  @unsafe func multiply(
+    m: Int, n: Int, k: Int, _ dz: MatrixView, throughWeight weight: Slot, into dx: Contribution,
+    _ operation: StaticString
+  ) throws(Misuse) {
+    guard let stored = storedWeight(weight) else {
+      return unsafe multiply(
+        m: m, n: k, k: n, dz, MatrixView(data(weight), rowStride: k, columnStride: 1), into: dx.target, cStride: k,
+        accumulate: dx.adds)
+    }
+    let width = stored.rowsTogether, most = max(1, TapeCore.unpackedNumbers / max(1, k) / width) * width
+    let length = min(most, (n + width - 1) / width * width)
+    let part = Shape([k, length] as InlineArray<2, Int>)
+    let numbers = unsafe try allocateGradient(part, operation)
+    for first in stride(from: 0, to: n, by: length) {
+      let count = min(length, n - first), panels = (count + width - 1) / width
+      let columns = unsafe ck_weight_columns(weight: stored.kernelWeight, first: first, y: numbers, y_stride: length)
+      unsafe run(columns, count: panels, grain: max(1, panels / (backend.pool.threadCount * 4)))
+      unsafe multiply(
+        m: m, n: k, k: count, MatrixView(dz.start + first * type.size, rowStride: dz.rowStride, columnStride: 1),
+        MatrixView(numbers, rowStride: 1, columnStride: length), into: dx.target, cStride: k,
+        accumulate: dx.adds || first > 0)
+    }
+    unsafe free(numbers, part)
+  }
+
+  /// Numbers of a stored weight that are unpacked at a time: 4 MB, which stay in the third-level cache.
+  private static let unpackedNumbers = 1 << 20
 
   /// Copies `scale` times x into y, or adds it, element by element.
   @unsafe func copy(

@@ -44,8 +44,11 @@ extension TapeCore {
   }
 
   /// The versions that a record of these inputs notes.
-  func versions(_ inputs: InlineArray<4, Slot>) -> InlineArray<4, UInt32> {
-    [version(of: inputs[0]), version(of: inputs[1]), version(of: inputs[2]), version(of: inputs[3])]
+  func versions(_ inputs: InlineArray<6, Slot>) -> InlineArray<6, UInt32> {
+    [
+      version(of: inputs[0]), version(of: inputs[1]), version(of: inputs[2]), version(of: inputs[3]),
+      version(of: inputs[4]), version(of: inputs[5]),
+    ]
   }
 
   /// The sum of the versions of `count` listed inputs, from number `first` on.
@@ -66,7 +69,7 @@ extension TapeCore {
       throw changed(record, (0..<count).map { inputLists[first + $0] })
     }
     guard inputs != 0 else { return }
-    for index in 0..<4 where inputs & 1 << UInt8(index) != 0 {
+    for index in 0..<6 where inputs & 1 << UInt8(index) != 0 {
       let slot = record.inputs[index]
       if slot >= 0, version(of: slot) != record.versions[index] { throw changed(record, [slot]) }
     }
@@ -89,8 +92,13 @@ extension TapeCore {
   func valuesRead(by record: Record) -> UInt8 {
     let first: UInt8 = 1, second: UInt8 = 2, third: UInt8 = 4
     switch record.kind {
-    case .multiply, .matmul, .linear, .gatedLinear:
+    case .multiply, .matmul:
       return (requiresGradient(record.inputs[1]) ? first : 0) | (requiresGradient(record.inputs[0]) ? second : 0)
+    case .linear, .gatedLinear:
+      // The same holds of the two that have a low rank.
+      let main: UInt8 = (requiresGradient(record.inputs[1]) ? 1 : 0) | (requiresGradient(record.inputs[0]) ? 2 : 0)
+      let low: UInt8 = (requiresGradient(record.inputs[5]) ? 1 : 0) | (requiresGradient(record.inputs[4]) ? 2 : 0)
+      return main | low << 4
     case .divide: return second
     case .power, .squaredError, .binaryCrossEntropy: return first | second
     case .relu, .geluTanh, .geluErf, .log, .sigmoid, .silu, .absolute, .reluSquared, .clip, .variance,

@@ -18,7 +18,7 @@ package final class TapeCore {
 
   package var nodes = GrowingTable<Node>(capacity: 1024)
   package var records = GrowingTable<Record>(capacity: 1024)
-  /// The inputs of records that have more than four: see `listInputs`.
+  /// The inputs of records that have more than six: see `listInputs`.
   var inputLists = GrowingTable<Slot>(capacity: 256)
   /// The backward of each use of a `CustomOperation` in this step.
   var userDefinedBackwards: [any UserDefinedBackward] = []
@@ -281,9 +281,11 @@ package final class TapeCore {
 
   /// Makes a temporary that needs a gradient where one of its inputs does.
   package func result(
-    _ shape: Shape, _ operation: StaticString, of a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1
+    _ shape: Shape, _ operation: StaticString, of a: Slot, _ b: Slot = -1, _ c: Slot = -1, _ d: Slot = -1, _ e: Slot = -1,
+    _ f: Slot = -1
   ) throws(Misuse) -> Slot {
     let needed = requiresGradient(a) || requiresGradient(b) || requiresGradient(c) || requiresGradient(d)
+      || requiresGradient(e) || requiresGradient(f)
     return try temporary(shape, operation, requiresGradient: needed)
   }
 
@@ -341,15 +343,6 @@ package final class TapeCore {
   func storedWeight(_ slot: Slot) -> StoredWeight? {
     guard let parameter = unsafe nodes[slot].parameter else { return nil }
     return unsafe parameter._withUnsafeGuaranteedRef { $0.stored }
-  }
-
-  /// Throws where a gradient would have to pass through a stored weight.
-  func requireNoGradient(of x: Slot, through weight: Slot, _ operation: StaticString) throws(Misuse) {
-    guard requiresGradient(x), let stored = storedWeight(weight) else { return }
-    let name = unsafe nodes[weight].parameter?._withUnsafeGuaranteedRef { $0.name } ?? "the weight"
-    throw Misuse(
-      operation, "\(name) is stored as \(stored.format), and no gradient passes through it",
-      hint: "compute inside tape.inference { … }, or load the model in float32")
   }
 
   package func requiresGradient(_ slot: Slot) -> Bool { slot >= 0 && nodes[slot].requiresGradient }

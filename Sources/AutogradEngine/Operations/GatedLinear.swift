@@ -16,10 +16,12 @@ package extension TapeCore {
   /// Rows of z at a time where it is not kept: at least 256, so that packing the weight again costs little.
   private static func chunkRows(_ N: Int) -> Int { max(1, (1 << 20) / max(1, N) / 256) * 256 }
 
-  func gatedLinear(_ x: Slot, weight: Slot, bias: Slot, gate: Activation) throws(Misuse) -> Slot {
+  func gatedLinear(
+    _ x: Slot, weight: Slot, bias: Slot, gate: Activation, low: LowRank = .none
+  ) throws(Misuse) -> Slot {
     let operation: StaticString = "gatedLinear"
     let zShape = try linearShape(x, weight, bias, -1, operation), N = zShape.last
-    try requireNoGradient(of: x, through: weight, operation)
+    try checkLowRank(low, zShape, operation)
     guard N % 2 == 0 else {
       throw Misuse(
         operation, "weight is \(nodes[weight].shape): \(N) outputs do not make pairs",
@@ -27,12 +29,12 @@ package extension TapeCore {
     }
     var shape = zShape
     shape[-1] = N / 2
-    let y = try result(shape, operation, of: x, weight, bias), code = gate.kind.code
+    let y = try result(shape, operation, of: x, weight, bias, low.u, low.up), code = gate.kind.code
     if isRecording, requiresGradient(y) {
       let z = unsafe try allocate(zShape.count * type.size, zShape, operation)
-      unsafe multiplyGated(x, weight, bias, code, rows: 0..<shape.rows, z: z, into: y)
+      unsafe multiplyGated(x, weight, bias, low, code, rows: 0..<shape.rows, z: z, into: y)
       unsafe record(
-        .gatedLinear, x, weight, bias, output: y, saved: [z, nil, nil], integers: [Int(gate.kind.rawValue), 0, 0, 0])
+        .gatedLinear, x, weight, bias, -1, low.u, low.up, output: y, saved: [z, nil, nil], integers: [Int(gate.kind.rawValue), 0, 0, 0])
       return y
     }
     let mark = arena.mark(), chunk = TapeCore.chunkRows(N)
@@ -42,7 +44,8 @@ package extension TapeCore {
       ? unsafe try allocateGradient(part, operation)
       : unsafe try allocate(part.count * type.size, part, operation)
     for first in stride(from: 0, to: shape.rows, by: chunk) {
-      unsafe multiplyGated(x, weight, bias, code, rows: first..<min(first + chunk, shape.rows), z: z, into: y)
+      unsafe multiplyGated(
+        x, weight, bias, low, code, rows: first..<min(first + chunk, shape.rows), z: z, into: y)
     }
     if isRecording { unsafe free(z, part) } else { arena.rewind(to: mark) }
     return y
@@ -50,15 +53,18 @@ package extension TapeCore {
 
   /// Computes some rows of y, with their rows of x·Wᵀ + b in `z`.
   @unsafe private func multiplyGated(
-    _ x: Slot, _ weight: Slot, _ bias: Slot, _ code: Int32, rows: Range<Int>, z: UnsafeMutableRawPointer, into y: Slot
+    _ x: Slot, _ weight: Slot, _ bias: Slot, _ low: LowRank, _ code: Int32, rows: Range<Int>,
+    z: UnsafeMutableRawPointer, into y: Slot
   ) {
     let N = nodes[weight].shape[0], K = nodes[x].shape.last, size = type.size
     let epilogue = unsafe ck_epilogue(
       bias: optionalData(bias), preactivation: nil, activation: code, residual: nil,
       gated: data(y) + rows.lowerBound * (N / 2) * size)
     let view = unsafe MatrixView(data(x) + rows.lowerBound * K * size, rowStride: K, columnStride: 1)
+    unsafe multiply(low, rows: rows, n: N, into: z)
     unsafe multiply(
-      m: rows.count, n: N, k: K, view, byWeight: weight, into: z, yStride: N, epilogue: epilogue)
+      m: rows.count, n: N, k: K, view, byWeight: weight, into: z, yStride: N, accumulate: low.exists,
+      epilogue: epilogue)
   }
 
   func gatedLinearBackward(_ record: Record) throws(Misuse) {
@@ -83,7 +89,7 @@ extension Variable {
   /// The weight's rows are in pairs, the gate first: gate 0, value 0, gate 1, value 1 and so on.
   ///
   /// Shapes: `self` [..., K], `weight` [2F, K] (output, input), `bias` [2F] → [..., F].
-  /// Formula: y[i] = gate(z[2i]) · z[2i + 1] with z = x·Wᵀ + b.
+  /// Formula: y[i] = gate(z[2i]) · z[2i + 1] with z = x·Wᵀ + b; and s·(x·Aᵀ)·Bᵀ more where the weight has an adapter.
   ///
   /// - Precondition: The shapes fit and the weight has an even number of rows; otherwise stops and prints them.
   /// - Complexity: 4·rows·F·K flops, twice that backward; keeps z, from which a forgotten result is computed again.
@@ -94,7 +100,8 @@ extension Variable {
   ) -> Variable {
     apply("gatedLinear") { c, x throws(Misuse) in
       try c.gatedLinear(
-        x, weight: try weight.weightPlace(c, "gatedLinear"), bias: try c.place(bias, "gatedLinear"), gate: gate)
+        x, weight: try weight.weightPlace(c, "gatedLinear"), bias: try c.place(bias, "gatedLinear"), gate: gate,
+        low: try c.lowRank(weight, x, "gatedLinear"))
     }
   }
 }

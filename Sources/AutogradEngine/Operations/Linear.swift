@@ -5,17 +5,20 @@ import AutogradKernels
 // With z = x·Wᵀ + b and dz = dy ∘ activation′(z):  dx = dz·W,  dW = dzᵀ·x,  db = Σ dz,  dresidual = dy.
 // Bias, activation and residual are the product's epilogue: no pass over memory of their own. Keeps z where there
 // is an activation. 2·rows·N·K flops forward, 4·rows·N·K backward.
+//
+// With a low rank, z = u·Bᵀ + x·Wᵀ + b, u [rows, R], B [N, R]: x·Wᵀ goes on with the chains of u·Bᵀ, so no pass over
+// memory is needed for this, either. dB = dzᵀ·u, du = dz·B. See `LowRankAdapter`.
 
 // INVARIANT: as in TapeCore+Kernels.swift; the saved preactivation has the elements of the output.
 
 package extension TapeCore {
   func linear(
-    _ x: Slot, weight: Slot, bias: Slot, activation: Activation?, residual: Slot
+    _ x: Slot, weight: Slot, bias: Slot, activation: Activation?, residual: Slot, low: LowRank = .none
   ) throws(Misuse) -> Slot {
     let shape = try linearShape(x, weight, bias, residual, "linear")
-    try requireNoGradient(of: x, through: weight, "linear")
+    try checkLowRank(low, shape, "linear")
     let rows = shape.rows, N = shape.last, K = nodes[x].shape.last
-    let y = try result(shape, "linear", of: x, weight, bias, residual)
+    let y = try result(shape, "linear", of: x, weight, bias, residual, low.u, low.up)
     var preactivation: UnsafeMutableRawPointer? = nil
     if activation != nil, isRecording, requiresGradient(y) {
       unsafe preactivation = try allocate(shape.count * type.size, shape, "linear")
@@ -25,11 +28,12 @@ package extension TapeCore {
     let epilogue = unsafe ck_epilogue(
       bias: optionalData(bias), preactivation: preactivation, activation: code, residual: optionalData(residual),
       gated: nil)
+    unsafe multiply(low, rows: 0..<rows, n: N, into: data(y))
     unsafe multiply(
       m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1), byWeight: weight, into: data(y),
-      yStride: N, epilogue: plain ? nil : epilogue)
+      yStride: N, accumulate: low.exists, epilogue: plain ? nil : epilogue)
     unsafe record(
-      .linear, x, weight, bias, residual, output: y, saved: [preactivation, nil, nil],
+      .linear, x, weight, bias, residual, low.u, low.up, output: y, saved: [preactivation, nil, nil],
       integers: [activation.map { Int($0.kind.rawValue) } ?? -1, 0, 0, 0])
     return y
   }
@@ -62,7 +66,26 @@ package extension TapeCore {
     try passGradient(from: record.output, to: record.inputs[3], "linear")
   }
 
-  /// Passes the gradient of z = x·Wᵀ + b on to x, W and b, a record's first three inputs.
+  internal func checkLowRank(_ low: LowRank, _ product: Shape, _ operation: StaticString) throws(Misuse) {
+    guard low.exists else { return }
+    let u = nodes[low.u].shape, up = nodes[low.up].shape
+    guard up.rank == 2, up[0] == product.last, u.rank >= 1, u.last == up[1], u.rows == product.rows else {
+      throw Misuse(operation, "the product has shape \(product), so an adapter's factors \(u) and \(up) do not fit")
+    }
+  }
+
+  /// Computes some rows of u·Bᵀ, from which the product goes on; nothing where there is no low rank.
+  @unsafe internal func multiply(_ low: LowRank, rows: Range<Int>, n: Int, into z: UnsafeMutableRawPointer) {
+    guard low.exists else { return }
+    let R = nodes[low.u].shape.last
+    unsafe multiply(
+      m: rows.count, n: n, k: R,
+      MatrixView(data(low.u) + rows.lowerBound * R * type.size, rowStride: R, columnStride: 1),
+      MatrixView(data(low.up), rowStride: 1, columnStride: R), into: z, cStride: n)
+  }
+
+  /// Passes the gradient of z = u·Bᵀ + x·Wᵀ + b on to x, W and b, a record's first three inputs, and to u and B, its
+  /// last two.
   @unsafe internal func passProductGradient(
     _ dz: UnsafeMutableRawPointer, _ record: Record, _ operation: StaticString
   ) throws(Misuse) {
@@ -78,9 +101,20 @@ package extension TapeCore {
         into: dW.target, cStride: K, accumulate: dW.adds, sumsOverRows: true)
     }
     if let dx = unsafe try contribution(to: x, operation) {
+      unsafe try multiply(m: rows, n: N, k: K, dzView, throughWeight: weight, into: dx, operation)
+    }
+    let low = LowRank(u: record.inputs[4], up: record.inputs[5])
+    guard low.exists else { return }
+    let R = nodes[low.u].shape.last
+    if let dB = unsafe try contribution(to: low.up, operation) {
       unsafe multiply(
-        m: rows, n: K, k: N, dzView, MatrixView(data(weight), rowStride: K, columnStride: 1), into: dx.target,
-        cStride: K, accumulate: dx.adds)
+        m: N, n: R, k: rows, dzView.transposed, MatrixView(data(low.u), rowStride: R, columnStride: 1),
+        into: dB.target, cStride: R, accumulate: dB.adds, sumsOverRows: true)
+    }
+    if let du = unsafe try contribution(to: low.u, operation) {
+      unsafe multiply(
+        m: rows, n: R, k: N, dzView, MatrixView(data(low.up), rowStride: R, columnStride: 1), into: du.target,
+        cStride: R, accumulate: du.adds)
     }
   }
 
@@ -99,11 +133,19 @@ package extension TapeCore {
   }
 }
 
+/// The places of u [rows, R] and B [N, R], whose product u·Bᵀ another product begins with; −1 both where it begins with 0.
+package struct LowRank {
+  let u, up: Slot
+
+  package static let none = LowRank(u: -1, up: -1)
+  var exists: Bool { u >= 0 }
+}
+
 extension Variable {
   /// Multiplies each row by a weight matrix, adds a bias, applies an activation and adds a residual: one pass.
   ///
   /// Shapes: `self` [..., K], `weight` [N, K] (output, input), `bias` [N], `residual` [..., N] → [..., N].
-  /// Formula: y = activation(x·Wᵀ + b) + residual.
+  /// Formula: y = activation(x·Wᵀ + b) + residual; x·Wᵀ + s·(x·Aᵀ)·Bᵀ where the weight has an adapter.
   ///
   /// - Precondition: The shapes fit; otherwise stops and prints them.
   /// - Complexity: 2·rows·N·K flops, twice that backward; keeps x·Wᵀ + b where there is an activation.
@@ -114,7 +156,7 @@ extension Variable {
     apply("linear") { c, x throws(Misuse) in
       try c.linear(
         x, weight: try weight.weightPlace(c, "linear"), bias: try c.place(bias, "linear"), activation: activation,
-        residual: try c.place(residual, "linear"))
+        residual: try c.place(residual, "linear"), low: try c.lowRank(weight, x, "linear"))
     }
   }
 }

@@ -229,7 +229,6 @@ package extension TapeCore {
       let count = min(chunkRows, rows - first), offset = first * C * type.size
       let xView = unsafe MatrixView(data(chunks.x) + offset, rowStride: C, columnStride: 1)
       unsafe multiply(m: count, n: V, k: C, xView, byWeight: chunks.weight, into: logits, yStride: spacing)
-      let weights = unsafe MatrixView(data(chunks.weight), rowStride: C, columnStride: 1)
       let arguments = unsafe ck_cross_entropy(
         x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
         targets: tokenData(chunks.targets) + first,
@@ -239,8 +238,8 @@ package extension TapeCore {
       unsafe runRows(arguments, count: count, columns: V)
       let gradient = unsafe MatrixView(logits, rowStride: spacing, columnStride: 1)
       if let dx = dx {
-        unsafe multiply(
-          m: count, n: C, k: V, gradient, weights, into: dx.target + offset, cStride: C, accumulate: dx.adds)
+        let part = unsafe Contribution(target: dx.target + offset, adds: dx.adds)
+        unsafe try multiply(m: count, n: V, k: C, gradient, throughWeight: chunks.weight, into: part, operation)
       }
       if let dW = dW {
         unsafe multiply(
@@ -284,8 +283,9 @@ extension Variable {
     softCap: Double? = nil, zLoss: Double = 0, expectedSeed: Scalar = 1
   ) -> Variable {
     apply("linearCrossEntropy") { c, x throws(Misuse) in
-      try c.linearCrossEntropy(
-        x, weight: try weight.place(c, "linearCrossEntropy"), try c.slot(targets.handle, "linearCrossEntropy"),
+      try c.refuseAdapter(weight, "linearCrossEntropy")
+      return try c.linearCrossEntropy(
+        x, weight: try weight.weightPlace(c, "linearCrossEntropy"), try c.slot(targets.handle, "linearCrossEntropy"),
         ignoring: ignoring, weights: try c.place(weights, "linearCrossEntropy"), softCap: softCap, zLoss: zLoss,
         expectedSeed: Double(expectedSeed))
     }
@@ -303,8 +303,9 @@ extension Variable {
     _ weight: some Operand<Scalar>, _ targets: Tokens, ignoring: Int32? = nil, softCap: Double? = nil
   ) -> Variable {
     apply("linearCrossEntropyLosses") { c, x throws(Misuse) in
-      try c.linearCrossEntropyLosses(
-        x, weight: try weight.place(c, "linearCrossEntropyLosses"),
+      try c.refuseAdapter(weight, "linearCrossEntropyLosses")
+      return try c.linearCrossEntropyLosses(
+        x, weight: try weight.weightPlace(c, "linearCrossEntropyLosses"),
         try c.slot(targets.handle, "linearCrossEntropyLosses"), ignoring: ignoring, softCap: softCap)
     }
   }

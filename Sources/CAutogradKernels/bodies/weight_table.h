@@ -39,6 +39,26 @@ static void weight_embedding(const void *arguments, ck_index begin, ck_index end
   }
 }
 
+static void weight_columns(const void *arguments, ck_index begin, ck_index end, void *scratch) {
+  const ck_weight_columns g = *(const ck_weight_columns *)arguments;
+  const weight_format *format = &weight_formats[g.weight.format];
+  REAL numbers[CK_WEIGHT_BLOCK * NR];
+  (void)scratch;
+  for (ck_index panel = begin; panel < end; panel++) {
+    const ck_index row = g.first + panel * NR, rest = g.weight.n - row, columns = rest < NR ? rest : NR;
+    const char *block = panel_of(&g.weight, row / NR);
+    REAL *y = (REAL *)g.y + panel * NR;
+    for (ck_index k = g.weight.k; k > 0; k -= CK_WEIGHT_BLOCK, block += format->block_bytes) {
+      const ck_index count = k < CK_WEIGHT_BLOCK ? k : CK_WEIGHT_BLOCK;
+      format->unpack(numbers, block, count, 0);
+      for (ck_index j = 0; j < count; j++, y += g.y_stride) {
+        if (LIKELY(columns == NR)) store(y, load(numbers + j * NR)), store(y + LANES, load(numbers + j * NR + LANES));
+        else memcpy(y, numbers + j * NR, (size_t)columns * sizeof(REAL));
+      }
+    }
+  }
+}
+
 // The largest magnitude of a block: that of a NaN where there is one.
 INLINE REAL largest_of_block(const REAL *x) {
   INTEGER largest = 0;

@@ -402,7 +402,7 @@ typedef struct ck_table {
   ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention, norm, update;
   ck_update updates[CK_UPDATE_KINDS];
   /// Stored weights; NULL in tables of double.
-  ck_function weight_rows, weight_integers, weight_embedding, quantize;
+  ck_function weight_rows, weight_integers, weight_embedding, weight_columns, quantize;
 } ck_table;
 
 typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;
