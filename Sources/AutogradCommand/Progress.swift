@@ -13,8 +13,9 @@ struct Progress {
 
   mutating func show(_ event: TrainingEvent) {
     switch event {
-    case .started(let parameters, let arena, let data):
-      line("\(parameters.grouped) parameters; \(data); arena \(arena.bytes)")
+    case .started(let parameters, let trained, let arena, let data):
+      let adapter = trained == parameters ? "" : " under an adapter of \(trained.grouped)"
+      line("\(parameters.grouped) parameters\(adapter); \(data); arena \(arena.bytes)")
     case .step(let metrics):
       let parts = parts(of: metrics)
       if isLive {

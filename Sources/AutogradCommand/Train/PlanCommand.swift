@@ -33,12 +33,13 @@ struct PlanCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup(title: "Adapter, with --init-from") var adapter: SettingOptions<AdapterPart>
   @OptionGroup var checkpoints: SettingOptions<SavingPart>
 
   mutating func run() throws { try reportingErrors { try plan() } }
 
   private func plan() throws {
-    let settings = try AskedSettings(model, forStories: input.given == nil, training.given + checkpoints.given)
+    let settings = try AskedSettings(model, forStories: input.given == nil, training.given + adapter.given + checkpoints.given)
     let run = try TrainingRun(input.given, settings, training), planner = run.planner, asked = planner.plan
     let chosen = try fit.map { try fitting(planner, asked, $0) } ?? asked
     let command = fit == nil ? nil : TrainArguments(ForeignNames.translated(try ProgramArguments.read())).command(chosen)

@@ -25,7 +25,7 @@ struct PlanReport {
 
   var text: String {
     var lines = [
-      "\(plan.parameterCount.grouped) parameters; batches of \(plan.batchSize) × \(plan.blockSize) tokens, "
+      "\(plan.parameterCount.grouped) parameters\(adapter); batches of \(plan.batchSize) × \(plan.blockSize) tokens, "
         + "\(plan.accumulation) per step"
         + (plan.recomputesBlocks ? "; blocks are computed again in backward" : ""), "",
     ]
@@ -42,6 +42,10 @@ struct PlanReport {
     if let command { lines.append("fits with: " + command) }
     while lines.last == "" { lines.removeLast() }
     return lines.joined(separator: "\n")
+  }
+
+  private var adapter: String {
+    plan.trainedCount == plan.parameterCount ? "" : " under an adapter of \(plan.trainedCount.grouped)"
   }
 
   /// Blocks that keep the same are one line.
@@ -78,6 +82,7 @@ struct PlanReport {
       JSON.Member("batch_size", number(plan.batchSize)), JSON.Member("block_size", number(plan.blockSize)),
       JSON.Member("grad_accum", number(plan.accumulation)), JSON.Member("recompute", .bool(plan.recomputesBlocks)),
       JSON.Member("parameter_count", number(plan.parameterCount)),
+      JSON.Member("trained_count", number(plan.trainedCount)),
       JSON.Member("parameter_bytes", number(plan.parameters)), JSON.Member("gradient_bytes", number(plan.gradients)),
       JSON.Member("optimizer_bytes", number(plan.optimizerState)), JSON.Member("arena_bytes", number(plan.arena)),
       JSON.Member(

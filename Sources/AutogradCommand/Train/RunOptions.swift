@@ -86,9 +86,31 @@ struct AskedSettings {
     settings = RunSettings(preset, self.given)
     settings.initFrom = settings.initFrom.map { absolutePath($0) ?? $0 }
     settings.tokenizer = settings.tokenizer.map { $0 == TextSource.characters ? $0 : absolutePath($0) ?? $0 }
+    if given.contains("epochs"), given.contains("max_iters") {
+      throw ValidationError("--epochs and --max-iters both say how long the run is; leave one of them out")
+    }
+    try refuseAdapterOptions()
     if settings.initFrom != nil, settings.tokenizer != nil {
       throw ValidationError(
         "--tokenizer means nothing with --init-from, whose model has a vocabulary of its own; leave one of them out")
+    }
+  }
+
+  /// What is said of an adapter means something where one is trained, over a model that is there.
+  private func refuseAdapterOptions() throws {
+    guard settings.adapterRank != nil else {
+      guard let key = Setting.adapter.map(\.key).first(where: { given.contains($0) }) else { return }
+      let option = Setting.named(key)?.option ?? key
+      throw ValidationError("\(option) means nothing without --lora-rank, which trains an adapter; add it, or leave \(option) out")
+    }
+    guard settings.initFrom != nil else {
+      throw ValidationError("--lora-rank trains an adapter over a model that is there; name that with --init-from")
+    }
+    for (key, hint) in [
+      ("dropout", "the base stays as it is; drop the adapter's inputs with --lora-dropout"),
+      ("weights", "an adapter is saved in float32"),
+    ] where given.contains(key) {
+      throw ValidationError("--\(key) means nothing with --lora-rank: \(hint)")
     }
   }
 

@@ -15,6 +15,10 @@ enum TrainingPart: SettingPart {
   static let settings = Setting.run + Setting.training
 }
 
+enum AdapterPart: SettingPart {
+  static let settings = Setting.adapter
+}
+
 enum SavingPart: SettingPart {
   static let settings = Setting.saving
 }

@@ -27,12 +27,14 @@ extension TrainCommand {
   private func begin(again start: RunRecord, in directory: RunDirectory) throws {
     let settings = try settings(
       of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
-    let weights = try start.settings.initFrom.map { try openModel($0).load(dropout: start.model.dropout.common) }
+    let weights = try start.settings.initFrom.map {
+      try TrainingRun.beginning(openModel($0), start.settings, dropout: start.model.dropout.common)
+    }
     let source = try TextSource(
       input.given, tokenizer: try weights?.tokenizer ?? TextSource.vocabulary(settings),
       template: start.settings.chatTemplate?.choice ?? .none, expected: start.data, run: directory.path,
       pool: training.backend.pool)
-    let run = try TrainingRun(source, start, settings, weights: weights?.model, training).prepare()
+    let run = try TrainingRun(source, start, settings, weights: weights?.weights, training).prepare()
     try run.trainer.takeMemory()
     if let warning = try start.checkBeginning(of: run.trainer) { Console.writeError("warning: \(warning)") }
     tellBeginning(directory)
@@ -63,7 +65,11 @@ extension TrainCommand {
     let source = try TextSource(
       input.given, tokenizer: try checkpoint.tokenizer(), template: record.settings.chatTemplate?.choice ?? .none,
       expected: record.data, run: place, pool: training.backend.pool)
-    return try TrainingRun(source, record, settings, training).prepare(drawing: false)
+    // Of an adapter's run the checkpoint holds the adapter; the base is read from where it was.
+    let base = try record.settings.adapter == nil ? nil : record.settings.initFrom.map {
+      try TrainingRun.beginning(openModel($0), record.settings, dropout: nil).weights
+    }
+    return try TrainingRun(source, record, settings, weights: base, training).prepare(drawing: false)
   }
 
   // MARK: Settings

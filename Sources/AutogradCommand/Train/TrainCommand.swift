@@ -25,6 +25,7 @@ struct TrainCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
+  @OptionGroup(title: "Adapter, with --init-from") var adapter: SettingOptions<AdapterPart>
   @OptionGroup var checkpoints: SettingOptions<SavingPart>
   @OptionGroup var resuming: ResumeOptions
 
@@ -56,6 +57,6 @@ struct TrainCommand: ParsableCommand, HasExamples {
   func newRun() throws -> TrainingRun { try TrainingRun(input.given, try asked(forStories: input.given == nil), training).prepare() }
 
   func asked(forStories: Bool) throws -> AskedSettings {
-    try AskedSettings(model, forStories: forStories, training.given + checkpoints.given)
+    try AskedSettings(model, forStories: forStories, training.given + adapter.given + checkpoints.given)
   }
 }

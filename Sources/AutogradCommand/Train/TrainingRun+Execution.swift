@@ -51,7 +51,7 @@ extension TrainingRun {
   /// Tries everything that the run will write: what cannot be written must not be found out at its end.
   private func requireWritable(in directory: RunDirectory) throws {
     let files = POSIXFileSystem(), out = directory.path, checkpoints = directory.store.folder
-    let names = try ModelDirectory.files(trainer.model, tokenizer: source.tokenizer).map(\.name) + ["curve.svg"]
+    let names = try trainer.weights.fileNames(tokenizer: source.tokenizer) + ["curve.svg"]
     for name in names { try files.requireWritable(out + "/" + name) }
     if files.exists(checkpoints) {
       guard files.isDirectory(checkpoints) else { throw FileError.notDirectory(.createFolder, path: checkpoints) }
@@ -95,19 +95,21 @@ extension TrainingRun {
   }
 
   private func writeModel(in directory: RunDirectory) throws {
-    try ModelDirectory(directory.path).save(
-      trainer.model, tokenizer: source.tokenizer, weights: settings.weights,
+    try trainer.weights.save(
+      to: directory.path, tokenizer: source.tokenizer, type: settings.weights,
       metadata: [("step", "\(trainer.stepCount)")])
   }
 
   /// What comes after the last step. All that a run must not lose is on the disk after the first line.
   private func finish(_ directory: RunDirectory, _ teller: inout Teller) throws {
+    let curve = trainer.curve, last = trainer.stepCount
+    if trainer.hasRunOutOfPatience { try goBackToBest(directory) }
     try writeModel(in: directory)
     Signals.unwatch()
     Signals.endIfNoted()
     let files = POSIXFileSystem(), out = directory.path
     do {
-      try files.writeAtomically(Array(trainer.curve.svg(title: "Loss of \(out)").utf8), to: out + "/curve.svg")
+      try files.writeAtomically(Array(curve.svg(title: "Loss of \(out)").utf8), to: out + "/curve.svg")
     } catch {
       teller.warn(trainer.stepCount, "the curve was not saved: \(error)")
     }
@@ -115,25 +117,39 @@ extension TrainingRun {
       try files.writeAtomically(profile.chromeTrace(), to: trace)
       Console.showLine("\nstep \(profile.step), traced to \(trace):\n\(profile)")
     }
-    report(out)
+    report(out, curve, last: last)
   }
 
-  private func report(_ out: String) {
-    Console.showLine("\n" + trainer.curve.plot())
+  /// A run whose patience has run out ends with the weights that were best: their checkpoint stands.
+  private func goBackToBest(_ directory: RunDirectory) throws {
+    guard let best = trainer.progress.bestEvaluation, best.step != trainer.stepCount,
+      let entry = try directory.store.best()
+    else { return }
+    try Checkpoint(directory.store.path(entry)).restore(into: trainer)
+  }
+
+  private func report(_ out: String, _ curve: LossCurve, last: Int) {
+    Console.showLine("\n" + curve.plot())
+    if last != trainer.stepCount {
+      Console.showLine(
+        "\nended after step \(last): no evaluation since that of step \(trainer.stepCount) was better; the model is that "
+          + "step's")
+    }
     if let optimum = trainer.curve.optimum, let last = trainer.progress.lastEvaluation {
       Console.showLine(
         "\nvalidation loss \(last.validationLoss.fixed(4)), optimum \(optimum.fixed(4)): "
           + "\((last.validationLoss - optimum).fixed(4)) nats per character above the best that any model can do")
     }
     showSamples()
+    let isAdapter = trainer.weights.base != nil, option = isAdapter ? "--adapter" : "--model"
     Console.showLine(
       """
 
-      model   \(out)
+      \(isAdapter ? "adapter" : "model  ") \(out)
       curve   \(out)/curve.svg
       sha256  \(trainer.fingerprint())  weights and optimiser
-      next    autograd generate --model \(out.shellQuoted)
-              autograd evaluate --model \(out.shellQuoted) --data FILE
+      next    autograd generate \(option) \(out.shellQuoted)
+              autograd evaluate \(option) \(out.shellQuoted) --data FILE
       """)
   }
 

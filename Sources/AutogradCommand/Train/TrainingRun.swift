@@ -31,7 +31,7 @@ struct TrainingRun {
       let asksForDropout = asked.askedKeys.contains("dropout")
       if !asksForDropout { settings.dropout = own.dropout }
       if !asked.askedKeys.contains("block_size") { settings.blockSize = sizes.contextLength }
-      return try base.load(dropout: asksForDropout ? settings.dropout : nil)
+      return try TrainingRun.beginning(base, settings, dropout: asksForDropout ? settings.dropout : nil)
     }
     let template = settings.chatTemplate?.choice ?? card.chatTemplate.map { .recognised($0) } ?? .none
     let source = try TextSource(
@@ -46,38 +46,61 @@ struct TrainingRun {
       throw ValidationError(
         "--val-fraction means nothing here: \(source.identity.path ?? "") comes with tokens to validate with; leave it out")
     }
-    let model = try start?.model ?? TrainingRun.network(settings, vocabularySize: source.tokenizer.vocabularySize)
-    try self.init(source, model, isNew: start == nil, card, settings, training)
+    let weights = try start?.weights
+      ?? WholeModel(TrainingRun.network(settings, vocabularySize: source.tokenizer.vocabularySize))
+    try self.init(source, weights, isNew: start == nil, card, settings, training, countsEpochs: true)
   }
 
   /// A run that was begun before, with settings that may have changed since.
   ///
-  /// - Parameter weights: What it begins again with, where that is a model; nil where weights are drawn anew, or are
-  ///   yet to be read from a checkpoint.
+  /// - Parameter weights: What it begins again with, where that is read from somewhere; nil where weights are drawn anew, or
+  ///   are yet to be read from a checkpoint.
   init(
-    _ source: TextSource, _ record: RunRecord, _ settings: RunSettings, weights: (any LanguageModel<Float>)? = nil,
+    _ source: TextSource, _ record: RunRecord, _ settings: RunSettings, weights: (any TrainedWeights)? = nil,
     _ training: TrainingOptions
   ) throws {
-    try self.init(source, weights ?? Decoder<Float>(record.model), isNew: weights == nil, ModelCard(), settings, training)
+    try self.init(
+      source, weights ?? WholeModel(Decoder<Float>(record.model)), isNew: weights == nil, ModelCard(), settings, training)
   }
 
   private init(
-    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ card: ModelCard, _ settings: RunSettings,
-    _ training: TrainingOptions
+    _ source: TextSource, _ weights: any TrainedWeights, isNew: Bool, _ card: ModelCard, _ settings: RunSettings,
+    _ training: TrainingOptions, countsEpochs: Bool = false
   ) throws {
-    try self.init(source, model, isNew: isNew, card, settings, trace: training.trace, backend: training.backend)
+    try self.init(
+      source, weights, isNew: isNew, card, settings, trace: training.trace, backend: training.backend,
+      countsEpochs: countsEpochs)
   }
 
   private init(
-    _ source: TextSource, _ model: any LanguageModel<Float>, isNew: Bool, _ card: ModelCard, _ settings: RunSettings,
-    trace: String?, backend: Backend
+    _ source: TextSource, _ weights: any TrainedWeights, isNew: Bool, _ card: ModelCard, _ settings: RunSettings,
+    trace: String?, backend: Backend, countsEpochs: Bool = false
   ) throws {
-    try TrainingRun.check(model.configuration, settings.batchSize, settings.blockSize)
-    var model = model
-    model.recomputesBlocks = settings.recomputesBlocks
+    try TrainingRun.check(weights.model.configuration, settings.batchSize, settings.blockSize)
+    var weights = weights
+    weights.model.recomputesBlocks = settings.recomputesBlocks
+    var settings = settings
+    let data = try source.trainingData(settings)
+    if countsEpochs { try settings.takeEpochs(of: data) }
     (self.source, self.trace, self.isNew, self.card, self.settings) = (source, trace, isNew, card, settings)
-    trainer = try Trainer(
-      model: model, data: try source.trainingData(settings), configuration: settings.configuration, backend: backend)
+    trainer = try Trainer(weights, data: data, configuration: settings.configuration, backend: backend)
+  }
+
+  /// What a run begins with: all weights of a stored model, or an adapter over it as it lies.
+  ///
+  /// - Parameter dropout: What share to drop in training, instead of the model's own.
+  static func beginning(
+    _ base: any StoredModel, _ settings: RunSettings, dropout: Double?
+  ) throws -> (weights: any TrainedWeights, tokenizer: any Tokenizer) {
+    guard let configuration = settings.adapter else {
+      let (model, tokenizer) = try base.load(dropout: dropout)
+      return (WholeModel(model), tokenizer)
+    }
+    let (model, tokenizer) = try base.load(weights: settings.baseWeights)
+    let adapter = try ModelAdapter<Float>(configuration, for: model)
+    adapter.initialize(seed: settings.configuration.seed)
+    let origin = AdapterBase(path: settings.initFrom, sha256: try base.weightsDigest())
+    return (AdaptedModel(model, adapter: adapter, base: origin), tokenizer)
   }
 
   /// A new model that has no weights yet.
@@ -91,6 +114,9 @@ struct TrainingRun {
     }
     return Decoder(configuration)
   }
+
+  fileprivate static let noEpochs = InputError(
+    sentence: "--epochs means nothing for stories, which are told anew without end; give --max-iters")
 
   private static func check(_ sizes: DecoderConfiguration, _ batchSize: Int, _ blockSize: Int) throws {
     guard batchSize <= largestBatch / blockSize else {
@@ -122,7 +148,7 @@ struct TrainingRun {
     settings.recomputesBlocks = plan.recomputesBlocks
     if settings == self.settings { return self }
     return try TrainingRun(
-      source, trainer.model, isNew: isNew, card, settings, trace: trace, backend: trainer.backend)
+      source, trainer.weights, isNew: isNew, card, settings, trace: trace, backend: trainer.backend)
   }
 
   /// Makes the weights of a new model. Asks for memory before: they may be what does not fit.
@@ -135,5 +161,15 @@ struct TrainingRun {
     guard trainer.model.reserve() else { throw TrainingError.outOfMemory(bytes: planner.plan.newMemory) }
     if drawing { trainer.model.initialize(seed: settings.configuration.seed) }
     return self
+  }
+}
+
+extension RunSettings {
+  /// Works out the number of steps where epochs were asked for.
+  fileprivate mutating func takeEpochs(of data: TrainingData) throws {
+    guard let epochs else { return }
+    guard let windows = data.training.epochLength else { throw TrainingRun.noEpochs }
+    let perStep = Double(batchSize) * Double(configuration.accumulation)
+    configuration.maximumSteps = Int(min(1e12, (epochs * Double(windows) / perStep).rounded(.up)))
   }
 }

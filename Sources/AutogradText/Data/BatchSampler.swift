@@ -12,6 +12,9 @@ public protocol BatchSampler: Sendable {
   /// Whether its batches say what each target counts; false unless told.
   var hasWeights: Bool { get }
 
+  /// Windows until everything was seen once; nil where there is no end to it, which holds unless told.
+  var epochLength: Int? { get }
+
   /// Fills a batch with batch number `number`.
   ///
   /// - Throws: Where tokens cannot be read. The trainer saves, then ends with the error; a resume asks for the same batch.
@@ -30,6 +33,7 @@ public protocol BatchSampler: Sendable {
 extension BatchSampler {
   public var hasPositions: Bool { false }
   public var hasWeights: Bool { false }
+  public var epochLength: Int? { nil }
   public func willFill(number: UInt64) {}
   public func weight(ofBatch number: UInt64) -> Double { Double(batchSize * blockSize) }
 

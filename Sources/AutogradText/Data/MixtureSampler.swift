@@ -12,6 +12,8 @@ public struct MixtureSampler: BatchSampler {
   public let batchSize: Int
   public var hasPositions: Bool { parts[0].hasPositions }
   public var hasWeights: Bool { parts[0].hasWeights }
+  /// As many windows as all parts have: where shares are those of their lengths, each window once.
+  public var epochLength: Int? { parts.reduce(0) { $0 + $1.windowsPerEpoch } }
   /// They add up to 1.
   private let shares: [Double]
   /// The part with the largest share, which has what the others leave.

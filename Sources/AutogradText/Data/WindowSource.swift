@@ -16,6 +16,8 @@ public protocol WindowSource: BatchSampler {
 }
 
 extension WindowSource {
+  public var epochLength: Int? { windowsPerEpoch }
+
   public func weight(ofWindow window: UInt64) -> Double { Double(blockSize) }
 
   public func fill(_ batch: inout TokenBatch, number: UInt64) throws {

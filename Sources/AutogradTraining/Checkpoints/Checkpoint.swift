@@ -77,8 +77,9 @@ public struct Checkpoint: Sendable {
     guard record.progress.accumulated < max(1, trainer.configuration.accumulation) else {
       throw .unfit("\(path) holds more batches of a step than the settings ask for")
     }
+    if let problem = record.otherBase(than: trainer.weights, whose: path) { throw .unfit(problem) }
     do throws(LanguageModelError) {
-      try ModelDirectory(path, fileSystem: fileSystem).load(into: trainer.model)
+      try trainer.weights.load(from: path, fileSystem: fileSystem)
     } catch {
       throw CheckpointError(reading: path, error)
     }

@@ -29,7 +29,7 @@ public struct MemoryPlanner {
     let memory = ProcessMemory.current()
     before = (
       memory?.resident ?? 0, memory?.peakResident ?? 0, memory?.fileBacked ?? 0, memory?.addressSpace ?? 0,
-      isNew ? 0 : trainer.model.parameters.reduce(0) { $0 + $1.parameter.core.takenBytes }
+      isNew ? 0 : trainer.weights.memory.taken
     )
     plan = MemoryPlanner.plan(of: trainer, dataBytes: trainer.data.byteCount, before)
   }
@@ -56,13 +56,14 @@ public struct MemoryPlanner {
     of trainer: Trainer, dataBytes: Int, _ before: (resident: Int, peak: Int, files: Int, addresses: Int, taken: Int)
   ) -> TrainingPlan {
     let need = trainer.need, memory = need.optimizer, steps = need.steps, backend = trainer.tape.backend
-    let parameters = trainer.model.parameters.reduce(0) { $0 + max(64, $1.parameter.count * 4) }
+    let parameters = trainer.weights.memory.bytes
     let batch = trainer.batchByteCount
     let new = parameters + memory.gradientBytes + memory.stateBytes + steps.arenaBytes + steps.workspaceBytes
       + trainer.model.tableBytes + need.saving + batch - before.taken
     return TrainingPlan(
       batchSize: trainer.B, blockSize: trainer.T, accumulation: trainer.configuration.accumulation,
       recomputesBlocks: trainer.model.recomputesBlocks, parameterCount: trainer.model.parameterCount,
+      trainedCount: trainer.weights.parameterCount,
       parameters: parameters, gradients: memory.gradientBytes, optimizerState: memory.stateBytes,
       arena: steps.arenaBytes, stages: need.stages, workspace: steps.workspaceBytes, data: dataBytes + batch,
       tables: trainer.model.tableBytes,

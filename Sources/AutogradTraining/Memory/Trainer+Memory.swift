@@ -27,7 +27,7 @@ extension Trainer {
       .plan(upTo: Trainer.longestSample)
     return RunNeed(
       steps: training.union(evaluation), stages: stages, optimizer: optimizer.memory,
-      saving: max(ModelDirectory.savingBytes(model), sampling.cacheBytes + sampling.arenaBytes + sampling.workspaceBytes))
+      saving: max(weights.savingBytes, sampling.cacheBytes + sampling.arenaBytes + sampling.workspaceBytes))
   }
 
   /// Tokens of the longest text that a run's plan has room to draw as a sample, its beginning included.

@@ -14,6 +14,8 @@ public struct TrainingPlan: Sendable, Equatable {
   public let batchSize, blockSize, accumulation: Int
   public let recomputesBlocks: Bool
   public let parameterCount: Int
+  /// How many of them are trained, or how many an adapter has.
+  public let trainedCount: Int
 
   public let parameters, gradients, optimizerState: Int
   /// The arena's peak: the stages' activations and, at the peak, what backward adds.

@@ -49,12 +49,14 @@ public final class Checkpointer {
     return save(trainer)
   }
 
-  /// Saves where the interval says so; the end is for `saveLast`.
+  /// Saves where the interval says so, and where a run with patience is as good as never before: it may end there. The end
+  /// is for `saveLast`.
   ///
   /// - Returns: What came of it; nil where it did not try.
   func saveIfDue(_ trainer: Trainer) -> [TrainingEvent]? {
     let interval = trainer.configuration.saveInterval, step = trainer.stepCount
-    guard interval > 0, step > 0, step % interval == 0, step != trainer.configuration.maximumSteps,
+    let isBest = trainer.configuration.patience != nil && trainer.progress.bestEvaluation?.step == step
+    guard step > 0, interval > 0 && step % interval == 0 || isBest, !trainer.hasEnded,
       trainer.progress.isBetweenSteps, lastAttempt != step
     else { return nil }
     return save(trainer)
@@ -94,7 +96,7 @@ public final class Checkpointer {
     let record = record(of: trainer), progress = record.progress
     let files: [CheckpointStore.File]
     do {
-      files = try ModelDirectory.files(trainer.model, tokenizer: tokenizer, metadata: [("step", "\(progress.step)")])
+      files = try trainer.weights.checkpointFiles(tokenizer: tokenizer, metadata: [("step", "\(progress.step)")])
         + [
           (Checkpoint.optimizerFile, try trainer.optimizerFile()),
           (RunRecord.checkpointFile, CollectionOfOne(record.json.serialized())),

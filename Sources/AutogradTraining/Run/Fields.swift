@@ -35,6 +35,8 @@ struct Fields {
     }
   }
 
+  func has(_ key: String) -> Bool { json[key] != nil }
+
   func missingOrNumber(_ key: String) throws(RecordProblem) -> Double? { json[key] == nil ? nil : try number(key) }
 
   func string(_ key: String) throws(RecordProblem) -> String { try value(key, "a string", \.stringValue) }

@@ -88,7 +88,7 @@ public struct RunDirectory: Sendable {
   public static func requireNoForeignModel(_ path: String) throws(CheckpointError) {
     let files = POSIXFileSystem(), traces = ["log.jsonl", "checkpoints", RunRecord.beginningFile]
     if traces.contains(where: { files.exists(path + "/" + $0) }) { return }
-    if ModelDirectory(path).holdsModelFiles { throw .foreignModel(path: path) }
+    if ModelDirectory(path).holdsModelFiles || AdapterDirectory.isAdapter(path) { throw .foreignModel(path: path) }
   }
 
   // MARK: Going on

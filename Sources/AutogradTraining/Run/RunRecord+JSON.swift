@@ -12,6 +12,7 @@ extension RunRecord {
         + settings.members
         + [
           JSON.Member("data", data.json), JSON.Member("instruction_set", .string(instructionSet)),
+        ] + baseMembers + [
           JSON.Member(
             "curve",
             .object([
@@ -31,6 +32,9 @@ extension RunRecord {
       validation: try ThinnedPoints(curve.object("validation")))
   }
 
+  /// Only where there is a base: others have no such key.
+  private var baseMembers: [JSON.Member] { baseDigest.map { [JSON.Member("base_sha256", .string($0))] } ?? [] }
+
   private init(_ fields: Fields, model: DecoderConfiguration, progress: TrainingProgress) throws(RecordProblem) {
     settings = try RunSettings(fields)
     settings.takeSizes(of: model)
@@ -38,6 +42,7 @@ extension RunRecord {
     data = try DataIdentity(fields.object("data"))
     fingerprint = Fingerprint(hexadecimal: try fields.string("fingerprint"))
     instructionSet = try fields.string("instruction_set")
+    baseDigest = try fields.optionalString("base_sha256")
     curve = LossCurve(optimum: nil)
   }
 }
@@ -63,7 +68,7 @@ extension RunRecord {
           JSON.Member("data", data.json), JSON.Member("model", model.json),
           JSON.Member("fingerprint", .string(fingerprint.hexadecimal)),
           JSON.Member("instruction_set", .string(instructionSet)),
-        ]
+        ] + baseMembers
     ).serialized(pretty: true)
   }
 
@@ -108,6 +113,7 @@ extension TrainingProgress {
       JSON.Member("evaluation", evaluation?.json ?? .null),
       JSON.Member("last_evaluation", lastEvaluation?.json ?? .null),
       JSON.Member("best_evaluation", bestEvaluation?.json ?? .null),
+      JSON.Member("evaluations_since_best", .count(evaluationsSinceBest)),
     ])
   }
 
@@ -125,6 +131,8 @@ extension TrainingProgress {
     }
     lastEvaluation = try EvaluationLosses(fields.optionalObject("last_evaluation"))
     bestEvaluation = try EvaluationLosses(fields.optionalObject("best_evaluation"))
+    // Older files lack it.
+    if fields.has("evaluations_since_best") { evaluationsSinceBest = try fields.count("evaluations_since_best") }
   }
 }
 

@@ -15,6 +15,8 @@ public struct RunRecord: Sendable {
   public let fingerprint: Fingerprint
   /// Another set of instructions gives other bits from here on.
   public let instructionSet: String
+  /// SHA-256 of the files under an adapter, of which no bit may change; nil where all of a model is trained.
+  public let baseDigest: String?
 
   static let checkpointFile = "training.json"
 
@@ -32,6 +34,7 @@ public struct RunRecord: Sendable {
     progress.rollbacks = 0
     (self.progress, curve) = (progress, trainer.curve)
     (fingerprint, instructionSet) = (trainer.fingerprint(), trainer.instructionSet)
+    baseDigest = trainer.weights.base?.sha256
   }
 
   /// The validation loss of exactly these weights, where it was measured.
@@ -41,7 +44,8 @@ public struct RunRecord: Sendable {
 
   /// Whether the run had come to its end.
   public var isFinished: Bool {
-    progress.isBetweenSteps && progress.step >= settings.configuration.maximumSteps
+    progress.isBetweenSteps
+      && (progress.step >= settings.configuration.maximumSteps || progress.hasRunOut(settings.configuration.patience))
   }
 
   // MARK: Going on
@@ -52,6 +56,7 @@ public struct RunRecord: Sendable {
   /// - Throws: `unfit` where the weights are others.
   public func checkBeginning(of trainer: Trainer) throws(CheckpointError) -> String? {
     let found = trainer.fingerprint(), difference = otherInstructions(than: trainer, whose: "the run")
+    if let problem = otherBase(than: trainer.weights, whose: "the run") { throw .unfit(problem) }
     if found == fingerprint { return difference }
     if let source = settings.initFrom {
       throw .unfit(
@@ -62,6 +67,14 @@ public struct RunRecord: Sendable {
     throw .unfit(
       "new weights are not those that the run began with (\(found.short), not \(fingerprint.short)): another version "
         + "began it; start a new run instead of resuming this one")
+  }
+
+  /// What is wrong with the model under an adapter, in words; nil where it is the one that this was made with.
+  func otherBase(than weights: any TrainedWeights, whose: String) -> String? {
+    guard let found = weights.base?.sha256, let baseDigest, found != baseDigest else { return nil }
+    return "\(whose) has an adapter over weights with the SHA-256 \(baseDigest.prefix(12))…, and those in "
+      + "\((weights.base?.path ?? "the base").escapedForDisplay) have \(found.prefix(12))…; put the base back that the run "
+      + "began with"
   }
 
   /// What the user should know where other instructions go on: nil where they are the same.

@@ -11,6 +11,8 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var blockSize = 64
   /// The share of the text's tokens, the last ones, that training never sees.
   public var validationFraction = 0.1
+  /// How often all windows are seen; nil where the number of steps was given itself. The command works out steps from it.
+  public var epochs: Double?
   /// Whether a token sees its own document only, where there are several.
   public var keepsDocumentsApart = false
   /// Writes conversations; nil takes the template that the model brings, and a run that has begun names the one it took.
@@ -37,6 +39,15 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var tokenizer: String?
   /// How the numbers of the model's folder are written; checkpoints keep float32.
   public var weights = WeightType.float32
+  /// The rank of an adapter that is trained in the place of the model's weights; nil trains those.
+  public var adapterRank: Int?
+  /// What the adapter's product is scaled by, times its rank (or the root of that); nil for twice the rank.
+  public var adapterAlpha: Double?
+  public var adapterDropout = 0.0
+  public var adapterTargets = AdapterTargets.all
+  public var isRankStabilized = false
+  /// How the large weights under an adapter lie in memory.
+  public var baseWeights = GenerationWeights.asStored
 
   public init() {}
 
@@ -50,6 +61,16 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
       if let value = given[setting.key] { _ = setting.set(value, in: &self) }
     }
     if family != preset.settings.family, !given.contains("bias") { hasBias = family.usuallyHasBiases }
+  }
+
+  /// The adapter that is trained; nil where the model itself is.
+  package var adapter: AdapterConfiguration? {
+    guard let adapterRank else { return nil }
+    var configuration = AdapterConfiguration()
+    (configuration.rank, configuration.alpha) = (adapterRank, adapterAlpha ?? Double(2 * adapterRank))
+    (configuration.dropout, configuration.targets) = (adapterDropout, adapterTargets)
+    configuration.isRankStabilized = isRankStabilized
+    return configuration
   }
 
   /// What is wrong with the values, in words; nil where nothing is.

@@ -1,7 +1,7 @@
 // The one list of settings. To add one: a property of `RunSettings` or `TrainingConfiguration` with its default, and a
 // declaration here, with `isOptionalInFiles`, since files that exist lack it.
 extension Setting {
-  package static let all = training + saving + model + run
+  package static let all = training + saving + model + run + adapter
 
   package static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
 
@@ -80,6 +80,28 @@ extension Setting {
       isOptionalInFiles: true),
   ]
 
+  /// Training of an adapter; each but the first means something only with that.
+  package static let adapter = [
+    Setting(
+      "lora_rank", .run, "the adapter's rank", get: { $0.adapterRank }, set: { $0.adapterRank = $1 }, .within(1...4096),
+      help: "Train an adapter of this rank, not the weights", isOptionalInFiles: true),
+    Setting(
+      "lora_alpha", .run, "the adapter's alpha", get: { $0.adapterAlpha }, set: { $0.adapterAlpha = $1 }, .positive,
+      help: "The adapter counts alpha / rank", valueName: "x", shown: "2 ranks", isOptionalInFiles: true),
+    Setting(
+      "lora_dropout", .run, "the adapter's dropout", \.adapterDropout, .belowOne,
+      help: "Share of the adapter's inputs dropped", valueName: "p", isOptionalInFiles: true),
+    Setting(
+      "lora_target", .run, "the adapted weights", \.adapterTargets,
+      help: "all, attention, mlp, or names as q_proj,v_proj", valueName: "which", isOptionalInFiles: true),
+    Setting(
+      "rslora", .run, "rank stabilisation", \.isRankStabilized, help: "The adapter counts alpha / √rank",
+      isOptionalInFiles: true),
+    Setting(
+      "base_weights", .run, "the form of the base", \.baseWeights,
+      help: "How the base's weights lie in memory", valueName: "form", isOptionalInFiles: true),
+  ]
+
   package static let training = [
     Setting(
       "grad_accum", .training, "the number of accumulated batches", \.configuration.accumulation,
@@ -88,6 +110,9 @@ extension Setting {
     Setting(
       "max_iters", .training, "the number of steps", \.configuration.maximumSteps, .from(0), help: "Steps",
       aliases: ["iters"], resume: .mayChange, isInPreset: true),
+    Setting(
+      "epochs", .run, "the number of epochs", get: { $0.epochs }, set: { $0.epochs = $1 }, .positive,
+      help: "Times to see all of the data, instead of steps", valueName: "x", isOptionalInFiles: true),
     Setting(
       "learning_rate", .training, "the learning rate", \.configuration.learningRate, .notNegative,
       help: "Learning rate after warm-up", valueName: "x", isInPreset: true),
@@ -125,6 +150,10 @@ extension Setting {
     Setting(
       "eval_iters", .training, "the number of evaluation batches", \.configuration.evaluationBatches,
       .from(1, upTo: SettingRange<Int>.mostAccumulated), help: "Batches per evaluation and part"),
+    Setting(
+      "patience", .training, "the patience", get: { $0.configuration.patience }, set: { $0.configuration.patience = $1 },
+      .from(1), help: "Evaluations without a better one before the run ends", resume: .mayChange,
+      isOptionalInFiles: true),
     Setting(
       "log_interval", .training, "the log interval", \.configuration.logInterval, .from(1),
       help: "Steps between progress lines", resume: .mayChange),

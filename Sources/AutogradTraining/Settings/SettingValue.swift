@@ -95,6 +95,18 @@ extension MatmulPrecision: SettingChoice {}
 extension NonFinitePolicy: SettingChoice {}
 extension WeightType: SettingChoice {}
 
+extension GenerationWeights: SettingChoice {}
+
+extension AdapterTargets: SettingValue {
+  package static var form: String { "all, attention, mlp or names of weights" }
+  package init?(word: String) { self.init(word) }
+  package init?(json: JSON) {
+    guard let word = json.stringValue else { return nil }
+    self.init(word)
+  }
+  package var json: JSON { .string(description) }
+}
+
 /// By its name.
 extension ModelFamily: SettingValue {
   package static var form: String { "a known name" }

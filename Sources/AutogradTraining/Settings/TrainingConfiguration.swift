@@ -30,6 +30,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var evaluationInterval = 250
   /// Batches per part and evaluation.
   public var evaluationBatches = 20
+  /// Evaluations in a row without a better validation loss after which a run ends; nil goes on to the last step.
+  public var patience: Int?
   /// Steps between two lines of progress.
   public var logInterval = 10
   /// How matrix products multiply, in training and in its evaluations.

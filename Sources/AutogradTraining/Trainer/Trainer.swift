@@ -15,6 +15,8 @@ import AutogradText
 /// batch, also in the middle of a step that accumulates several and of an evaluation.
 public final class Trainer {
   public let model: any LanguageModel<Float>
+  /// What training changes of it.
+  public let weights: any TrainedWeights
   public let configuration: TrainingConfiguration
   public private(set) var progress = TrainingProgress()
   /// The losses so far.
@@ -53,13 +55,23 @@ public final class Trainer {
     model: any LanguageModel<Float>, data: TrainingData, configuration: TrainingConfiguration,
     backend: Backend = Backend()
   ) throws(TrainingError) {
+    try self.init(WholeModel(model), data: data, configuration: configuration, backend: backend)
+  }
+
+  /// - Parameter weights: What is trained: all of a model, or an adapter.
+  /// - Throws: As above.
+  public convenience init(
+    _ weights: any TrainedWeights, data: TrainingData, configuration: TrainingConfiguration,
+    backend: Backend = Backend()
+  ) throws(TrainingError) {
+    let model = weights.model
     if let problem = configuration.problem { throw .invalidConfiguration(problem) }
     guard data.training.blockSize <= model.configuration.contextLength else {
       throw .invalidConfiguration(
         "windows of \(data.training.blockSize) tokens do not fit a model with a context of "
           + "\(model.configuration.contextLength)")
     }
-    self.init(sized: model, data: data, configuration: configuration, backend: backend)
+    self.init(sized: weights, model, data: data, configuration: configuration, backend: backend)
   }
 
   /// Trains for a number of steps; everything else is as `TrainingConfiguration` has it, and the learning rate falls
@@ -78,16 +90,17 @@ public final class Trainer {
 
   /// Whatever fits is known to fit.
   private init(
-    sized model: any LanguageModel<Float>, data: TrainingData, configuration: TrainingConfiguration, backend: Backend
+    sized weights: any TrainedWeights, _ model: any LanguageModel<Float>, data: TrainingData,
+    configuration: TrainingConfiguration, backend: Backend
   ) {
-    self.model = model
+    (self.weights, self.model) = (weights, model)
     self.configuration = configuration
     self.data = data
     curve = LossCurve(optimum: data.optimum)
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
     tape.matmulPrecision = configuration.precision
-    optimizer = configuration.makeOptimizer(for: model.storedParameters, backend: backend)
+    optimizer = configuration.makeOptimizer(for: weights.parameters, backend: backend)
   }
 
   /// A trainer of other sizes: to plan with, since its data has no tokens.
@@ -98,7 +111,7 @@ public final class Trainer {
     model.recomputesBlocks = recomputing
     configuration.accumulation = accumulation
     return Trainer(
-      sized: model, data: .sizes(batchSize: batchSize, blockSize: blockSize, like: data),
+      sized: weights.over(model), model, data: .sizes(batchSize: batchSize, blockSize: blockSize, like: data),
       configuration: configuration,
       backend: tape.backend)
   }
@@ -122,13 +135,19 @@ public final class Trainer {
   /// - Throws: `data`; nothing was changed then.
   func advance() throws(TrainingError) -> Unit? {
     if progress.evaluation != nil { return try evaluateBatch() }
-    guard stepCount < configuration.maximumSteps else { return nil }
+    guard !hasEnded else { return nil }
     try accumulateBatch()
     guard progress.accumulated == configuration.accumulation else { return .batch }
     let unit = try finishStep()
     if case .step = unit { scheduleEvaluation() }
     return unit
   }
+
+  /// The run has done its steps, or its patience has run out.
+  var hasEnded: Bool { stepCount >= configuration.maximumSteps || hasRunOutOfPatience }
+
+  /// Whether the run ended because no evaluation was better for as many as its patience says.
+  public var hasRunOutOfPatience: Bool { progress.hasRunOut(configuration.patience) }
 
   private func scheduleEvaluation() {
     if stepCount == configuration.maximumSteps || stepCount % configuration.evaluationInterval == 0 {
@@ -245,19 +264,19 @@ public final class Trainer {
   // MARK: Saving and restoring
 
   /// A hash of the weights and of what the optimiser remembers.
-  public func fingerprint() -> Fingerprint { Fingerprint(model.storedParameters, optimizer) }
+  public func fingerprint() -> Fingerprint { Fingerprint(weights.parameters, optimizer) }
 
   /// What the optimiser remembers, with the gradients that wait for more batches, as a file.
   func optimizerFile() throws(ModuleFileError) -> any Sequence<[UInt8]> {
     try OptimizerFile.pieces(
-      optimizer, gradients: progress.accumulated == 0 ? [] : model.storedParameters.filter(\.parameter.isTrainable))
+      optimizer, gradients: progress.accumulated == 0 ? [] : weights.parameters.filter(\.parameter.isTrainable))
   }
 
   /// Takes over weights that were loaded into `model`, and the rest.
   func restore(
     optimizerFile path: String, progress: TrainingProgress, curve: LossCurve, fileSystem: any FileSystem
   ) throws(ModuleFileError) {
-    let parameters = model.storedParameters
+    let parameters = weights.parameters
     let contents = try OptimizerFile<Float>.read(path, for: optimizer, parameters, fileSystem: fileSystem)
     do throws(OptimizerStateError) {
       try optimizer.restore(contents.state)
@@ -355,7 +374,10 @@ public final class Trainer {
     let losses = EvaluationLosses(step: stepCount, trainingLoss: evaluation.trainingLoss, validationLoss: mean)
     progress.evaluation = nil
     progress.lastEvaluation = losses
-    if mean < progress.bestEvaluation?.validationLoss ?? .infinity { progress.bestEvaluation = losses }
+    progress.evaluationsSinceBest += 1
+    if mean < progress.bestEvaluation?.validationLoss ?? .infinity {
+      (progress.bestEvaluation, progress.evaluationsSinceBest) = (losses, 0)
+    }
     return .evaluation(
       EvaluationMetrics(
         step: stepCount, trainingLoss: losses.trainingLoss, validationLoss: mean, fingerprint: fingerprint()))

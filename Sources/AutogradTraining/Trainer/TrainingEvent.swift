@@ -1,7 +1,7 @@
 /// What a run tells while it goes on.
 public enum TrainingEvent: Sendable {
-  /// Once, before the first step.
-  case started(parameterCount: Int, arenaBytes: Int, data: String)
+  /// Once, before the first step. What is trained may be an adapter beside the model's parameters.
+  case started(parameterCount: Int, trainedCount: Int, arenaBytes: Int, data: String)
   case step(StepMetrics)
   case evaluation(EvaluationMetrics)
   /// The run goes on from a checkpoint.

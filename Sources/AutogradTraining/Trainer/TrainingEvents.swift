@@ -106,7 +106,8 @@ public struct TrainingEvents: AsyncSequence {
       stage = .work
       tell(
         .started(
-          parameterCount: trainer.model.parameterCount, arenaBytes: memory.arenaBytes, data: trainer.data.summary))
+          parameterCount: trainer.model.parameterCount, trainedCount: trainer.weights.parameterCount,
+          arenaBytes: memory.arenaBytes, data: trainer.data.summary))
       for doubt in trainer.configuration.doubts(from: trainer.stepCount) {
         tell(.warning(step: trainer.stepCount, doubt))
       }

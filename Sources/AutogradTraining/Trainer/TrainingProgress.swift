@@ -21,8 +21,13 @@ public struct TrainingProgress: Sendable, Equatable {
   public internal(set) var lastEvaluation: EvaluationLosses?
   /// The evaluation with the least validation loss, the earliest of equals.
   public internal(set) var bestEvaluation: EvaluationLosses?
+  /// Evaluations since that one.
+  public internal(set) var evaluationsSinceBest = 0
 
   public init() {}
+
+  /// No evaluation has been better for so many that a run of this patience ends.
+  func hasRunOut(_ patience: Int?) -> Bool { patience.map { evaluationsSinceBest >= $0 } ?? false }
 
   /// Between two steps, with no evaluation under way.
   var isBetweenSteps: Bool { accumulated == 0 && evaluation == nil }
