@@ -136,6 +136,12 @@ public struct ModelDirectory: StoredModel {
     return !fileSystem.exists(single) && fileSystem.exists(index) ? index : single
   }
 
+  public func weightFiles() throws(LanguageModelError) -> [String] {
+    let path = weightsPath
+    guard path.hasSuffix(SafetensorsIndex.fileName) else { return [path] }
+    return try SafetensorsContents.shardNames(path, fileSystem).map { file($0) }
+  }
+
   /// Whether files lie here that a model's would replace.
   package var holdsModelFiles: Bool {
     ["config.json", "model.safetensors", SafetensorsIndex.fileName].contains {

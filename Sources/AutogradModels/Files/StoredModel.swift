@@ -34,6 +34,9 @@ public protocol StoredModel: Sendable {
   /// Names, types and shapes of the tensors.
   func summary() throws(LanguageModelError) -> TensorSummary
 
+  /// The files that hold the weights, in order.
+  func weightFiles() throws(LanguageModelError) -> [String]
+
   /// What stands beside the model, and is not computed.
   func card() throws(LanguageModelError) -> ModelCard
 

@@ -47,18 +47,32 @@ enum SafetensorsContents {
     }
   }
 
-  private static func shards(_ path: String, _ fileSystem: any FileSystem) throws(TensorFileError) -> ShardedSafetensors {
-    let bytes: [UInt8], index: SafetensorsIndex
+  private static func index(_ path: String, _ fileSystem: any FileSystem) throws(TensorFileError) -> SafetensorsIndex {
+    let bytes: [UInt8]
     do throws(FileError) {
       bytes = try fileSystem.read(path, byteLimit: SafetensorsIndex.byteLimit)
     } catch {
       throw .file(error)
     }
     do throws(SafetensorsIndexError) {
-      index = try SafetensorsIndex(parsing: bytes)
+      return try SafetensorsIndex(parsing: bytes)
     } catch {
       throw .shards(error)
     }
+  }
+
+  /// The files that an index names, in order.
+  static func shardNames(_ path: String, _ fileSystem: any FileSystem) throws(LanguageModelError) -> [String] {
+    do throws(TensorFileError) {
+      return try index(path, fileSystem).shards
+    } catch {
+      if case .file(let problem) = error { throw .file(problem) }
+      throw .tensorFile(path: path, error)
+    }
+  }
+
+  private static func shards(_ path: String, _ fileSystem: any FileSystem) throws(TensorFileError) -> ShardedSafetensors {
+    let index = try index(path, fileSystem)
     let folder = parentDirectory(of: path)
     return try ShardedSafetensors(index) { shard throws(FileError) in try fileSystem.openForReading(folder + "/" + shard) }
   }

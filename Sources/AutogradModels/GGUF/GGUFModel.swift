@@ -79,6 +79,8 @@ public struct GGUFModel: StoredModel {
 
   public func summary() -> TensorSummary { TensorSummary(file.tensors) }
 
+  public func weightFiles() -> [String] { [path] }
+
   public func card() -> ModelCard { ModelCard(file.metadata) }
 
   /// Of a text, of a turn and of a message, where the keys say them.

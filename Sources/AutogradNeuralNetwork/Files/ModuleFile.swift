@@ -1,6 +1,6 @@
 import AutogradEngine
 public import AutogradBase
-import AutogradFormats
+internal import AutogradFormats
 
 /// A safetensors file that holds a module's parameters by path, and an optimiser's state if wanted.
 ///

@@ -1,6 +1,6 @@
 public import AutogradEngine
 public import AutogradBase
-import AutogradFormats
+internal import AutogradFormats
 
 /// A safetensors file with what an optimiser remembers, and gradients that wait for more batches, if wanted.
 ///

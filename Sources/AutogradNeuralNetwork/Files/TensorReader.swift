@@ -1,24 +1,24 @@
-import AutogradEngine
+package import AutogradEngine
 import AutogradBase
-import AutogradFormats
+package import AutogradFormats
 
 /// Takes tensors out of a file and keeps a list of what does not fit.
-struct TensorReader<Scalar: TensorScalar> {
+package struct TensorReader<Scalar: TensorScalar> {
   private var comparison: TensorComparison
   private let contents: any TensorFile
   private let allowsNonfinite: Bool
 
-  init(_ contents: any TensorFile, allowsNonfinite: Bool) {
+  package init(_ contents: any TensorFile, allowsNonfinite: Bool) {
     self.contents = contents
     self.allowsNonfinite = allowsNonfinite
     comparison = TensorComparison(contents)
   }
 
-  var problems: [String] { comparison.problems }
+  package var problems: [String] { comparison.problems }
 
-  mutating func note(_ problem: String) { comparison.note(problem) }
+  package mutating func note(_ problem: String) { comparison.note(problem) }
 
-  mutating func tensor(_ name: String, _ shape: [Int]) -> Tensor<Scalar>? {
+  package mutating func tensor(_ name: String, _ shape: [Int]) -> Tensor<Scalar>? {
     guard comparison.take(name, shape: shape) != nil, let entry = contents.tensor(name) else { return nil }
     guard entry.encoding.isReal else {
       comparison.note("\(name) is \(entry.encoding.name), expected real numbers")
@@ -46,5 +46,5 @@ struct TensorReader<Scalar: TensorScalar> {
     }
   }
 
-  mutating func noteRest(except isKnown: (String) -> Bool) { comparison.noteRest(except: isKnown) }
+  package mutating func noteRest(except isKnown: (String) -> Bool) { comparison.noteRest(except: isKnown) }
 }

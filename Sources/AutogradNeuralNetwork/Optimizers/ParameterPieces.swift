@@ -1,6 +1,6 @@
 import AutogradBase
 import AutogradEngine
-import AutogradFormats
+internal import AutogradFormats
 internal import CAutogradKernels
 import AutogradKernels
 

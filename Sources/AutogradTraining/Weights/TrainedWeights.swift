@@ -1,6 +1,7 @@
 public import AutogradBase
 public import AutogradModels
 public import AutogradNeuralNetwork
+public import AutogradEngine
 public import AutogradText
 
 /// What a run changes and saves: all weights of a model, or an adapter over a base that stays as it is.
