@@ -21,7 +21,8 @@ struct AutogradCommand: ParsableCommand, HasExamples {
 
   static let commands: [any (ParsableCommand & HasExamples).Type] = [
     TrainCommand.self, PlanCommand.self, GenerateCommand.self, ChatCommand.self, ServeCommand.self, EvaluateCommand.self,
-    DataCommand.self, InspectCommand.self, ExportCommand.self, TokenizerCommand.self, BenchCommand.self, DoctorCommand.self,
+    DataCommand.self, InspectCommand.self, ExportCommand.self, MergeCommand.self, TokenizerCommand.self,
+    BenchCommand.self, DoctorCommand.self,
   ]
 
   static let examples = ["autograd train", "autograd train --data book.txt --out runs/book"]

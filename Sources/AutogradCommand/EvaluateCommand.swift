@@ -28,6 +28,8 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("A model directory, as train writes it, or a .gguf file.", valueName: "path"))
   var model: String
 
+  @OptionGroup var adapters: AdapterOptions
+
   @Option(help: ArgumentHelp("A text, JSONL, tokens (.bin), a folder or -.", valueName: "path"))
   var data: String?
 
@@ -70,7 +72,7 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
 
   private func evaluate() throws {
     let pool = threads.map { ThreadPool(threads: $0) } ?? .shared
-    let source = try openModel(model), (network, tokenizer) = try source.load()
+    let source = try adapters.open(model), (network, tokenizer) = try source.load()
     let tape = Tape<Float>(backend: Backend(pool: pool))
     if let task { return try answer(task, network, tokenizer, tape) }
     guard let data else { return }

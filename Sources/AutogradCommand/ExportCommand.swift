@@ -28,10 +28,70 @@ struct ExportCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("The folder, or the file; a gguf in a folder gets a name by its convention.", valueName: "path"))
   var out: String
 
-  func validate() throws {
-    let names = ModelFormat.all.map(\.name).joined(separator: ", ")
-    guard let format = ModelFormat.named(format) else {
-      throw ValidationError("--format must be one of \(names), got \(format.quotedForMessage)")
+  @OptionGroup var adapters: AdapterOptions
+
+  func validate() throws { try ModelExport.check(format, weights) }
+
+  mutating func run() throws {
+    try reportingErrors { try ModelExport(model: model, adapters: adapters, format: format, weights: weights, out: out).run() }
+  }
+}
+
+struct MergeCommand: ParsableCommand, HasExamples {
+  static let configuration = CommandConfiguration(
+    commandName: "merge",
+    abstract: "Adds adapters to the weights of their base: a model like any other.",
+    discussion: """
+      Takes the folder of an adapter, as train writes it, or a model with --adapter. The base is read as float32, the \
+      adapters are added, and the sum is written, read again and compared.
+      """)
+
+  static let examples = [
+    "autograd merge runs/style --out style",
+    "autograd merge runs/style --format gguf --weights q8_0 --out style.gguf",
+  ]
+
+  @Argument(help: ArgumentHelp("An adapter's folder, or a model with --adapter.", valueName: "path"))
+  var model: String
+
+  @OptionGroup var adapters: AdapterOptions
+
+  @Option(help: ArgumentHelp("hf: a folder for transformers; gguf: a file for llama.cpp.", valueName: "hf|gguf"))
+  var format = "hf"
+
+  @Option(help: ArgumentHelp("How numbers are written: f32, bf16, f16; in gguf also q8_0, q4_0, q4_1.", valueName: "type"))
+  var weights = "bf16"
+
+  @Option(help: ArgumentHelp("The folder, or the file; a gguf in a folder gets a name by its convention.", valueName: "path"))
+  var out: String
+
+  func validate() throws { try ModelExport.check(format, weights) }
+
+  mutating func run() throws {
+    try reportingErrors {
+      let export = ModelExport(model: model, adapters: adapters, format: format, weights: weights, out: out)
+      guard try adapters.open(model) is AdaptedStoredModel else {
+        throw InputError(sentence: "\(model) is no adapter, and there is none to merge into it; name one (--adapter)")
+      }
+      if weights.hasPrefix("q") {
+        Console.writeError(
+          "warning: the merged weights are quantised anew as \(weights), which loses some of what was learned; bf16 keeps it")
+      }
+      try export.run()
+    }
+  }
+}
+
+/// A model on its way into another place or format.
+struct ModelExport {
+  let model: String
+  let adapters: AdapterOptions
+  let format, weights, out: String
+
+  static func check(_ name: String, _ weights: String) throws {
+    let names = ModelFormat.written.map(\.name).joined(separator: ", ")
+    guard let format = ModelFormat.written.first(where: { $0.name == name }) else {
+      throw ValidationError("--format must be one of \(names), got \(name.quotedForMessage)")
     }
     guard format.weights.contains(weights) else {
       throw ValidationError(
@@ -40,14 +100,12 @@ struct ExportCommand: ParsableCommand, HasExamples {
     }
   }
 
-  mutating func run() throws { try reportingErrors { try export() } }
-
-  private func export() throws {
+  func run() throws {
     guard let format = ModelFormat.named(format) else { return }
     if absolutePath(out) == absolutePath(model) {
       throw InputError(sentence: "\(out) is the model itself; write to another place (--out)")
     }
-    let source = try openModel(model), (network, tokenizer) = try source.load(dropout: nil)
+    let source = try adapters.open(model), (network, tokenizer) = try source.load(dropout: nil)
     var card = try source.card()
     if card.name == nil { card.name = "model" }
     let place = try format.write(ModelCopy(network, tokenizer: tokenizer, card: card), weights: weights, to: out)

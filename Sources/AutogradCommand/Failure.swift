@@ -64,6 +64,7 @@ func sentence(of error: any Error) -> String {
   case GenerationError.model(.session(.memory)), GenerationError.model(.session(.refused)): "\(error) (--ctx-size, --weights)"
   case GenerationError.model(.session(.cacheType)): "\(error) (--cache-type)"
   case GenerationError.model(let error): sentence(of: error)
+  case LanguageModelError.otherBase: "\(error), or say that this is another form of it (--any-base)"
   case GenerationError.tooLong: "\(error) (--max-tokens, --context-shift)"
   case GenerationError.sampling(.biasOutside), GenerationError.sampling(.nothingToDraw): "\(error) (--logit-bias)"
   case CheckpointError.noRun(let path, nil): "\(error): repeat the command that began it, with --out \(path) --resume"

@@ -57,6 +57,7 @@ struct ServeCommand: ParsableCommand, HasExamples {
   var cacheType: CacheType?
 
   @OptionGroup var weights: WeightOptions
+  @OptionGroup var adapters: AdapterOptions
 
   @Option(help: ArgumentHelp("The most tokens of one answer (all that fit).", valueName: "n"))
   var maxTokens: Int?
@@ -98,7 +99,7 @@ struct ServeCommand: ParsableCommand, HasExamples {
 
   private func serve() throws {
     let settings = try settings()
-    let source = try openModel(model), (network, tokenizer) = try weights.load(source)
+    let source = try adapters.open(model), (network, tokenizer) = try weights.load(source)
     let form = try form(source, tokenizer), session = try session(network)
     let memory = "keys and values \(session.plan.cacheBytes.bytes), \(weights.summary(of: network))"
     let served = ServedModel(

@@ -18,6 +18,8 @@ public enum LanguageModelError: Error, Sendable {
   case nonFiniteWeights(path: String, [String])
   /// A session that continues texts cannot be made, or cannot do what it was asked for.
   case session(SessionError)
+  /// An adapter was made for other weights: both by their SHA-256.
+  case otherBase(adapter: String, base: String, wanted: String, found: String)
 }
 
 extension LanguageModelError: CustomStringConvertible {
@@ -32,6 +34,9 @@ extension LanguageModelError: CustomStringConvertible {
     case .weights(let path, let problems):
       "\(path): the weights do not fit the configuration: \(problems.joined(separator: "; "))"
     case .session(let error): "\(error)"
+    case .otherBase(let adapter, let base, let wanted, let found):
+      "\(adapter) was made for weights with the SHA-256 \(wanted.prefix(12))…, and those of \(base) have "
+        + "\(found.prefix(12))…; take the base that it was made for"
     case .nonFiniteWeights(let path, let places):
       "\(path): not all weights are finite numbers: \(places.joined(separator: "; ")); take a file from before that"
     }

@@ -37,6 +37,7 @@ struct ChatCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("How conversations are written (the model's).", valueName: "name"))
   var chatTemplate: TemplateOption?
 
+  @OptionGroup var adapters: AdapterOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var context: ContextOptions
 
@@ -50,7 +51,7 @@ struct ChatCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try chat() } }
 
   private func chat() throws {
-    let source = try openModel(model), (network, tokenizer) = try context.weights.load(source)
+    let source = try adapters.open(model), (network, tokenizer) = try context.weights.load(source)
     let form = try source.answerForm(chatTemplate, tokenizer), ends = try source.ends(form, tokenizer)
     var sessionOptions = SessionOptions()
     sessionOptions.ends = ends.tokens

@@ -37,6 +37,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   @Option(help: ArgumentHelp("End before this text; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
+  @OptionGroup var adapters: AdapterOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var context: ContextOptions
 
@@ -77,7 +78,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   mutating func run() throws { try reportingErrors { try generate() } }
 
   private func generate() throws {
-    let source = try openModel(model), (network, tokenizer) = try context.weights.load(source)
+    let source = try adapters.open(model), (network, tokenizer) = try context.weights.load(source)
     let form = try chat ? source.answerForm(chatTemplate, tokenizer) : nil, ends = try source.ends(form, tokenizer)
     var session = SessionOptions(), options = GenerationOptions(sampler: sampling.sampler, stops: stop + ends.texts)
     session.ends = ends.tokens

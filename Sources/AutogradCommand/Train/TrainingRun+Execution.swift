@@ -141,15 +141,15 @@ extension TrainingRun {
           + "\((last.validationLoss - optimum).fixed(4)) nats per character above the best that any model can do")
     }
     showSamples()
-    let isAdapter = trainer.weights.base != nil, option = isAdapter ? "--adapter" : "--model"
+    let isAdapter = trainer.weights.base != nil
     Console.showLine(
       """
 
       \(isAdapter ? "adapter" : "model  ") \(out)
       curve   \(out)/curve.svg
       sha256  \(trainer.fingerprint())  weights and optimiser
-      next    autograd generate \(option) \(out.shellQuoted)
-              autograd evaluate \(option) \(out.shellQuoted) --data FILE
+      next    autograd generate --model \(out.shellQuoted)
+              autograd evaluate --model \(out.shellQuoted) --data FILE
       """)
   }
 

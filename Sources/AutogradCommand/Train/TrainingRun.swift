@@ -96,6 +96,11 @@ struct TrainingRun {
       let (model, tokenizer) = try base.load(dropout: dropout)
       return (WholeModel(model), tokenizer)
     }
+    if base is AdaptedStoredModel {
+      throw InputError(
+        sentence: "\(base.path) is an adapter, and a new one cannot be trained over it; merge it into its base first "
+          + "(autograd merge), or train all weights, without --lora-rank")
+    }
     let (model, tokenizer) = try base.load(weights: settings.baseWeights)
     let adapter = try ModelAdapter<Float>(configuration, for: model)
     adapter.initialize(seed: settings.configuration.seed)

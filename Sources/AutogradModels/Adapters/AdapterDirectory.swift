@@ -99,7 +99,6 @@ public struct AdapterDirectory: Sendable {
   ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)] {
     var writer = SafetensorsWriter()
     do throws(SafetensorsError) {
-      try writer.setMetadata("format", "pt")
       if let hash = base.sha256 { try writer.setMetadata(hashKey, hash) }
       for (key, value) in metadata { try writer.setMetadata(key, value) }
       for named in adapter.parameters {

@@ -100,11 +100,15 @@ public struct ModelFormat: Sendable {
   /// Whether a path leads to one.
   let recognizes: @Sendable (_ path: String, any FileSystem) -> Bool
   let open: @Sendable (_ path: String, any FileSystem) throws(LanguageModelError) -> any StoredModel
-  private let write: @Sendable (ModelCopy, String, String, any FileSystem) throws(LanguageModelError) -> Void
-  private let fileName: @Sendable (ModelCopy, String) -> String?
+  /// Nil where it is only read.
+  let write: (@Sendable (ModelCopy, String, String, any FileSystem) throws(LanguageModelError) -> Void)?
+  let fileName: @Sendable (ModelCopy, String) -> String?
 
   /// Every way, in the order in which a path is tried; the last takes what no other does.
-  public static let all: [ModelFormat] = [.gguf, .directory]
+  public static let all: [ModelFormat] = [.gguf, .adapter, .directory]
+
+  /// Those that are written, too.
+  public static var written: [ModelFormat] { all.filter { $0.write != nil } }
 
   public static let directory = ModelFormat(
     name: "hf", weights: WeightType.allCases.map(\.rawValue), recognizes: { _, _ in true },
@@ -156,7 +160,7 @@ public struct ModelFormat: Sendable {
       }
       place = (path.hasSuffix("/") ? path : path + "/") + fileName
     }
-    try write(copy, weights, place, fileSystem)
+    try write?(copy, weights, place, fileSystem)
     return place
   }
 }

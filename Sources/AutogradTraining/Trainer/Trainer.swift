@@ -360,6 +360,8 @@ public final class Trainer {
   /// so that evaluations of one run differ by the weights alone.
   private func evaluateBatch() throws(TrainingError) -> Unit {
     var evaluation = progress.evaluation ?? EvaluationProgress()
+    // The profile is that of the step.
+    tape.isProfiling = false
     let sampler = evaluation.part == 0 ? data.trainingCheck : data.validationCheck
     try fill(sampler, batch: UInt64(evaluation.batches))
     evaluation.lossSum += tape.step { _ in loss() } * share(of: sampler, evaluationBatch: evaluation.batches)
