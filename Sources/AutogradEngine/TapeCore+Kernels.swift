@@ -62,30 +62,27 @@ package extension TapeCore {
     multipliesIntegers ? .integer : matmulPrecision == .bfloat16 ? .bfloat16 : .exact
   }
 
-  /// Computes x·Wᵀ, W [n, k], or adds it to y. Where W is a parameter, a deferred update is applied as the product reads
-  /// it; where it is a stored weight, its panels are read as they are.
+  /// Computes x·Wᵀ, W [n, k]. Where W is a parameter, a deferred update is applied as the product reads it; where it is
+  /// a stored weight, its panels are read as they are.
   ///
   /// INVARIANT: x, y and what the epilogue reads do not lie in W; they were asked for by `data` before, so that no other
   /// update is deferred.
   @unsafe func multiply(
     m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, into y: UnsafeMutableRawPointer, yStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil
+    epilogue: ck_epilogue? = nil
   ) {
     if let stored = storedWeight(weight) {
       unsafe backend.multiply(
-        m: m, x, by: stored.kernelWeight, into: y, cStride: yStride, accumulate: accumulate, epilogue: epilogue,
-        mode: productMode)
+        m: m, x, by: stored.kernelWeight, into: y, cStride: yStride, epilogue: epilogue, mode: productMode)
       return
     }
     let weights = unsafe MatrixView(nodes[weight].data, rowStride: 1, columnStride: k)
     let parameter = unsafe nodes[weight].parameter?.takeUnretainedValue()
-    let takesUpdate = parameter != nil && !accumulate
-      && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
+    let takesUpdate = parameter != nil && backend.takesUpdate(m: m, n: n, k: k, type, precision: matmulPrecision)
     if isRecording, !isPlanning, let parameter, parameter.isTrainable { parameter.takesUpdatesInProducts = takesUpdate }
     guard let parameter, takesUpdate, !isPlanning else {
       unsafe _ = data(weight)
-      return unsafe multiply(
-        m: m, n: n, k: k, x, weights, into: y, cStride: yStride, accumulate: accumulate, epilogue: epilogue)
+      return unsafe multiply(m: m, n: n, k: k, x, weights, into: y, cStride: yStride, epilogue: epilogue)
     }
     unsafe parameter.withDeferredUpdate { rule in
       unsafe backend.multiply(

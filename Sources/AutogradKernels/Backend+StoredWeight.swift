@@ -4,8 +4,7 @@ public import CAutogradKernels
 // width, which live until the call returns.
 
 extension Backend {
-  /// Computes C = A·Wᵀ with a stored weight W [n, k], or C += A·Wᵀ where `accumulate`, and finishes each element with
-  /// `epilogue`.
+  /// Computes C = A·Wᵀ with a stored weight W [n, k] and finishes each element with `epilogue`.
   ///
   /// Few rows read each panel once and make its numbers in registers: as fast as memory is. For many rows, numbers are
   /// unpacked for the tiles of `multiply`, or read where they lie, if they are as packing would leave them. Both ways,
@@ -16,25 +15,23 @@ extension Backend {
   /// - Returns: False where there was no memory for scratch, and nothing was done.
   @discardableResult @unsafe public func multiply(
     m: Int, _ a: MatrixView, by weight: ck_weight, into c: UnsafeMutableRawPointer, cStride: Int,
-    accumulate: Bool = false, epilogue: ck_epilogue? = nil, mode: ProductMode = .exact
+    epilogue: ck_epilogue? = nil, mode: ProductMode = .exact
   ) -> Bool {
     guard m > 0, unsafe weight.n > 0 else { return true }
     if mode == .integer, unsafe ck_weight_layout_of(weight.format).head > 0 {
-      return unsafe multiplyIntegers(
-        m: m, a, by: weight, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue)
+      return unsafe multiplyIntegers(m: m, a, by: weight, into: c, cStride: cStride, epilogue: epilogue)
     }
     let pairs = usesPairs(.float32, mode.precision), rounds = mode == .bfloat16 && !pairs
     if m <= Backend.fewRows, !rounds {
       return unsafe multiplyFewRows(
-        m: m, a, by: weight, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue,
-        precision: mode.precision)
+        m: m, a, by: weight, into: c, cStride: cStride, epilogue: epilogue, precision: mode.precision)
     }
     return unsafe withUnsafePointer(to: weight) { pointer in
       // Panels have no strides: the kernel finds its way.
       let panels = unsafe MatrixView(weight.panels, rowStride: 0, columnStride: 0)
       return unsafe multiply(
-        m: m, n: weight.n, k: weight.k, a, panels, into: c, cStride: cStride, accumulate: accumulate, epilogue: epilogue,
-        weight: pointer, .float32, precision: mode.precision)
+        m: m, n: weight.n, k: weight.k, a, panels, into: c, cStride: cStride, epilogue: epilogue, weight: pointer,
+        .float32, precision: mode.precision)
     }
   }
 
@@ -45,13 +42,13 @@ extension Backend {
   private static let mostQuantizedRows = 512
 
   @unsafe private func multiplyFewRows(
-    m: Int, _ a: MatrixView, by weight: ck_weight, into c: UnsafeMutableRawPointer, cStride: Int, accumulate: Bool,
+    m: Int, _ a: MatrixView, by weight: ck_weight, into c: UnsafeMutableRawPointer, cStride: Int,
     epilogue: ck_epilogue?, precision: MatmulPrecision
   ) -> Bool {
     var product = unsafe ck_weight_rows()
     unsafe product.weight = weight
     unsafe (product.a, product.a_row, product.a_k, product.m) = (a.start, a.rowStride, a.columnStride, m)
-    unsafe (product.c, product.c_stride, product.continues) = (c, cStride, accumulate ? 1 : 0)
+    unsafe (product.c, product.c_stride) = (c, cStride)
     if let epilogue = unsafe epilogue { unsafe (product.has_epilogue, product.epilogue) = (1, epilogue) }
     if usesPairs(.float32, precision) {
       let mr = unsafe table(.float32).mr, steps = unsafe (weight.k + 1) / 2
@@ -67,7 +64,7 @@ extension Backend {
   }
 
   @unsafe private func multiplyIntegers(
-    m: Int, _ a: MatrixView, by weight: ck_weight, into c: UnsafeMutableRawPointer, cStride: Int, accumulate: Bool,
+    m: Int, _ a: MatrixView, by weight: ck_weight, into c: UnsafeMutableRawPointer, cStride: Int,
     epilogue: ck_epilogue?
   ) -> Bool {
     let blocks = unsafe weight.k / Int(CK_WEIGHT_BLOCK), most = min(m, Backend.mostQuantizedRows)
@@ -82,7 +79,6 @@ extension Backend {
       var product = unsafe ck_weight_integers()
       unsafe (product.weight, product.a, product.m) = (weight, UnsafePointer(rows.y), count)
       unsafe (product.c, product.c_stride) = (c + first * cStride * 4, cStride)
-      unsafe product.continues = accumulate ? 1 : 0
       if let epilogue = unsafe epilogue {
         unsafe product.has_epilogue = 1
         unsafe product.epilogue = epilogue.from(row: first, column: 0, cStride: cStride, elementBytes: 4)

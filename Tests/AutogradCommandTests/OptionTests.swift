@@ -18,19 +18,21 @@ func options(of command: String) throws -> Set<String> {
     "--weight-decay": ["0.75"], "--beta1": ["0.5"], "--beta2": ["0.5"], "--grad-clip": ["3"],
     "--eval-iters": ["2"], "--precision": ["bf16"], "--seed": ["1"], "--family": ["llama"], "--n-kv-head": ["3"],
     "--head-dim": ["5"], "--n-inner": ["77"], "--rope-theta": ["500.0"], "--sliding-window": ["4"],
-    "--no-tie-word-embeddings": [],
+    "--no-tie-word-embeddings": [], "--epochs": ["0.5"],
   ]
   /// Values unlike those of the run, which a resume takes.
   private static let changing: [String: [String]] = [
     "--max-iters": ["3"], "--eval-interval": ["7"], "--log-interval": ["7"], "--save-every": ["7"], "--keep": ["7"],
     "--on-nonfinite": ["stop"], "--recompute": [], "--lr-decay-iters": ["9"], "--weights": ["bf16"],
+    "--patience": ["7"],
   ]
   /// No settings: places, the machine, the opposite of a flag above, what stands for several settings or for none.
-  /// --data and what goes with it have tests of their own, and the preset's settings are checked one by one.
+  /// --data and what goes with it have tests of their own, so have an adapter's options (AdapterCommandTests), and the preset's settings are checked one by one.
   private static let others: Set = [
     "--data", "--out", "--resume", "--preset", "--threads", "--trace", "--no-bias", "--no-recompute", "--help",
     "--version", "--val-fraction", "--data-weights", "--keep-documents-apart", "--no-keep-documents-apart", "--ctx-size",
     "--iters", "--tokenizer", "--chat-template", "--mask-prompt", "--no-mask-prompt", "--gradient-accumulation-steps", "--intermediate-size", "--tie-word-embeddings",
+    "--lora-rank", "--lora-alpha", "--lora-dropout", "--lora-target", "--rslora", "--no-rslora", "--base-weights",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")

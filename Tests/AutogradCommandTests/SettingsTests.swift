@@ -12,7 +12,7 @@ import Testing
   @Test("every count at the end of its type is a sentence or a run, for train, plan and bench step")
   func ends() throws {
     let help = try autograd("train", "--help").output.split(separator: "\n")
-    let counts = help.filter { $0.contains(" <n> ") && !$0.contains("--seed") && !$0.contains("--threads") }
+    let counts = help.filter { $0.contains(" <n> ") && !$0.contains("--seed") && !$0.contains("--threads") && !$0.contains("--lora") }
       .compactMap { $0.split(separator: " ").first.map(String.init) }
     #expect(counts.count >= 14)
     try temporaryDirectory { path in

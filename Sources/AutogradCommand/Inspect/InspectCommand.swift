@@ -32,7 +32,8 @@ struct InspectCommand: ParsableCommand, HasExamples {
     let files = POSIXFileSystem(), checkpoints = path + "/checkpoints"
     let hasCheckpoints = files.isDirectory(checkpoints)
     let checkpoint = files.exists(path + "/manifest.json") ? try Checkpoint(path) : nil
-    let report = try hasCheckpoints && !files.exists(ModelDirectory(path).weightsPath) ? nil : modelReport(files)
+    let isModel = files.exists(ModelDirectory(path).weightsPath) || AdapterDirectory.isAdapter(path)
+    let report = try hasCheckpoints && !isModel ? nil : modelReport(files)
     guard !json else {
       return show(try object(report, checkpoint, hasCheckpoints ? CheckpointStore(folder: checkpoints) : nil))
     }
@@ -43,6 +44,7 @@ struct InspectCommand: ParsableCommand, HasExamples {
 
   /// - Returns: What the path holds of a model; of a weights' file just its tensors.
   private func modelReport(_ files: POSIXFileSystem) throws -> ModelReport {
+    if AdapterDirectory.isAdapter(path) { return try ModelReport(AdapterDirectory(path), path: path) }
     let isWeights = path.hasSuffix(".safetensors") || path.hasSuffix(".json")
     let model = isWeights ? nil : try openModel(path, fileSystem: files)
     if let model, model is GGUFModel || files.exists(ModelDirectory(path).weightsPath) {

@@ -12,6 +12,8 @@ struct ModelReport {
   private let summary: TensorSummary
   /// Nil where there are tensors and nothing else.
   private let parts: Parts?
+  /// Of an adapter: what it is, by labels.
+  private var adapter: [(label: String, key: String, value: String)] = []
 
   private struct Parts {
     let configuration: Part<DecoderConfiguration>
@@ -44,11 +46,26 @@ struct ModelReport {
       tokenizer: Part { () throws(LanguageModelError) in try model.tokenizer() }, card: try model.card())
   }
 
+  /// An adapter, and the model that it names as its base, where that is there.
+  ///
+  /// - Throws: Where it is none.
+  init(_ directory: AdapterDirectory, path: String) throws(LanguageModelError) {
+    let configuration = try directory.configuration(), base = try directory.base(), model = try? openModel(path)
+    if let model { try self.init(model, path: path) } else { self.init(try directory.summary(), path: path) }
+    adapter = [
+      ("adapter", "rank", "rank \(configuration.rank), counts \(configuration.scale)"),
+      ("over", "targets", "\(configuration.targets)"),
+      ("base", "base", (base.path ?? "not named") + (model == nil ? ", which is not here" : "")),
+    ]
+    if let hash = base.sha256 { adapter.append(("base SHA-256", "base_sha256", hash)) }
+  }
+
   init(_ summary: TensorSummary, path: String) { (self.path, self.summary, parts) = (path, summary, nil) }
 
   // MARK: For people
 
   func show() {
+    for line in adapter { show(line.label, line.value) }
     if let parts { show(parts) }
     showTensors()
     for (key, value) in summary.metadata {
@@ -119,6 +136,9 @@ struct ModelReport {
 
   var object: [JSON.Member] {
     var members = [JSON.Member("path", .string(path))]
+    if !adapter.isEmpty {
+      members.append(JSON.Member("adapter", .object(adapter.map { JSON.Member($0.key, .string($0.value)) })))
+    }
     if let parts { members += object(parts) }
     let tensors = summary.tensors.map { entry in
       JSON.object([

@@ -33,7 +33,7 @@ struct PlanCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
-  @OptionGroup(title: "Adapter, with --init-from") var adapter: SettingOptions<AdapterPart>
+  @OptionGroup(title: "Adapter over a model that is there") var adapter: SettingOptions<AdapterPart>
   @OptionGroup var checkpoints: SettingOptions<SavingPart>
 
   mutating func run() throws { try reportingErrors { try plan() } }

@@ -25,7 +25,7 @@ struct TrainCommand: ParsableCommand, HasExamples {
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Training") var training: TrainingOptions
-  @OptionGroup(title: "Adapter, with --init-from") var adapter: SettingOptions<AdapterPart>
+  @OptionGroup(title: "Adapter over a model that is there") var adapter: SettingOptions<AdapterPart>
   @OptionGroup var checkpoints: SettingOptions<SavingPart>
   @OptionGroup var resuming: ResumeOptions
 

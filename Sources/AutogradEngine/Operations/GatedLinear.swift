@@ -61,10 +61,8 @@ package extension TapeCore {
       bias: optionalData(bias), preactivation: nil, activation: code, residual: nil,
       gated: data(y) + rows.lowerBound * (N / 2) * size)
     let view = unsafe MatrixView(data(x) + rows.lowerBound * K * size, rowStride: K, columnStride: 1)
-    unsafe multiply(low, rows: rows, n: N, into: z)
     unsafe multiply(
-      m: rows.count, n: N, k: K, view, byWeight: weight, into: z, yStride: N, accumulate: low.exists,
-      epilogue: epilogue)
+      m: rows.count, n: N, k: K, view, byWeight: weight, and: low, from: rows.lowerBound, into: z, epilogue: epilogue)
   }
 
   func gatedLinearBackward(_ record: Record) throws(Misuse) {

@@ -6,8 +6,8 @@ import AutogradKernels
 // Bias, activation and residual are the product's epilogue: no pass over memory of their own. Keeps z where there
 // is an activation. 2·rows·N·K flops forward, 4·rows·N·K backward.
 //
-// With a low rank, z = u·Bᵀ + x·Wᵀ + b, u [rows, R], B [N, R]: x·Wᵀ goes on with the chains of u·Bᵀ, so no pass over
-// memory is needed for this, either. dB = dzᵀ·u, du = dz·B. See `LowRankAdapter`.
+// With a low rank, z = x·Wᵀ + u·Bᵀ + b, u [rows, R], B [N, R]: u·Bᵀ goes on with the chains of x·Wᵀ, and the epilogue is
+// its. dB = dzᵀ·u, du = dz·B. See `LowRankAdapter`.
 
 // INVARIANT: as in TapeCore+Kernels.swift; the saved preactivation has the elements of the output.
 
@@ -24,14 +24,13 @@ package extension TapeCore {
       unsafe preactivation = try allocate(shape.count * type.size, shape, "linear")
     }
     let code = activation.map { $0.kind.code } ?? Int32(CK_ACTIVATION_NONE)
-    let plain = bias < 0 && activation == nil && residual < 0
-    let epilogue = unsafe ck_epilogue(
+    let isPlain = bias < 0 && activation == nil && residual < 0
+    let epilogue = unsafe isPlain ? nil : ck_epilogue(
       bias: optionalData(bias), preactivation: preactivation, activation: code, residual: optionalData(residual),
       gated: nil)
-    unsafe multiply(low, rows: 0..<rows, n: N, into: data(y))
     unsafe multiply(
-      m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1), byWeight: weight, into: data(y),
-      yStride: N, accumulate: low.exists, epilogue: plain ? nil : epilogue)
+      m: rows, n: N, k: K, MatrixView(data(x), rowStride: K, columnStride: 1), byWeight: weight, and: low, into: data(y),
+      epilogue: epilogue)
     unsafe record(
       .linear, x, weight, bias, residual, low.u, low.up, output: y, saved: [preactivation, nil, nil],
       integers: [activation.map { Int($0.kind.rawValue) } ?? -1, 0, 0, 0])
@@ -74,17 +73,24 @@ package extension TapeCore {
     }
   }
 
-  /// Computes some rows of u·Bᵀ, from which the product goes on; nothing where there is no low rank.
-  @unsafe internal func multiply(_ low: LowRank, rows: Range<Int>, n: Int, into z: UnsafeMutableRawPointer) {
-    guard low.exists else { return }
+  /// Computes x·Wᵀ, plus u·Bᵀ where there is a low rank, and finishes it.
+  ///
+  /// - Parameter first: The row of u that goes with the first of x.
+  @unsafe internal func multiply(
+    m: Int, n: Int, k: Int, _ x: MatrixView, byWeight weight: Slot, and low: LowRank, from first: Int = 0,
+    into z: UnsafeMutableRawPointer, epilogue: ck_epilogue?
+  ) {
+    guard low.exists else {
+      return unsafe multiply(m: m, n: n, k: k, x, byWeight: weight, into: z, yStride: n, epilogue: epilogue)
+    }
+    unsafe multiply(m: m, n: n, k: k, x, byWeight: weight, into: z, yStride: n)
     let R = nodes[low.u].shape.last
     unsafe multiply(
-      m: rows.count, n: n, k: R,
-      MatrixView(data(low.u) + rows.lowerBound * R * type.size, rowStride: R, columnStride: 1),
-      MatrixView(data(low.up), rowStride: 1, columnStride: R), into: z, cStride: n)
+      m: m, n: n, k: R, MatrixView(data(low.u) + first * R * type.size, rowStride: R, columnStride: 1),
+      MatrixView(data(low.up), rowStride: 1, columnStride: R), into: z, cStride: n, accumulate: true, epilogue: epilogue)
   }
 
-  /// Passes the gradient of z = u·Bᵀ + x·Wᵀ + b on to x, W and b, a record's first three inputs, and to u and B, its
+  /// Passes the gradient of z = x·Wᵀ + u·Bᵀ + b on to x, W and b, a record's first three inputs, and to u and B, its
   /// last two.
   @unsafe internal func passProductGradient(
     _ dz: UnsafeMutableRawPointer, _ record: Record, _ operation: StaticString
@@ -133,7 +139,7 @@ package extension TapeCore {
   }
 }
 
-/// The places of u [rows, R] and B [N, R], whose product u·Bᵀ another product begins with; −1 both where it begins with 0.
+/// The places of u [rows, R] and B [N, R], whose product u·Bᵀ is added to another product; −1 both where none is.
 package struct LowRank {
   let u, up: Slot
 

@@ -43,7 +43,10 @@ public struct AdaptedStoredModel: StoredModel {
   public var tokenizerPath: String { base.tokenizerPath }
   public func configuration() throws(LanguageModelError) -> DecoderConfiguration { try base.configuration() }
   public func tokenizer() throws(LanguageModelError) -> any Tokenizer { try base.tokenizer() }
-  public func summary() throws(LanguageModelError) -> TensorSummary { try base.summary() }
+  /// What one adapter's folder holds; of several, what the base does.
+  public func summary() throws(LanguageModelError) -> TensorSummary {
+    adapters.count == 1 ? try adapters[0].directory.summary() : try base.summary()
+  }
   public func weightFiles() throws(LanguageModelError) -> [String] { try base.weightFiles() }
   public func card() throws(LanguageModelError) -> ModelCard { try base.card() }
   public func endTokens() throws(LanguageModelError) -> [Int32] { try base.endTokens() }

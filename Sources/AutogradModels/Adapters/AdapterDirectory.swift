@@ -88,6 +88,11 @@ public struct AdapterDirectory: Sendable {
     do throws(JSONError) { return try JSON(parsing: bytes) } catch { throw .json(path: configurationPath, error) }
   }
 
+  /// Names, types and shapes of the factors.
+  public func summary() throws(LanguageModelError) -> TensorSummary {
+    try TensorSummary(path: weightsPath, fileSystem: fileSystem)
+  }
+
   // MARK: Writing
 
   /// The files of a folder, the weights last, as pieces that are made when they are asked for: nothing may be trained

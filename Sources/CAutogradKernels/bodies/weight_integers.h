@@ -78,11 +78,7 @@ INLINE void integer_tile_##NAME(const int rows, const ck_weight_integers *g, ck_
   const ck_quants *x = g->a + row * blocks; \
   const char *block = panel_of(&g->weight, column / NR); \
   vec sums[INTEGER_ROWS][2]; \
-  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
-    const REAL *c = (const REAL *)g->c + (row + i) * g->c_stride; \
-    sums[i][0] = first_sum(c, column, g->weight.n, g->continues); \
-    sums[i][1] = first_sum(c, column + LANES, g->weight.n, g->continues); \
-  } \
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = (vec){0}; \
   for (ck_index b = 0; b < blocks; b++, x++, block += block_bytes) { \
     const char *quants = block + NR * HEAD; \
     ivec dots[INTEGER_ROWS][2]; \

@@ -17,12 +17,6 @@ INLINE const char *panel_of(const ck_weight *w, ck_index panel) {
 
 INLINE uvec words(const char *p, const int v) { return *(const unaligned_uvec *)(p + v * VECTOR_BYTES); }
 
-// What the sums of a row of C begin with, from the column `at` of `n` on.
-INLINE vec first_sum(const REAL *c, ck_index at, ck_index n, int continues) {
-  if (LIKELY(!continues) || at >= n) return (vec){0};
-  return load_n(c + at, n - at < LANES ? n - at : LANES);
-}
-
 // How far ahead of its words a panel is asked for, in bytes: into the second-level cache, which can wait for more lines at
 // a time than the first.
 #define WEIGHT_AHEAD 6144

@@ -56,11 +56,7 @@ INLINE void few_tile_##NAME(const int rows, const int panels, const ck_weight_ro
   const char *block = panel_of(&g->weight, column / NR), *past = block + panel_bytes; \
   few_sums sums; \
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
-    const REAL *c = (const REAL *)g->c + (row + i) * g->c_stride; \
-    _Pragma("clang loop unroll(full)") for (int p = 0; p < panels; p++) { \
-      sums[i][p][0] = first_sum(c, column + p * NR, g->weight.n, g->continues); \
-      sums[i][p][1] = first_sum(c, column + p * NR + LANES, g->weight.n, g->continues); \
-    } \
+    _Pragma("clang loop unroll(full)") for (int p = 0; p < panels; p++) sums[i][p][0] = sums[i][p][1] = (vec){0}; \
   } \
   for (ck_index k = g->weight.k; k > 0; k -= CK_WEIGHT_BLOCK) { \
     few_heads h; \

@@ -42,12 +42,12 @@ void ck_weight_write(void *panels, ck_weight_format format, ck_index nr, ck_inde
                      ck_index count, const void *source);
 
 /// C[m, n] = A[m, k] · Wᵀ for few rows, finished by the epilogue: every element is the chain that `ck_gemm` makes of
-/// the numbers that the weight stands for; where it continues, the chain begins with what stands in C. Rows of A lie
-/// `a_row` apart, their elements `a_k`; in pairs A is one packed panel.
+/// the numbers that the weight stands for. Rows of A lie `a_row` apart, their elements `a_k`; in pairs A is one packed
+/// panel.
 /// Unit: one panel of the weight.
 typedef struct ck_weight_rows {
-  ck_weight weight; const void *a; ck_index a_row, a_k, m; void *c; ck_index c_stride; int continues;
-  int has_epilogue; ck_epilogue epilogue;
+  ck_weight weight; const void *a; ck_index a_row, a_k, m; void *c; ck_index c_stride; int has_epilogue;
+  ck_epilogue epilogue;
 } ck_weight_rows;
 
 /// A block of a row of A in 8 bits: x ≈ scale · quant, with scale = max |x| / 127; and the sum of the quants.
@@ -57,11 +57,10 @@ typedef struct ck_quants { float scale, scaled_sum; int32_t sum; int8_t quants[C
 typedef struct ck_quantize { ck_quants *y; const void *x; ck_index x_stride, k; } ck_quantize;
 
 /// C[m, n] from rows of A in 8 bits, finished by the epilogue: for each block, k ascending, the integer Σ q·quant times
-/// (scale · head) is added to the element by one multiply-add, and for q4_1 least · scaled_sum by another; the first one
-/// to what stands in C, where it continues. Only formats with heads. Unit: one panel of the weight.
+/// (scale · head) is added to the element by one multiply-add, and for q4_1 least · scaled_sum by another. Only formats
+/// with heads. Unit: one panel of the weight.
 typedef struct ck_weight_integers {
-  ck_weight weight; const ck_quants *a; ck_index m; void *c; ck_index c_stride; int continues;
-  int has_epilogue; ck_epilogue epilogue;
+  ck_weight weight; const ck_quants *a; ck_index m; void *c; ck_index c_stride; int has_epilogue; ck_epilogue epilogue;
 } ck_weight_integers;
 
 /// y[row] = W[tokens[row]], k numbers. Unit: one row.

@@ -145,20 +145,19 @@ void check_weight_rows(check *c, ck_function kernel) {
   for (int i = 0; i < 6 * 16 + c->rounds; i++) {
     const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
     const ck_index n = pick(c, 1, 5 * c->table->nr), k = some_k(c, format), m = pick(c, 1, c->pairs ? 8 : 11);
-    const bool finishes = chance(c, 0.5), continues = chance(c, 0.5);
-    begin_case(c, "%s, %td × %td × %td, continues %d, epilogue %d", ck_weight_layout_of(format).name, m, n, k, continues,
-               finishes);
+    const bool finishes = chance(c, 0.5);
+    begin_case(c, "%s, %td × %td × %td, epilogue %d", ck_weight_layout_of(format).name, m, n, k, finishes);
     const stored *w = some_weight(c, format, n, k);
     const left a = some_left(c, m, k);
     array *bias = numbers(c, INPUT, n, -1, 1), *residual = numbers(c, INPUT, m * n, -1, 1);
     array *y = numbers(c, OUTPUT, m * n, -1, 1);
     ck_weight_rows g = {.weight = w->weight, .a = a.elements->start, .a_row = a.row, .a_k = 1, .m = m, .c = y->start,
-      .c_stride = n, .continues = continues, .has_epilogue = finishes,
+      .c_stride = n, .has_epilogue = finishes,
       .epilogue = {.bias = bias->start, .activation = CK_ACTIVATION_NONE, .residual = residual->start}};
     if (c->pairs) g.a = a.packed->start, g.a_row = 1, g.a_k = c->table->mr;
     run_kernel(c, kernel, &g, panels_of(c, n), 1, 0, false);
     for (ck_index at_y = 0; at_y < m * n; at_y++) {
-      real sum = continues ? before(y, at_y) : 0, size = fabsl(sum);
+      real sum = 0, size = 0;
       for (ck_index j = 0; j < k; j++) {
         real x = at(a.elements, at_y / n * a.row + j), v = w->numbers[at_y % n * k + j];
         if (c->pairs) x = bfloat16(x), v = bfloat16(v), sum += x * v;
@@ -222,9 +221,8 @@ void check_weight_integers(check *c, ck_function kernel) {
     const ck_weight_format format = (ck_weight_format)(CK_WEIGHT_Q8_0 + i % 3);
     const ck_index n = pick(c, 1, 3 * c->table->nr), blocks = pick(c, 1, 4), k = blocks * CK_WEIGHT_BLOCK;
     const ck_index m = pick(c, 1, 9);
-    const bool finishes = chance(c, 0.5), continues = chance(c, 0.5);
-    begin_case(c, "%s, %td × %td × %td, continues %d, epilogue %d", ck_weight_layout_of(format).name, m, n, k, continues,
-               finishes);
+    const bool finishes = chance(c, 0.5);
+    begin_case(c, "%s, %td × %td × %td, epilogue %d", ck_weight_layout_of(format).name, m, n, k, finishes);
     const stored *w = some_weight(c, format, n, k);
     array *a = integers(c, INPUT, m * blocks * (ck_index)sizeof(ck_quants) / 4, 4), *bias = numbers(c, INPUT, n, -1, 1);
     for (ck_index b = 0; b < m * blocks; b++) {
@@ -234,11 +232,11 @@ void check_weight_integers(check *c, ck_function kernel) {
       q->scaled_sum = q->scale * (float)q->sum;
     }
     array *y = numbers(c, OUTPUT, m * n, -1, 1);
-    const ck_weight_integers g = {w->weight, (const ck_quants *)a->start, m, y->start, n, continues, finishes,
+    const ck_weight_integers g = {w->weight, (const ck_quants *)a->start, m, y->start, n, finishes,
       {.bias = bias->start, .activation = CK_ACTIVATION_NONE}};
     run_kernel(c, kernel, &g, panels_of(c, n), 1, 0, false);
     for (ck_index at_y = 0; at_y < m * n; at_y++) {
-      real sum = continues ? before(y, at_y) : 0;
+      real sum = 0;
       for (ck_index b = 0; b < blocks; b++) {
         const ck_quants *q = (const ck_quants *)a->start + at_y / n * blocks + b;
         float scale, least;
