@@ -22,6 +22,10 @@ struct TrainingRun {
   init(_ data: GivenData?, _ asked: AskedSettings, _ training: TrainingOptions) throws {
     var settings = asked.settings, card = ModelCard()
     if let problem = settings.problem { throw TrainingError.invalidConfiguration(problem) }
+    if settings.initFrom != nil, !asked.askedKeys.contains("warmup_iters") {
+      // A tenth of a short run: who goes on with a model may want few steps.
+      settings.configuration.warmupSteps = nil
+    }
     let start = try asked.given["init_from"]?.stringValue.map { folder in
       let base = try openModel(folder), sizes = try base.configuration()
       card = try base.card().inherited()
