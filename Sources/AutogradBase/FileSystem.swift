@@ -154,6 +154,14 @@ extension FileSystem {
     }
   }
 
+  /// Replaces files of a folder, which is made where there is none: each in one moment, in their order.
+  public func replaceFiles(
+    _ files: [(name: String, pieces: any Sequence<[UInt8]>)], in folder: String
+  ) throws(FileError) {
+    try createDirectory(folder)
+    for file in files { try writeAtomically(to: folder + "/" + file.name, pieces: file.pieces) }
+  }
+
   private func replace(_ path: String, _ pieces: some Sequence<[UInt8]>) throws(FileError) {
     let folder = parentDirectory(of: path)
     let temporary = try createTemporary(pieces, in: folder)

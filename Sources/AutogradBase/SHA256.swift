@@ -27,6 +27,13 @@ public struct SHA256: Sendable {
     unsafe bytes.withUnsafeBytes { unsafe update($0) }
   }
 
+  /// All bytes of a file, a megabyte at a time.
+  public mutating func update(_ file: any RandomAccessFile) throws(FileError) {
+    for start in stride(from: 0, to: file.byteCount, by: 1 << 20) {
+      update(try file.read(start..<min(file.byteCount, start + 1 << 20)))
+    }
+  }
+
   /// - Precondition: The buffer stays valid during the call.
   @unsafe public mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount &+= UInt64(bytes.count)

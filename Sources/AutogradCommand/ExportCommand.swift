@@ -33,7 +33,10 @@ struct ExportCommand: ParsableCommand, HasExamples {
   func validate() throws { try ModelExport.check(format, weights) }
 
   mutating func run() throws {
-    try reportingErrors { try ModelExport(model: model, adapters: adapters, format: format, weights: weights, out: out).run() }
+    try reportingErrors {
+      let export = ModelExport(model: model, adapters: adapters, format: format, weights: weights, out: out)
+      try export.write(try export.open())
+    }
   }
 }
 
@@ -70,14 +73,15 @@ struct MergeCommand: ParsableCommand, HasExamples {
   mutating func run() throws {
     try reportingErrors {
       let export = ModelExport(model: model, adapters: adapters, format: format, weights: weights, out: out)
-      guard try adapters.open(model) is AdaptedStoredModel else {
+      let source = try export.open()
+      guard source is AdaptedStoredModel else {
         throw InputError(sentence: "\(model) is no adapter, and there is none to merge into it; name one (--adapter)")
       }
       if weights.hasPrefix("q") {
         Console.writeError(
           "warning: the merged weights are quantised anew as \(weights), which loses some of what was learned; bf16 keeps it")
       }
-      try export.run()
+      try export.write(source)
     }
   }
 }
@@ -100,12 +104,17 @@ struct ModelExport {
     }
   }
 
-  func run() throws {
-    guard let format = ModelFormat.named(format) else { return }
+  /// Opens the model, where it is not what would be written over.
+  func open() throws -> any StoredModel {
     if absolutePath(out) == absolutePath(model) {
       throw InputError(sentence: "\(out) is the model itself; write to another place (--out)")
     }
-    let source = try adapters.open(model), (network, tokenizer) = try source.load(dropout: nil)
+    return try adapters.open(model)
+  }
+
+  func write(_ source: any StoredModel) throws {
+    guard let format = ModelFormat.named(format) else { return }
+    let (network, tokenizer) = try source.load(dropout: nil)
     var card = try source.card()
     if card.name == nil { card.name = "model" }
     let place = try format.write(ModelCopy(network, tokenizer: tokenizer, card: card), weights: weights, to: out)

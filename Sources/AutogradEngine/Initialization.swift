@@ -77,6 +77,18 @@ public enum Initialization: Sendable, Equatable {
   }
 }
 
+extension ParameterSource {
+  /// Gives every parameter its initial values, each from a random stream of its own, which depends on the seed and on the
+  /// parameter's place. Those whose values were given stay as they are.
+  package func drawInitialValues(seed: UInt64) {
+    for (index, named) in parameters.enumerated() {
+      guard let initialization = named.parameter.initialization else { continue }
+      var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
+      named.parameter.fill(initialization, &random)
+    }
+  }
+}
+
 extension Parameter {
   /// Makes a parameter that begins as `initialization` says: a constant at once, a random one when its module's
   /// `initialize(seed:)` or `fill` draws it. To compute with it before stops with a sentence.

@@ -137,7 +137,7 @@ public final class LowRankAdapter<Scalar: TensorScalar> {
 
 extension LowRankAdapter {
   /// s·x·Aᵀ and B, with a column for each part's ranks and zeros where a part does not change a row: u [rows, R] and
-  /// B [outputs, R], whose product the weight's goes on from.
+  /// B [outputs, R], whose product goes on from the weight's.
   func factors(_ core: TapeCore, _ x: Slot, _ operation: StaticString) throws(Misuse) -> LowRank {
     guard core.nodes[x].shape.last == inputs else {
       throw Misuse(operation, "x has shape \(core.nodes[x].shape), but the weight's adapter takes \(inputs) inputs")

@@ -202,6 +202,9 @@ import Synchronization
   /// Where the gradient lies; nil before anybody needed one.
   package var allocatedGradientStart: UnsafeMutableRawPointer? { unsafe gradientBlock?.start }
 
+  /// Bytes of the values, or of what products read instead.
+  package var valueBytes: Int { stored?.byteCount ?? shape.count * type.size }
+
   /// Bytes of values and gradient that were taken from the system.
   package var takenBytes: Int {
     (stored?.byteCount ?? 0)

@@ -47,7 +47,7 @@ package extension TapeCore {
     if record.kind.listsInputs {
       for index in 0..<record.integers[1] { try body(inputLists[record.integers[0] + index]) }
     } else {
-      for index in 0..<6 where record.inputs[index] >= 0 { try body(record.inputs[index]) }
+      for index in record.inputs.indices where record.inputs[index] >= 0 { try body(record.inputs[index]) }
     }
   }
 

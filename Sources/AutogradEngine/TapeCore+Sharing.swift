@@ -45,10 +45,7 @@ extension TapeCore {
 
   /// The versions that a record of these inputs notes.
   func versions(_ inputs: InlineArray<6, Slot>) -> InlineArray<6, UInt32> {
-    [
-      version(of: inputs[0]), version(of: inputs[1]), version(of: inputs[2]), version(of: inputs[3]),
-      version(of: inputs[4]), version(of: inputs[5]),
-    ]
+    InlineArray { version(of: inputs[$0]) }
   }
 
   /// The sum of the versions of `count` listed inputs, from number `first` on.
@@ -69,7 +66,7 @@ extension TapeCore {
       throw changed(record, (0..<count).map { inputLists[first + $0] })
     }
     guard inputs != 0 else { return }
-    for index in 0..<6 where inputs & 1 << UInt8(index) != 0 {
+    for index in record.inputs.indices where inputs & 1 << UInt8(index) != 0 {
       let slot = record.inputs[index]
       if slot >= 0, version(of: slot) != record.versions[index] { throw changed(record, [slot]) }
     }

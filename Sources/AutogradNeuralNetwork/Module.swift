@@ -51,11 +51,7 @@ extension Module {
   /// - Precondition: Every stored part is listed; otherwise stops and names it.
   public func initialize(seed: UInt64) {
     requireListedParts()
-    for (index, named) in parameters.enumerated() {
-      guard let initialization = named.parameter.initialization else { continue }
-      var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
-      named.parameter.fill(initialization, &random)
-    }
+    drawInitialValues(seed: seed)
   }
 
   /// Takes memory for the values of all parameters now instead of at their first use, and touches it.

@@ -82,7 +82,7 @@ struct AdapterPeerTests {
       try AdapterDirectory(folder + "/adapter").load(into: own)
       for named in own.parameters { named.parameter.set(named.parameter.array.map { $0 * 1.5 }) }
       let origin = AdapterBase(path: folder + "/base", sha256: nil)
-      try save(try AdapterDirectory.files(own, base: origin), to: folder + "/own")
+      try POSIXFileSystem().replaceFiles(try AdapterDirectory.files(own, base: origin), in: folder + "/own")
       let again = try PEFTPeer.ask(["run", folder + "/base", folder + "/own"], asked(ids, targets))
       try expect(run(base, own, ids, targets), again, within: { _ in 1e-4 }, "\(family), saved here")
     }
@@ -112,10 +112,4 @@ struct AdapterPeerTests {
         within: { $0.isEmpty ? 1e-5 : 12 * (errors[$0]?.doubleValue ?? 0) }, "packed", gradientCount: 42)
     }
   }
-}
-
-private func save(_ files: [(name: String, pieces: any Sequence<[UInt8]>)], to path: String) throws {
-  let disk = POSIXFileSystem()
-  try disk.createDirectory(path)
-  for file in files { try disk.writeAtomically(to: path + "/" + file.name, pieces: file.pieces) }
 }

@@ -34,10 +34,7 @@ import Testing
   }
 
   private func save(_ adapter: ModelAdapter<Float>, to path: String, _ base: AdapterBase) throws {
-    try disk.createDirectory(path)
-    for file in try AdapterDirectory.files(adapter, base: base) {
-      try disk.writeAtomically(to: path + "/" + file.name, pieces: file.pieces)
-    }
+    try disk.replaceFiles(try AdapterDirectory.files(adapter, base: base), in: path)
   }
 
   private func logits(_ model: Decoder<Float>) -> [Float] {

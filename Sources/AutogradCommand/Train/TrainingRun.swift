@@ -124,9 +124,6 @@ struct TrainingRun {
     return Decoder(configuration)
   }
 
-  fileprivate static let noEpochs = InputError(
-    sentence: "--epochs means nothing for stories, which are told anew without end; give --max-iters")
-
   private static func check(_ sizes: DecoderConfiguration, _ batchSize: Int, _ blockSize: Int) throws {
     guard batchSize <= largestBatch / blockSize else {
       throw InputError(
@@ -177,7 +174,9 @@ extension RunSettings {
   /// Works out the number of steps where epochs were asked for.
   fileprivate mutating func takeEpochs(of data: TrainingData) throws {
     guard let epochs else { return }
-    guard let windows = data.training.epochLength else { throw TrainingRun.noEpochs }
+    guard let windows = data.training.epochLength else {
+      throw InputError(sentence: "--epochs means nothing for stories, which are told anew without end; give --max-iters")
+    }
     let perStep = Double(batchSize) * Double(configuration.accumulation)
     configuration.maximumSteps = Int(min(1e12, (epochs * Double(windows) / perStep).rounded(.up)))
   }

@@ -53,7 +53,7 @@ extension TapeCore {
     let name = record.name
     if observer.profiles { observer.add(name, isBackward: true, start: start, bytes: max(0, arena.used - used)) }
     if observer.findsNonFinite {
-      for index in 0..<6 where record.inputs[index] >= 0 {
+      for index in record.inputs.indices where record.inputs[index] >= 0 {
         try checkFiniteGradient(of: record.inputs[index], name, record)
       }
     }
@@ -95,7 +95,7 @@ extension TapeCore {
   /// The nearest parameter by name at or before a record: where in the network an operation stands.
   private func place(of record: Int) -> String {
     for index in stride(from: record, through: 0, by: -1) {
-      for input in 0..<6 where records[index].inputs[input] >= 0 {
+      for input in records[index].inputs.indices where records[index].inputs[input] >= 0 {
         let parameter = unsafe nodes[records[index].inputs[input]].parameter?.takeUnretainedValue()
         if let name = parameter?.name { return index == record ? ", with \(name)" : ", after \(name)" }
       }

@@ -111,7 +111,7 @@ extension TapeCore {
     for index in 0..<records.count {
       let record = records[index], output = nodes[record.output]
       var names: [String] = []
-      for input in 0..<6 where record.inputs[input] >= 0 {
+      for input in record.inputs.indices where record.inputs[input] >= 0 {
         // INVARIANT: the tape retains the parameters that its nodes use.
         if let parameter = unsafe nodes[record.inputs[input]].parameter?.takeUnretainedValue() {
           names.append(parameter.name ?? "parameter \(parameter.shape)")

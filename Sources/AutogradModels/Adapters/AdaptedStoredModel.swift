@@ -76,14 +76,14 @@ public struct AdaptedStoredModel: StoredModel {
 
   /// Throws where an adapter knows its base, and this is another.
   private func requireBase() throws(LanguageModelError) {
-    var found: String?
+    var known: [(adapter: String, hash: String)] = []
     for (directory, _) in adapters {
-      guard let wanted = try directory.base().sha256 else { continue }
-      if found == nil { found = try base.weightsDigest() }
-      let own = found ?? ""
-      guard own != wanted else { continue }
-      throw .otherBase(adapter: directory.path, base: base.path, wanted: wanted, found: own)
+      if let hash = try directory.base().sha256 { known.append((directory.path, hash)) }
     }
+    guard !known.isEmpty else { return }
+    let own = try base.weightsDigest()
+    guard let other = known.first(where: { $0.hash != own }) else { return }
+    throw .otherBase(adapter: other.adapter, base: base.path, wanted: other.hash, found: own)
   }
 }
 

@@ -11,10 +11,7 @@ extension StoredModel {
     var hash = SHA256()
     for path in try weightFiles() {
       do throws(FileError) {
-        let file = try fileSystem.openForReading(path)
-        for start in stride(from: 0, to: file.byteCount, by: 1 << 20) {
-          hash.update(try file.read(start..<min(file.byteCount, start + 1 << 20)))
-        }
+        try hash.update(try fileSystem.openForReading(path))
       } catch {
         throw .file(error)
       }

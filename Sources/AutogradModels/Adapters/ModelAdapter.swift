@@ -83,12 +83,9 @@ public final class ModelAdapter<Scalar: TensorScalar> {
   /// Draws A as PEFT does, evenly within ±1/√inputs, and sets B to zero, so that the model computes what it did: each A from a
   /// random stream of its own, which depends on the seed and on its place.
   public func initialize(seed: UInt64) {
-    for (index, named) in parameters.enumerated() {
-      guard let initialization = named.parameter.initialization else { continue }
-      var random = RandomStream(seed: seed, purpose: .initialization, ordinal: UInt32(index))
-      named.parameter.fill(initialization, &random)
-      if initialization == .zeros { named.parameter.set([Scalar](repeating: 0, count: named.parameter.count)) }
-    }
+    // Zeros are written, too, where there is memory for them: the first step is not to ask for it.
+    for named in parameters { _ = named.parameter.reserve() }
+    parameters.drawInitialValues(seed: seed)
   }
 
   /// The number of numbers that are learned.

@@ -65,7 +65,7 @@ extension LanguageModel {
     for tensor in tensors {
       let stored = (tensor.parameter as? Parameter<Float>)?.storedWeight
       let name = stored?.format.name ?? WeightFormat.float32.name
-      let bytes = stored?.byteCount ?? tensor.parameter.count * MemoryLayout<Scalar>.stride
+      let bytes = tensor.parameter.core.valueBytes
       let before = uses[name] ?? WeightUse(format: name, tensorCount: 0, byteCount: 0)
       uses[name] = WeightUse(
         format: name, tensorCount: before.tensorCount + 1, byteCount: before.byteCount + bytes)

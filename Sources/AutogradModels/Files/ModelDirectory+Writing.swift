@@ -36,8 +36,7 @@ extension ModelDirectory {
   ) throws(LanguageModelError) {
     let files = try ModelDirectory.files(model, tokenizer: tokenizer, weights: weights, metadata: metadata)
     do throws(FileError) {
-      try fileSystem.createDirectory(path)
-      for one in files { try fileSystem.writeAtomically(to: file(one.name), pieces: one.pieces) }
+      try fileSystem.replaceFiles(files, in: path)
     } catch {
       throw .file(error)
     }

@@ -190,9 +190,7 @@ public struct CheckpointStore: Sendable {
 
   private func sha256(_ file: any RandomAccessFile) throws(FileError) -> String {
     var digest = Digest()
-    for start in stride(from: 0, to: file.byteCount, by: 1 << 20) {
-      digest.update(try file.read(start..<min(file.byteCount, start + 1 << 20)))
-    }
+    try digest.update(file)
     return digest.finish()
   }
 

@@ -42,6 +42,8 @@ struct Digest {
 
   mutating func update(_ bytes: [UInt8]) { hash.update(bytes) }
 
+  mutating func update(_ file: any RandomAccessFile) throws(FileError) { try hash.update(file) }
+
   /// - Precondition: the buffer stays valid during the call.
   @unsafe mutating func update(_ bytes: UnsafeRawBufferPointer) { unsafe hash.update(bytes) }
 

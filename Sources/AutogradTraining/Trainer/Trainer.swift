@@ -14,8 +14,7 @@ import AutogradText
 /// Everything that a run has come to is in weights, optimiser, `progress` and `curve`; it can be put aside after any
 /// batch, also in the middle of a step that accumulates several and of an evaluation.
 public final class Trainer {
-  public let model: any LanguageModel<Float>
-  /// What training changes of it.
+  /// What training changes of the model.
   public let weights: any TrainedWeights
   public let configuration: TrainingConfiguration
   public private(set) var progress = TrainingProgress()
@@ -40,6 +39,8 @@ public final class Trainer {
   /// Called once a step, between its last backward and the norm: it may change the gradients by
   /// `Optimizer.changeGradients`, as several processes do that add theirs up. What it throws ends the run.
   public var beforeNorm: ((any Optimizer<Float>) throws(TrainingError) -> Void)?
+
+  public var model: any LanguageModel<Float> { weights.model }
 
   /// What runs its kernels.
   public var backend: Backend { tape.backend }
@@ -71,7 +72,7 @@ public final class Trainer {
         "windows of \(data.training.blockSize) tokens do not fit a model with a context of "
           + "\(model.configuration.contextLength)")
     }
-    self.init(sized: weights, model, data: data, configuration: configuration, backend: backend)
+    self.init(sized: weights, data: data, configuration: configuration, backend: backend)
   }
 
   /// Trains for a number of steps; everything else is as `TrainingConfiguration` has it, and the learning rate falls
@@ -90,10 +91,9 @@ public final class Trainer {
 
   /// Whatever fits is known to fit.
   private init(
-    sized weights: any TrainedWeights, _ model: any LanguageModel<Float>, data: TrainingData,
-    configuration: TrainingConfiguration, backend: Backend
+    sized weights: any TrainedWeights, data: TrainingData, configuration: TrainingConfiguration, backend: Backend
   ) {
-    (self.weights, self.model) = (weights, model)
+    self.weights = weights
     self.configuration = configuration
     self.data = data
     curve = LossCurve(optimum: data.optimum)
@@ -107,11 +107,12 @@ public final class Trainer {
   func resized(
     batchSize: Int, blockSize: Int, accumulation: Int, recomputing: Bool, model: any LanguageModel<Float>
   ) -> Trainer {
-    var model = model, configuration = configuration
-    model.recomputesBlocks = recomputing
+    var weights = weights, configuration = configuration
+    weights.model = model
+    weights.model.recomputesBlocks = recomputing
     configuration.accumulation = accumulation
     return Trainer(
-      sized: weights.over(model), model, data: .sizes(batchSize: batchSize, blockSize: blockSize, like: data),
+      sized: weights, data: .sizes(batchSize: batchSize, blockSize: blockSize, like: data),
       configuration: configuration,
       backend: tape.backend)
   }

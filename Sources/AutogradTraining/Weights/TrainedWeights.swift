@@ -8,7 +8,7 @@ public import AutogradText
 ///
 /// Trainer, checkpoints and plan go by this alone: whoever adds a kind writes a type.
 public protocol TrainedWeights {
-  /// The model that computes the loss; only whether it recomputes may be changed.
+  /// The model that computes the loss. Another may recompute, or be one to plan with, of the same weights or of none.
   var model: any LanguageModel<Float> { get set }
 
   /// What the optimiser is made of and the fingerprint covers, under the names that files have.
@@ -19,9 +19,6 @@ public protocol TrainedWeights {
 
   /// The model under the weights, where those are an adapter.
   var base: AdapterBase? { get }
-
-  /// The same for another model of the same configuration but for its context: to plan with.
-  func over(_ model: any LanguageModel<Float>) -> any TrainedWeights
 
   /// The files of a folder that others open, as pieces that are made when they are asked for: nothing may be trained
   /// meanwhile.
@@ -60,8 +57,7 @@ extension TrainedWeights {
   ) throws(LanguageModelError) {
     let files = try files(tokenizer: tokenizer, type: type, metadata: metadata)
     do throws(FileError) {
-      try fileSystem.createDirectory(path)
-      for one in files { try fileSystem.writeAtomically(to: path + "/" + one.name, pieces: one.pieces) }
+      try fileSystem.replaceFiles(files, in: path)
     } catch {
       throw .file(error)
     }
@@ -82,7 +78,6 @@ public struct WholeModel: TrainedWeights {
   public var parameters: [NamedParameter<Float>] { model.storedParameters }
   public var memory: (bytes: Int, taken: Int) { MemoryOf.parameters(model.parameters) }
   public var base: AdapterBase? { nil }
-  public func over(_ model: any LanguageModel<Float>) -> any TrainedWeights { WholeModel(model) }
 
   public func files(
     tokenizer: any Tokenizer, type: WeightType, metadata: [(key: String, value: String)]
@@ -108,11 +103,11 @@ public struct WholeModel: TrainedWeights {
 public struct AdaptedModel: TrainedWeights {
   public var model: any LanguageModel<Float>
   public let adapter: ModelAdapter<Float>
-  private let own: AdapterBase
+  public let base: AdapterBase?
 
   /// Attaches the adapter to the model.
   public init(_ model: any LanguageModel<Float>, adapter: ModelAdapter<Float>, base: AdapterBase) {
-    (self.model, self.adapter, own) = (model, adapter, base)
+    (self.model, self.adapter, self.base) = (model, adapter, base)
     adapter.attach(to: model)
   }
 
@@ -123,18 +118,10 @@ public struct AdaptedModel: TrainedWeights {
     return (model.bytes + adapter.bytes, model.taken + adapter.taken)
   }
 
-  public var base: AdapterBase? { own }
-
-  public func over(_ model: any LanguageModel<Float>) -> any TrainedWeights {
-    var other = self
-    other.model = model
-    return other
-  }
-
   public func files(
     tokenizer: any Tokenizer, type: WeightType, metadata: [(key: String, value: String)]
   ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)] {
-    try AdapterDirectory.files(adapter, base: own, metadata: metadata)
+    try AdapterDirectory.files(adapter, base: base ?? AdapterBase(path: nil, sha256: nil), metadata: metadata)
   }
 
   public func checkpointFiles(
@@ -155,9 +142,8 @@ private enum MemoryOf {
   /// What values of parameters take, those of stored weights as they are.
   static func parameters(_ parameters: [NamedParameter<Float>]) -> (bytes: Int, taken: Int) {
     parameters.reduce((0, 0)) { sum, named in
-      let parameter = named.parameter
-      let bytes = parameter.storedWeight?.byteCount ?? max(64, parameter.count * MemoryLayout<Float>.stride)
-      return (sum.0 + bytes, sum.1 + parameter.core.takenBytes)
+      let core = named.parameter.core
+      return (sum.0 + max(64, core.valueBytes), sum.1 + core.takenBytes)
     }
   }
 }
