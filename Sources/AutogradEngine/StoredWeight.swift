@@ -88,7 +88,7 @@ public import AutogradKernels
   /// Writes blocks of a row as ggml lays them out.
   ///
   /// - Parameter first: The number that the first block begins with.
-  /// - Precondition: The format is quantised, the blocks are whole and lie inside the row.
+  /// - Precondition: The format is quantised, the blocks are whole, begin with one of the row, and lie inside it.
   package func write(row: Int, from first: Int = 0, blocks: Span<UInt8>) {
     let count = blocks.count / format.sourceBytes(format.blockLength) * format.blockLength
     precondition(format.isQuantized && format.sourceBytes(count) == blocks.count, "StoredWeight: no whole blocks")
@@ -97,8 +97,9 @@ public import AutogradKernels
 
   /// INVARIANT: the source holds `count` numbers in the form that `format` is written in.
   private func write(row: Int, from first: Int, count: Int, _ source: UnsafeRawBufferPointer) {
+    let unit = max(format.blockLength, Int(CK_WEIGHT_BLOCK))
     precondition(
-      row >= 0 && row < outputs && first >= 0 && first + count <= inputs && first % Int(CK_WEIGHT_BLOCK) == 0,
+      row >= 0 && row < outputs && first >= 0 && first + count <= inputs && first % unit == 0,
       "StoredWeight: row \(row), numbers \(first)..<\(first + count) of \(shape)")
     guard let bytes = source.baseAddress, count > 0 else { return }
     unsafe ck_weight_write(

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const ck_weight_layout layouts[] = {
-#define FORMAT(KIND, NAME, NUMBERS, HEAD) {#NAME, NUMBERS, HEAD},
+#define FORMAT(KIND, NAME, ...) {#NAME, __VA_ARGS__},
   CK_WEIGHT_FORMATS(FORMAT)
 #undef FORMAT
 };
@@ -14,12 +14,12 @@ ck_weight_layout ck_weight_layout_of(ck_weight_format format) { return layouts[f
 // Bytes of a block of which `count` numbers exist.
 static ck_index block_bytes(ck_weight_format format, ck_index nr, ck_index count) {
   const ck_weight_layout layout = layouts[format];
-  return nr * (layout.head + 4 * ((count + layout.numbers - 1) / layout.numbers));
+  return nr * (layout.head + 4 * ((count * layout.words + layout.numbers - 1) / layout.numbers));
 }
 
 ck_index ck_weight_panel_bytes(ck_weight_format format, ck_index nr, ck_index k) {
-  const ck_index rest = k % CK_WEIGHT_BLOCK, whole = k / CK_WEIGHT_BLOCK;
-  return whole * block_bytes(format, nr, CK_WEIGHT_BLOCK) + (rest ? block_bytes(format, nr, rest) : 0);
+  const ck_index block = layouts[format].block, rest = k % block;
+  return k / block * block_bytes(format, nr, block) + (rest ? block_bytes(format, nr, rest) : 0);
 }
 
 // ---------------------------------------------------------------------------------------------------------
@@ -40,6 +40,10 @@ static void put_word(row_place place, ck_index head, ck_index word, uint32_t bit
 
 static void put_half(row_place place, ck_index kind, const void *half) {
   memcpy(place.block + (kind * place.nr + place.column) * 2, half, 2);
+}
+
+static void put_byte(row_place place, ck_index kind, unsigned byte) {
+  place.block[kind * place.nr + place.column] = (char)byte;
 }
 
 static void write_f32(row_place place, ck_index count, const void *source) {
@@ -116,24 +120,78 @@ static void write_q4_1(row_place place, ck_index count, const void *source) {
   write_half_bytes(place, 4, (const unsigned char *)source + 4);
 }
 
+// Number `i` of the 8 scales (`least` 0) or multiples of dmin (1) in the 12 bytes of a block of q4_K, six bits each:
+// the last four have their upper two bits in the bytes of the first.
+static unsigned six_bits(const unsigned char *bytes, int i, int least) {
+  if (i < 4) return bytes[i + 4 * least] & 63;
+  return (bytes[i + 4] >> (4 * least) & 15) | (bytes[i - 4 + 4 * least] >> 6) << 4;
+}
+
+// d, dmin, 12 bytes of scales, and 128 bytes: of each 32 the low halves are a part, the high halves the next.
+static void write_q4_K(row_place place, ck_index count, const void *source) {
+  const unsigned char *bytes = source;
+  (void)count;
+  put_half(place, 0, bytes);
+  put_half(place, 1, bytes + 2);
+  for (int part = 0; part < 8; part++) {
+    put_byte(place, 4 + 2 * part, six_bits(bytes + 4, part, 0));
+    put_byte(place, 5 + 2 * part, six_bits(bytes + 4, part, 1));
+    for (int word = 0; word < 4; word++) {
+      const unsigned char *quants = bytes + 16 + part / 2 * 32 + word * 8;
+      uint32_t bits = 0;
+      for (int i = 0; i < 4; i++) {
+        const uint32_t low = quants[i] >> part % 2 * 4 & 15, later = quants[i + 4] >> part % 2 * 4 & 15;
+        bits |= (low | later << 4) << (8 * i);
+      }
+      put_word(place, 20, part * 4 + word, bits);
+    }
+  }
+}
+
+// Number `i` of a block of q6_K, less 32, in the lowest six bits. Each half of the block is four times 32 numbers,
+// whose lower bits are the low halves of two times 32 bytes and then the high ones; the upper two are in 32 more bytes.
+static uint32_t six_bits_less_32(const unsigned char *block, int i) {
+  const int half = i / 128, row = i % 128 / 32, at = i % 32;
+  const unsigned low = block[64 * half + row % 2 * 32 + at] >> row / 2 * 4 & 15;
+  const unsigned high = block[128 + 32 * half + at] >> 2 * row & 3;
+  return (low | high << 4) ^ 32;
+}
+
+// 128 bytes of lower bits, 64 bytes of upper ones, 16 scales, d.
+static void write_q6_K(row_place place, ck_index count, const void *source) {
+  const unsigned char *bytes = source;
+  (void)count;
+  put_half(place, 0, bytes + 208);
+  for (int part = 0; part < 16; part++) {
+    put_byte(place, 2 + part, bytes[192 + part]);
+    for (int word = 0; word < 3; word++) {
+      uint32_t bits = 0;
+      for (int i = 0; i < 4; i++) {
+        const uint32_t own = six_bits_less_32(bytes, 16 * part + 4 * word + i);
+        const uint32_t last = six_bits_less_32(bytes, 16 * part + 12 + i);
+        bits |= (own << 2 | (last >> (4 - 2 * word) & 3)) << (8 * i);
+      }
+      put_word(place, 18, part * 3 + word, bits);
+    }
+  }
+}
+
 typedef void (*write_block)(row_place place, ck_index count, const void *source);
 
 static const write_block writers[] = {
-#define FORMAT(KIND, NAME, NUMBERS, HEAD) write_##NAME,
+#define FORMAT(KIND, NAME, ...) write_##NAME,
   CK_WEIGHT_FORMATS(FORMAT)
 #undef FORMAT
 };
 
 void ck_weight_write(void *panels, ck_weight_format format, ck_index nr, ck_index k, ck_index row, ck_index first,
                      ck_index count, const void *source) {
-  const ck_weight_layout layout = layouts[format];
-  // A block of the source: floats, or ggml's.
-  const ck_index source_bytes = layout.head ? layout.head + CK_WEIGHT_BLOCK * 4 / layout.numbers : CK_WEIGHT_BLOCK * 4;
-  const ck_index whole = block_bytes(format, nr, CK_WEIGHT_BLOCK);
+  const ck_index block = layouts[format].block, source_bytes = layouts[format].source;
+  const ck_index whole = block_bytes(format, nr, block);
   char *panel = (char *)panels + row / nr * ck_weight_panel_bytes(format, nr, k);
-  for (ck_index i = 0; i < count; i += CK_WEIGHT_BLOCK) {
-    const row_place place = {panel + (first + i) / CK_WEIGHT_BLOCK * whole, nr, row % nr};
-    const ck_index rest = count - i < CK_WEIGHT_BLOCK ? count - i : CK_WEIGHT_BLOCK;
-    writers[format](place, rest, (const char *)source + i / CK_WEIGHT_BLOCK * source_bytes);
+  for (ck_index i = 0; i < count; i += block) {
+    const row_place place = {panel + (first + i) / block * whole, nr, row % nr};
+    const ck_index rest = count - i < block ? count - i : block;
+    writers[format](place, rest, (const char *)source + i / block * source_bytes);
   }
 }

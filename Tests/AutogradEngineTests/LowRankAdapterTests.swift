@@ -90,14 +90,14 @@ struct LowRankAdapterTests {
 
   @Test("one whose B is zero changes no bit, stored weights and recomputation included")
   func zero() {
-    let x: Tensor<Float> = randomTensor([9, 64], seed: 1)
+    let x: Tensor<Float> = randomTensor([9, 256], seed: 1)
     for format in WeightFormat.all {
-      let sample = StoredWeightSample(format, outputs: 70, inputs: 64, seed: 5, set: .preferred)
+      let sample = StoredWeightSample(format, outputs: 70, inputs: 256, seed: 5, set: .preferred)
       let (plain, adapted) = (sample.parameter, sample.parameter)
       let part = LowRankAdapter<Float>.Part(
-        down: Parameter(randomTensor([4, 64], seed: 6)), up: Parameter(zeros: [70, 4]), scale: 2)
+        down: Parameter(randomTensor([4, 256], seed: 6)), up: Parameter(zeros: [70, 4]), scale: 2)
       part.up.set([Float](repeating: 0, count: 280))
-      adapted.adapt(LowRankAdapter([part], of: [70, 64]))
+      adapted.adapt(LowRankAdapter([part], of: [70, 256]))
       let tape = Tape<Float>()
       for mode in [ProductMode.exact, .bfloat16, .integer] {
         tape.productMode = mode

@@ -7,11 +7,12 @@ struct StoredWeightSample {
   let weight: StoredWeight
   let numbers: [Float]
   /// What the blocks hold, one row's behind the other's; nothing where there are none.
-  private let blocks: [Block]
+  private let allParts: [Part]
 
-  private struct Block {
+  /// Numbers that share a scale: the scale, the least number where there is one, and the quants as they are multiplied.
+  struct Part {
     let scale: Float
-    let least: Float?
+    var least: Float?
     let quants: [Float]
     var numbers: [Float] { quants.map { least == nil ? scale * $0 : scale * $0 + least! } }
   }
@@ -19,11 +20,15 @@ struct StoredWeightSample {
   /// - Parameter set: The instruction set that it is packed for.
   init(_ format: WeightFormat, outputs: Int, inputs: Int, seed: UInt64, set: InstructionSet) {
     weight = StoredWeight(format, outputs: outputs, inputs: inputs, instructionSet: set)
-    var random = RandomStream(seed: seed, purpose: .evaluation), numbers: [Float] = [], blocks: [Block] = []
+    var random = RandomStream(seed: seed, purpose: .evaluation), numbers: [Float] = [], parts: [Part] = []
     for row in 0..<outputs {
       if format.isQuantized {
         var bytes: [UInt8] = []
-        for _ in 0..<inputs / 32 { blocks.append(StoredWeightSample.block(format, &random, &bytes)) }
+        for _ in 0..<inputs / format.blockLength {
+          let block = StoredWeightSample.block(format, &random)
+          parts += block.parts
+          bytes += block.bytes
+        }
         weight.write(row: row, blocks: bytes.span)
       } else {
         let values = (0..<inputs).map { _ in Float(random.normal()) }
@@ -31,14 +36,14 @@ struct StoredWeightSample {
         weight.write(row: row, values.span)
       }
     }
-    self.numbers = format.isQuantized ? blocks.flatMap(\.numbers) : numbers
-    self.blocks = blocks
+    self.numbers = format.isQuantized ? parts.flatMap(\.numbers) : numbers
+    allParts = parts
   }
 
-  /// What a row's block holds: the scale, the least number where there is one, and the quants as they are multiplied.
-  func block(_ row: Int, _ block: Int) -> (scale: Float, least: Float?, quants: [Float]) {
-    let found = blocks[row * weight.inputs / 32 + block]
-    return (found.scale, found.least, found.quants)
+  /// What a row's blocks hold.
+  func parts(_ row: Int) -> ArraySlice<Part> {
+    let count = allParts.count / weight.outputs
+    return allParts[row * count..<(row + 1) * count]
   }
 
   /// The parameter that holds the weight.
@@ -59,23 +64,71 @@ struct StoredWeightSample {
     }
   }
 
-  /// A block of 32 random quants; its bytes are appended.
-  private static func block(_ format: WeightFormat, _ random: inout RandomStream, _ bytes: inout [UInt8]) -> Block {
-    func half(_ value: Double, _ bytes: inout [UInt8]) -> Float {
-      let half = Float16(value)
-      bytes += [UInt8(half.bitPattern & 0xFF), UInt8(half.bitPattern >> 8)]
-      return Float(half)
+  /// A block of random quants.
+  private static func block(_ format: WeightFormat, _ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
+    switch format {
+    case .q4_K: blockOfQ4K(&random)
+    case .q6_K: blockOfQ6K(&random)
+    default: blockOf32(format, &random)
     }
-    // Among them scales below zero, and below the normal numbers of half precision.
-    let scale = half(random.normal() * (random.uniform() < 0.2 ? 1e-6 : 0.01), &bytes)
+  }
+
+  /// A scale, now and then below the normal numbers of half precision, and its bytes.
+  private static func half(_ deviation: Double, _ random: inout RandomStream) -> (value: Float, bytes: [UInt8]) {
+    let half = Float16(random.normal() * (random.uniform() < 0.2 ? 1e-6 : deviation))
+    return (Float(half), [UInt8(half.bitPattern & 0xFF), UInt8(half.bitPattern >> 8)])
+  }
+
+  private static func integers(_ count: Int, below limit: Int, _ random: inout RandomStream) -> [Int] {
+    (0..<count).map { _ in Int(random.uniform() * Double(limit)) }
+  }
+
+  private static func blockOf32(_ format: WeightFormat, _ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
+    let scale = half(0.01, &random)
     if format == .q8_0 {
-      let quants = (0..<32).map { _ in Int8(truncatingIfNeeded: Int(random.uniform() * 256) - 128) }
-      bytes += quants.map { UInt8(bitPattern: $0) }
-      return Block(scale: scale, least: nil, quants: quants.map { Float($0) })
+      let quants = integers(32, below: 256, &random).map { $0 - 128 }
+      let bytes = quants.map { UInt8(truncatingIfNeeded: $0) }
+      return ([Part(scale: scale.value, quants: quants.map { Float($0) })], scale.bytes + bytes)
     }
-    let least = format == .q4_1 ? half(random.normal() * 0.05, &bytes) : nil
-    let quants = (0..<32).map { _ in Int(random.uniform() * 16) }
-    for index in 0..<16 { bytes.append(UInt8(quants[index] | quants[index + 16] << 4)) }
-    return Block(scale: scale, least: least, quants: quants.map { Float(format == .q4_1 ? $0 : $0 - 8) })
+    let least = format == .q4_1 ? half(0.05, &random) : nil, quants = integers(32, below: 16, &random)
+    let bytes = (0..<16).map { UInt8(quants[$0] | quants[$0 + 16] << 4) }
+    let part = Part(scale: scale.value, least: least?.value, quants: quants.map { Float(least == nil ? $0 - 8 : $0) })
+    return ([part], scale.bytes + (least?.bytes ?? []) + bytes)
+  }
+
+  /// Scales and multiples of the least number have six bits: those of the first four parts whole, the upper two of the
+  /// others above them.
+  private static func blockOfQ4K(_ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
+    let d = half(1e-3, &random), least = half(1e-3, &random)
+    let scales = integers(8, below: 64, &random), multiples = integers(8, below: 64, &random)
+    let quants = (0..<8).map { _ in integers(32, below: 16, &random) }
+    var bytes = d.bytes + least.bytes
+    for six in [scales, multiples] { bytes += (0..<4).map { UInt8(six[$0] | (six[$0 + 4] >> 4) << 6) } }
+    bytes += (4..<8).map { UInt8(scales[$0] & 15 | (multiples[$0] & 15) << 4) }
+    for pair in 0..<4 { bytes += (0..<32).map { UInt8(quants[2 * pair][$0] | quants[2 * pair + 1][$0] << 4) } }
+    let parts = (0..<8).map { index in
+      Part(
+        scale: d.value * Float(scales[index]), least: -(least.value * Float(multiples[index])),
+        quants: quants[index].map { Float($0) })
+    }
+    return (parts, bytes)
+  }
+
+  /// Of each 128 numbers the lower four bits of the first 64 lie beside those of the others, and the upper two of each
+  /// 32 beside each other.
+  private static func blockOfQ6K(_ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
+    let d = half(1e-4, &random), scales = integers(16, below: 256, &random).map { $0 - 128 }
+    let quants = integers(256, below: 64, &random), halves = [quants[..<128], quants[128...]].map { Array($0) }
+    var bytes = halves.flatMap { half in (0..<64).map { UInt8(half[$0] & 15 | (half[$0 + 64] & 15) << 4) } }
+    bytes += halves.flatMap { half in
+      (0..<32).map { index in UInt8((0..<4).reduce(0) { $0 | (half[32 * $1 + index] >> 4) << (2 * $1) }) }
+    }
+    bytes += scales.map { UInt8(truncatingIfNeeded: $0) } + d.bytes
+    let parts = (0..<16).map { part in
+      Part(
+        scale: d.value * Float(scales[part]),
+        quants: quants[16 * part..<16 * (part + 1)].map { Float($0 - 32) })
+    }
+    return (parts, bytes)
   }
 }

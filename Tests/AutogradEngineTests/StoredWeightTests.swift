@@ -10,6 +10,7 @@ struct StoredWeightTests {
   static let sizes = [
     (1, 1, 32), (1, 33, 64), (2, 70, 96), (3, 31, 32), (4, 64, 128), (5, 100, 32), (7, 17, 64), (8, 129, 32),
     (9, 40, 64), (15, 65, 96), (30, 33, 32), (1, 160, 1056), (6, 40, 2112), (17, 40, 2112),
+    (1, 70, 256), (2, 129, 512), (4, 33, 256), (8, 31, 768), (9, 40, 1280), (17, 40, 2304),
   ]
 
   private func tape(_ backend: Backend, _ mode: ProductMode) -> Tape<Float> {
@@ -24,7 +25,10 @@ struct StoredWeightTests {
   @Test("rows are the numbers that were written, as ggml's formulas have them", arguments: WeightFormat.all)
   func numbers(_ format: WeightFormat) {
     for set in InstructionSet.available {
-      for (outputs, inputs) in [(1, 32), (70, 96), (33, 64)] + (format.isQuantized ? [] : [(40, 1), (3, 37), (65, 50)]) {
+      let block = max(32, format.blockLength)
+      let broken = format.isQuantized ? [] : [(40, 1), (3, 37), (65, 50)]
+      let sizes = [(1, block), (70, 3 * block), (33, 2 * block)] + broken
+      for (outputs, inputs) in sizes {
         let sample = StoredWeightSample(format, outputs: outputs, inputs: inputs, seed: 1, set: set)
         expectSameBits(sample.weight.rows(0..<outputs), sample.numbers, "\(format), \(set), [\(outputs), \(inputs)]")
         #expect(sample.parameter.array == sample.numbers && sample.parameter.shape == [outputs, inputs])
@@ -36,9 +40,12 @@ struct StoredWeightTests {
 
   @Test("a weight takes what its blocks take in a file, in whole panels", arguments: WeightFormat.all)
   func size(_ format: WeightFormat) {
-    let bits: [String: Double] = ["f32": 32, "f16": 16, "bf16": 16, "q8_0": 8.5, "q4_0": 4.5, "q4_1": 5]
-    let weight = StoredWeight(format, outputs: 96, inputs: 64)
-    #expect(Double(weight.byteCount) == 96 * 64 * bits[format.name]! / 8)
+    // Of q4_K a file has the scales in 6 bits.
+    let bits: [String: Double] = [
+      "f32": 32, "f16": 16, "bf16": 16, "q8_0": 8.5, "q4_0": 4.5, "q4_1": 5, "q4_K": 4.625, "q6_K": 6.5625,
+    ]
+    let weight = StoredWeight(format, outputs: 96, inputs: 512)
+    #expect(Double(weight.byteCount) == 96 * 512 * bits[format.name]! / 8)
   }
 
   @Test("products are those of the numbers, bit for bit", arguments: sizes, [ProductMode.exact, .bfloat16])
@@ -71,7 +78,7 @@ struct StoredWeightTests {
   @Test("gates and embeddings read them, too", arguments: WeightFormat.all)
   func layers(_ format: WeightFormat) {
     forEachInstructionSet { backend in
-      let sample = StoredWeightSample(format, outputs: 70, inputs: 64, seed: 6, set: backend.instructionSet)
+      let sample = StoredWeightSample(format, outputs: 70, inputs: 256, seed: 6, set: backend.instructionSet)
       let stored = sample.parameter, plain = sample.plain, tape = tape(backend, .exact)
       let results = [stored, plain].map { weight in
         tape.step { tape in
@@ -94,11 +101,12 @@ struct StoredWeightTests {
     return x.indices.filter { $0 % k == 0 }.flatMap { start in
       (0..<weight.outputs).map { output in
         var sum: Float = 0
-        for block in 0..<k / 32 {
-          let values = x[start + 32 * block..<start + 32 * (block + 1)], largest = values.map(abs).max()!
+        for (index, part) in sample.parts(output).enumerated() {
+          let (scale, least, weights) = (part.scale, part.least, part.quants)
+          let first = index * weights.count, block = start + first / 32 * 32
+          let values = x[block..<block + 32], largest = values.map(abs).max()!
           let quants = values.map { (($0 * (127 / largest)) as Float).rounded(.toNearestOrEven) }
-          let (scale, least, weights) = sample.block(output, block)
-          let dot = zip(quants, weights).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+          let dot = zip(quants[(first % 32)...], weights).reduce(Float(0)) { $0 + $1.0 * $1.1 }
           sum = added(dot, scale * (largest / 127), to: sum)
           if let least { sum = added(least, largest / 127 * quants.reduce(0, +), to: sum) }
         }
@@ -108,9 +116,10 @@ struct StoredWeightTests {
   }
 
   @Test("integers: sums of blocks are exact, and added in the order that the mode names",
-    arguments: [WeightFormat.q8_0, .q4_0, .q4_1])
+    arguments: WeightFormat.all.filter(\.isQuantized))
   func integers(_ format: WeightFormat) {
-    for (m, n, k) in [(1, 70, 96), (2, 33, 32), (6, 20, 64), (7, 65, 64), (20, 40, 32)] {
+    for (m, n, blocks) in [(1, 70, 3), (2, 33, 1), (6, 20, 2), (7, 65, 2), (20, 40, 1)] {
+      let k = blocks * format.blockLength
       let x: Tensor<Float> = randomTensor([m, k], seed: 7)
       forEachInstructionSet { backend in
         let sample = StoredWeightSample(format, outputs: n, inputs: k, seed: 8, set: backend.instructionSet)
@@ -132,7 +141,7 @@ struct StoredWeightTests {
   @Test("a row's bits depend neither on the rows beside it nor on threads",
     arguments: WeightFormat.all, ProductMode.allCases)
   func independence(_ format: WeightFormat, _ mode: ProductMode) {
-    let m = 24, n = 300, k = 160, x: Tensor<Float> = randomTensor([m, k], seed: 9)
+    let m = 24, n = 300, k = format.blockLength == 256 ? 256 : 160, x: Tensor<Float> = randomTensor([m, k], seed: 9)
     let pools = [1, 2, 3, 5].map { ThreadPool(threads: $0) }
     for set in InstructionSet.available {
       let weight = StoredWeightSample(format, outputs: n, inputs: k, seed: 10, set: set).parameter
@@ -156,8 +165,8 @@ struct StoredWeightTests {
   @Test("NaN and infinity in a row stay in it", arguments: WeightFormat.all, ProductMode.allCases)
   func specials(_ format: WeightFormat, _ mode: ProductMode) {
     forEachInstructionSet { backend in
-      let weight = StoredWeightSample(format, outputs: 40, inputs: 64, seed: 11, set: backend.instructionSet).parameter
-      var x: Tensor<Float> = randomTensor([3, 64], seed: 12)
+      let weight = StoredWeightSample(format, outputs: 40, inputs: 256, seed: 11, set: backend.instructionSet).parameter
+      var x: Tensor<Float> = randomTensor([3, 256], seed: 12)
       x[1, 40] = .nan
       x[2, 3] = .infinity
       let tape = tape(backend, mode)

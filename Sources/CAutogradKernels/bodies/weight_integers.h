@@ -44,11 +44,8 @@ INLINE ivec add_products(ivec sums, uvec w, uvec x) {
 #define UNSIGNED_BYTES 0
 #endif
 
-// The formats of quants, as lines of CK_WEIGHT_FORMATS. Each has `quads_NAME`: of each row of the panel four quants,
-// from number 4 · `quad` of a block on; bias_NAME: what they are too large by; and whether it has least values.
-#define QUANTIZED_FORMATS(FORMAT) \
-  FORMAT(CK_WEIGHT_Q8_0, q8_0, 4, 2) FORMAT(CK_WEIGHT_Q4_0, q4_0, 8, 2) FORMAT(CK_WEIGHT_Q4_1, q4_1, 8, 4)
-
+// Each of CK_QUANTIZED_FORMATS has `quads_NAME`: of each row of the panel four quants, from number 4 · `quad` of a part
+// on; bias_NAME: what they are too large by; unit_NAME: what one of them counts; and whether it has least values.
 INLINE uvec quads_q8_0(const char *quants, const int quad, const int v) {
   const uvec word = words(quants + quad * WORDS, v);
   return UNSIGNED_BYTES ? word ^ 0x80808080 : word;
@@ -58,10 +55,21 @@ INLINE uvec quads_q4_0(const char *quants, const int quad, const int v) {
   return (words(quants + quad / 2 * WORDS, v) >> (quad % 2 * 4)) & 0x0F0F0F0F;
 }
 
-INLINE uvec quads_q4_1(const char *quants, const int quad, const int v) { return quads_q4_0(quants, quad, v); }
+#define quads_q4_1 quads_q4_0
+#define quads_q4_K quads_q4_0
 
-enum { bias_q8_0 = UNSIGNED_BYTES ? 128 : 0, bias_q4_0 = 8, bias_q4_1 = 0 };
-enum { has_least_q8_0 = 0, has_least_q4_0 = 0, has_least_q4_1 = 1 };
+INLINE uvec quads_q6_K(const char *quants, const int quad, const int v) {
+  return UNSIGNED_BYTES ? bytes_q6_K(quants, quad, v) ^ 0x80808080 : bytes_q6_K(quants, quad, v);
+}
+
+enum { bias_of_bytes = UNSIGNED_BYTES ? 128 : 0 };
+enum { bias_q8_0 = bias_of_bytes, bias_q4_0 = 8, bias_q4_1 = 0, bias_q4_K = 0, bias_q6_K = bias_of_bytes };
+enum { has_least_q8_0 = 0, has_least_q4_0 = 0, has_least_q4_1 = 1, has_least_q4_K = 1, has_least_q6_K = 0 };
+#define unit_q8_0 1
+#define unit_q4_0 1
+#define unit_q4_1 1
+#define unit_q4_K 1
+#define unit_q6_K 0.25f
 
 // Four quants of a row of A, for every lane.
 INLINE uvec four_quants(const ck_quants *x, const int quad) {
@@ -70,40 +78,54 @@ INLINE uvec four_quants(const ck_quants *x, const int quad) {
   return (uvec){0} + word;
 }
 
+// The sum of the quants that a part meets: half of a block of A, or all of it.
+INLINE int32_t sum_of_part(const ck_quants *x, const int numbers, const int half) {
+  return numbers < CK_WEIGHT_BLOCK ? x->sums[half] : x->sums[0] + x->sums[1];
+}
+
 // `rows` rows, from `row` on, with the panel whose first column is `column`.
-#define INTEGER_TILE(KIND, NAME, NUMBERS, HEAD) \
+#define INTEGER_TILE(KIND, NAME, ...) \
 INLINE void integer_tile_##NAME(const int rows, const ck_weight_integers *g, ck_index row, ck_index column) { \
-  enum { block_bytes = NR * HEAD + CK_WEIGHT_BLOCK / NUMBERS * WORDS }; \
+  enum { \
+    parts = block_of_##NAME / part_of_##NAME, per_x = CK_WEIGHT_BLOCK / part_of_##NAME, \
+    share = bytes_of_##NAME / parts, quant_bytes = (bytes_of_##NAME - NR * head_of_##NAME) / parts, \
+  }; \
   const ck_index blocks = g->weight.k / CK_WEIGHT_BLOCK; \
   const ck_quants *x = g->a + row * blocks; \
   const char *block = panel_of(&g->weight, column / NR); \
   vec sums[INTEGER_ROWS][2]; \
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = (vec){0}; \
-  for (ck_index b = 0; b < blocks; b++, x++, block += block_bytes) { \
-    const char *quants = block + NR * HEAD; \
-    ivec dots[INTEGER_ROWS][2]; \
-    for (ck_index at = 0; at < block_bytes; at += 64) __builtin_prefetch(block + WEIGHT_AHEAD + at, 0, 2); \
-    _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
-      dots[i][0] = dots[i][1] = (ivec){0} - bias_##NAME * x[i * blocks].sum; \
-    } \
-    _Pragma("clang loop unroll(full)") for (int quad = 0; quad < CK_WEIGHT_BLOCK / 4; quad++) { \
-      const uvec w[2] = {quads_##NAME(quants, quad, 0), quads_##NAME(quants, quad, 1)}; \
-      _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
-        const uvec four = four_quants(x + i * blocks, quad); \
-        dots[i][0] = add_products(dots[i][0], w[0], four); \
-        dots[i][1] = add_products(dots[i][1], w[1], four); \
+  for (ck_index k = 0; k < g->weight.k; k += block_of_##NAME, block += bytes_of_##NAME) { \
+    const char *quants = block + NR * head_of_##NAME; \
+    for (int part = 0; part < parts; part++, quants += quant_bytes) { \
+      const ck_quants *q = x + part / per_x; \
+      const int half = part % per_x; \
+      ivec dots[INTEGER_ROWS][2]; \
+      for (ck_index at = 0; at < share; at += 64) { \
+        __builtin_prefetch(block + part * share + WEIGHT_AHEAD + at, 0, 2); \
       } \
-    } \
-    _Pragma("clang loop unroll(full)") for (int v = 0; v < 2; v++) { \
-      const vec scale = halves(block + v * 2 * LANES); \
       _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
-        const ck_quants *q = x + i * blocks; \
-        sums[i][v] = fma_(__builtin_convertvector(dots[i][v], vec), scale * splat(q->scale), sums[i][v]); \
-        if (has_least_##NAME) { \
-          sums[i][v] = fma_(halves(block + (2 + v) * 2 * LANES), splat(q->scaled_sum), sums[i][v]); \
+        dots[i][0] = dots[i][1] = (ivec){0} - bias_##NAME * sum_of_part(q + i * blocks, part_of_##NAME, half); \
+      } \
+      _Pragma("clang loop unroll(full)") for (int quad = 0; quad < part_of_##NAME / 4; quad++) { \
+        const uvec w[2] = {quads_##NAME(quants, quad, 0), quads_##NAME(quants, quad, 1)}; \
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
+          const uvec four = four_quants(q + i * blocks, half * (part_of_##NAME / 4) + quad); \
+          dots[i][0] = add_products(dots[i][0], w[0], four); \
+          dots[i][1] = add_products(dots[i][1], w[1], four); \
+        } \
+      } \
+      _Pragma("clang loop unroll(full)") for (int v = 0; v < 2; v++) { \
+        const head h = scales_##NAME(block, part, v); \
+        const vec scale = h.scale * splat(unit_##NAME); \
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
+          const vec dot = __builtin_convertvector(dots[i][v], vec); \
+          sums[i][v] = fma_(dot, scale * splat(q[i * blocks].scale), sums[i][v]); \
+          if (has_least_##NAME) sums[i][v] = fma_(h.least, splat(q[i * blocks].scaled_sum), sums[i][v]); \
         } \
       } \
     } \
+    x += block_of_##NAME / CK_WEIGHT_BLOCK; \
   } \
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
     REAL *c = (REAL *)g->c + (row + i) * g->c_stride + column; \
@@ -113,7 +135,7 @@ INLINE void integer_tile_##NAME(const int rows, const ck_weight_integers *g, ck_
     } \
   } \
 }
-QUANTIZED_FORMATS(INTEGER_TILE)
+CK_QUANTIZED_FORMATS(INTEGER_TILE)
 #undef INTEGER_TILE
 
 // The numbers of rows that there is code for.
@@ -124,19 +146,19 @@ QUANTIZED_FORMATS(INTEGER_TILE)
 #endif
 
 #define INTEGER_CASE(R, NAME) case R: integer_tile_##NAME(R, g, row, column); break;
-#define INTEGER_PANEL(KIND, NAME, NUMBERS, HEAD) \
+#define INTEGER_PANEL(KIND, NAME, ...) \
 static __attribute__((noinline)) void integer_panel_##NAME(const ck_weight_integers *g, ck_index column) { \
   for (ck_index row = 0, rows = INTEGER_ROWS; row < g->m; row += rows) { \
     if (rows > g->m - row) rows = g->m - row > 1 ? 2 : 1; \
     switch (rows) { INTEGER_CASES(INTEGER_CASE, NAME) } \
   } \
 }
-QUANTIZED_FORMATS(INTEGER_PANEL)
+CK_QUANTIZED_FORMATS(INTEGER_PANEL)
 #undef INTEGER_PANEL
 
 static void (*const integer_panels[CK_WEIGHT_FORMAT_COUNT])(const ck_weight_integers *g, ck_index column) = {
-#define FORMAT(KIND, NAME, NUMBERS, HEAD) [KIND] = integer_panel_##NAME,
-  QUANTIZED_FORMATS(FORMAT)
+#define FORMAT(KIND, NAME, ...) [KIND] = integer_panel_##NAME,
+  CK_QUANTIZED_FORMATS(FORMAT)
 #undef FORMAT
 };
 

@@ -7,15 +7,18 @@ INLINE REAL lane_of(vec v, ck_index lane) {
 }
 
 // A panel's numbers along k, in one of its rows.
-#define COLUMN(KIND, NAME, NUMBERS, HEAD) \
+#define COLUMN(KIND, NAME, ...) \
 static void column_##NAME(REAL *y, const char *block, ck_index column, ck_index k) { \
+  enum { parts = block_of_##NAME / part_of_##NAME, taken = group_of_##NAME }; \
   const int v = (int)(column / LANES); \
-  for (; k > 0; k -= CK_WEIGHT_BLOCK) { \
-    const head h = head_##NAME(block + v * 2 * LANES); \
-    block += NR * HEAD; \
-    for (ck_index first = 0; first < CK_WEIGHT_BLOCK && first < k; first += GROUP, block += GROUP / NUMBERS * WORDS) { \
-      _Pragma("clang loop unroll(full)") for (int j = 0; j < GROUP; j++) { \
-        if (first + j < k) *y++ = lane_of(step_##NAME(block, j, v, h, GROUP), column % LANES); \
+  for (; k > 0; block += bytes_of_##NAME) { \
+    const char *group = block + NR * head_of_##NAME; \
+    for (int part = 0; part < parts; part++, k -= part_of_##NAME) { \
+      const head h = head_##NAME(block, part, v); \
+      for (ck_index at = 0; at < part_of_##NAME && at < k; at += taken, group += group_bytes_of_##NAME) { \
+        _Pragma("clang loop unroll(full)") for (int j = 0; j < taken; j++) { \
+          if (at + j < k) *y++ = lane_of(step_##NAME(group, j, v, h, taken), column % LANES); \
+        } \
       } \
     } \
   } \
@@ -24,7 +27,7 @@ CK_WEIGHT_FORMATS(COLUMN)
 #undef COLUMN
 
 static void (*const columns_of[])(REAL *y, const char *block, ck_index column, ck_index k) = {
-#define FORMAT(KIND, NAME, NUMBERS, HEAD) column_##NAME,
+#define FORMAT(KIND, NAME, ...) column_##NAME,
   CK_WEIGHT_FORMATS(FORMAT)
 #undef FORMAT
 };
@@ -41,16 +44,14 @@ static void weight_embedding(const void *arguments, ck_index begin, ck_index end
 
 static void weight_columns(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_weight_columns g = *(const ck_weight_columns *)arguments;
-  const weight_format *format = &weight_formats[g.weight.format];
   REAL numbers[CK_WEIGHT_BLOCK * NR];
   (void)scratch;
   for (ck_index panel = begin; panel < end; panel++) {
     const ck_index row = g.first + panel * NR, rest = g.weight.n - row, columns = rest < NR ? rest : NR;
-    const char *block = panel_of(&g.weight, row / NR);
     REAL *y = (REAL *)g.y + panel * NR;
-    for (ck_index k = g.weight.k; k > 0; k -= CK_WEIGHT_BLOCK, block += format->block_bytes) {
-      const ck_index count = k < CK_WEIGHT_BLOCK ? k : CK_WEIGHT_BLOCK;
-      format->unpack(numbers, block, count, 0);
+    for (ck_index k = 0; k < g.weight.k; k += CK_WEIGHT_BLOCK) {
+      const ck_index count = g.weight.k - k < CK_WEIGHT_BLOCK ? g.weight.k - k : CK_WEIGHT_BLOCK;
+      unpack_of[g.weight.format](numbers, panel_of(&g.weight, row / NR), k, count, 0);
       for (ck_index j = 0; j < count; j++, y += g.y_stride) {
         if (LIKELY(columns == NR)) store(y, load(numbers + j * NR)), store(y + LANES, load(numbers + j * NR + LANES));
         else memcpy(y, numbers + j * NR, (size_t)columns * sizeof(REAL));
@@ -84,18 +85,17 @@ static void quantize(const void *arguments, ck_index begin, ck_index end, void *
       const REAL largest = largest_of_block(x);
       // What is too small for an inverse counts as nothing.
       const REAL inverse = largest > 0x1p-100f ? 127 / largest : 0;
-      int32_t sum = 0;
+      q->sums[0] = q->sums[1] = 0;
       for (int i = 0; i < CK_WEIGHT_BLOCK; i++) {
         // Adding this constant rounds to the nearest integer, ties to even, and leaves it in the lowest bits.
         const REAL shifted = x[i] * inverse + 0x1.8p23f;
         int32_t bits;
         memcpy(&bits, &shifted, sizeof bits);
         q->quants[i] = (int8_t)bits;
-        sum += q->quants[i];
+        q->sums[i / (CK_WEIGHT_BLOCK / 2)] += q->quants[i];
       }
       q->scale = largest / 127;
-      q->sum = sum;
-      q->scaled_sum = q->scale * (REAL)sum;
+      q->scaled_sum = q->scale * (REAL)(q->sums[0] + q->sums[1]);
     }
   }
 }

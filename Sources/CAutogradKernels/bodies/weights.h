@@ -16,7 +16,7 @@ typedef vec few_sums[FEW_ROWS][MOST_PANELS][2];
 typedef head few_heads[MOST_PANELS][2];
 
 // Adds A times a group of numbers of each panel, of which `rest` exist.
-#define ADD_GROUP(KIND, NAME, NUMBERS, HEAD) \
+#define ADD_GROUP(KIND, NAME, ...) \
 INLINE void add_step_##NAME(few_sums sums, const int rows, const int panels, const REAL *a, ck_index a_row, \
                             const char *group, const int j, ck_index panel_bytes, const few_heads h, ck_index rest) { \
   vec left[FEW_ROWS]; \
@@ -32,7 +32,7 @@ INLINE void add_step_##NAME(few_sums sums, const int rows, const int panels, con
 } \
 INLINE void add_group_##NAME(few_sums sums, const int rows, const int panels, const REAL *a, ck_index a_row, \
                              ck_index a_k, const char *group, ck_index panel_bytes, const few_heads h, ck_index rest) { \
-  _Pragma("clang loop unroll(full)") for (int j = 0; j < GROUP; j += STEP) { \
+  _Pragma("clang loop unroll(full)") for (int j = 0; j < group_of_##NAME; j += STEP) { \
     if (j < rest) add_step_##NAME(sums, rows, panels, a + j / STEP * a_k, a_row, group, j, panel_bytes, h, rest); \
   } \
 }
@@ -48,9 +48,11 @@ INLINE void ask_for_group(const char *group, ck_index bytes, const int panels, c
 }
 
 // Products of `rows` rows of A with `panels` neighbouring panels, from the column `column` of C on.
-#define FEW_TILE(KIND, NAME, NUMBERS, HEAD) \
+#define FEW_TILE(KIND, NAME, ...) \
 INLINE void few_tile_##NAME(const int rows, const int panels, const ck_weight_rows *g, ck_index row, ck_index column) { \
-  enum { group_bytes = GROUP / NUMBERS * WORDS }; \
+  enum { \
+    parts = block_of_##NAME / part_of_##NAME, taken = group_of_##NAME, group_bytes = group_bytes_of_##NAME, \
+  }; \
   const ck_index a_row = g->a_row, a_k = g->a_k, panel_bytes = g->weight.panel_bytes; \
   const REAL *a = (const REAL *)g->a + row * a_row; \
   const char *block = panel_of(&g->weight, column / NR), *past = block + panel_bytes; \
@@ -58,24 +60,28 @@ INLINE void few_tile_##NAME(const int rows, const int panels, const ck_weight_ro
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
     _Pragma("clang loop unroll(full)") for (int p = 0; p < panels; p++) sums[i][p][0] = sums[i][p][1] = (vec){0}; \
   } \
-  for (ck_index k = g->weight.k; k > 0; k -= CK_WEIGHT_BLOCK) { \
-    few_heads h; \
-    _Pragma("clang loop unroll(full)") for (int p = 0; p < panels; p++) { \
-      h[p][0] = head_##NAME(block + p * panel_bytes); \
-      h[p][1] = head_##NAME(block + p * panel_bytes + 2 * LANES); \
-    } \
+  for (ck_index k = g->weight.k; k > 0;) { \
+    const char *group = block + NR * head_of_##NAME; \
     /* Behind the end of the panels that are read together lie the next ones. */ \
     const ck_index ahead = block + WEIGHT_AHEAD < past ? WEIGHT_AHEAD : WEIGHT_AHEAD + (panels - 1) * panel_bytes; \
-    const ck_index count = k < CK_WEIGHT_BLOCK ? k : CK_WEIGHT_BLOCK; \
-    block += NR * HEAD; \
-    ck_index first = 0; \
-    for (; first + GROUP <= count; first += GROUP) { \
-      ask_for_group(block, group_bytes, panels, panel_bytes, ahead); \
-      add_group_##NAME(sums, rows, panels, a, a_row, a_k, block, panel_bytes, h, GROUP); \
-      a += GROUP / STEP * a_k; \
-      block += group_bytes; \
+    if (parts > 1) ask_for_group(block, NR * head_of_##NAME, panels, panel_bytes, ahead); \
+    for (int part = 0; part < parts; part++, k -= part_of_##NAME) { \
+      few_heads h; \
+      _Pragma("clang loop unroll(full)") for (int p = 0; p < panels; p++) { \
+        h[p][0] = head_##NAME(block + p * panel_bytes, part, 0); \
+        h[p][1] = head_##NAME(block + p * panel_bytes, part, 1); \
+      } \
+      const ck_index count = k < part_of_##NAME ? k : part_of_##NAME; \
+      ck_index first = 0; \
+      for (; first + taken <= count; first += taken) { \
+        ask_for_group(group, group_bytes, panels, panel_bytes, ahead); \
+        add_group_##NAME(sums, rows, panels, a, a_row, a_k, group, panel_bytes, h, taken); \
+        a += taken / STEP * a_k; \
+        group += group_bytes; \
+      } \
+      if (first < count) add_group_##NAME(sums, rows, panels, a, a_row, a_k, group, panel_bytes, h, count - first); \
     } \
-    if (first < count) add_group_##NAME(sums, rows, panels, a, a_row, a_k, block, panel_bytes, h, count - first); \
+    block = group; \
   } \
   _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; i++) { \
     REAL *c = (REAL *)g->c + (row + i) * g->c_stride + column; \
@@ -103,7 +109,7 @@ CK_WEIGHT_FORMATS(FEW_TILE)
     for (; begin + PANELS_OF(R) <= end; begin += PANELS_OF(R)) few_tile_##NAME(R, PANELS_OF(R), g, row, begin * NR); \
     if (PANELS_OF(R) > 1) for (; begin < end; begin++) few_tile_##NAME(R, 1, g, row, begin * NR); \
     break;
-#define FEW_PANELS(KIND, NAME, NUMBERS, HEAD) \
+#define FEW_PANELS(KIND, NAME, ...) \
 static __attribute__((noinline)) void few_panels_##NAME(const ck_weight_rows *g, ck_index row, ck_index rows, \
                                                         ck_index begin, ck_index end) { \
   switch (rows) { FEW_CASES(FEW_CASE, NAME) } \
@@ -114,7 +120,7 @@ CK_WEIGHT_FORMATS(FEW_PANELS)
 typedef void (*few_panels)(const ck_weight_rows *g, ck_index row, ck_index rows, ck_index begin, ck_index end);
 
 static const few_panels few_panels_of[] = {
-#define FORMAT(KIND, NAME, NUMBERS, HEAD) few_panels_##NAME,
+#define FORMAT(KIND, NAME, ...) few_panels_##NAME,
   CK_WEIGHT_FORMATS(FORMAT)
 #undef FORMAT
 };

@@ -6,10 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NUMBERS = 1 << 16 };
+enum { MOST_NUMBERS = 1 << 17 };
 
-// A weight in panels, and the numbers that they stand for.
-typedef struct stored { ck_weight weight; array *panels; float numbers[MOST_NUMBERS]; } stored;
+// A small integer in a block, and what is made of it: scale · quant, and then the least value, where there is one.
+typedef struct quant { float scale, least; int quant; bool has_least; } quant;
+
+// A weight in panels, the numbers that they stand for, and the integers of which they are made.
+typedef struct stored {
+  ck_weight weight; array *panels; float numbers[MOST_NUMBERS]; quant quants[MOST_NUMBERS];
+} stored;
 
 static float half(const unsigned char *p) {
   const int bits = p[0] | p[1] << 8, exponent = bits >> 10 & 31, mantissa = bits & 1023;
@@ -30,8 +35,41 @@ static void put_half(check *c, unsigned char *p) {
   p[0] = (unsigned char)bits, p[1] = (unsigned char)(bits >> 8);
 }
 
-// A row's blocks as files have them, and their numbers by the formulas of CAutogradKernelsWeights.h.
-static void some_row(check *c, ck_weight_format format, ck_index k, unsigned char *source, float *numbers) {
+// Number `i` of 256 in a block of q4_K.
+static quant quant_q4_K(const unsigned char *block, int i) {
+  const unsigned char *six = block + 4, byte = block[16 + i / 64 * 32 + i % 32];
+  const int part = i / 32;
+  int scale = six[part % 4] % 64, least = six[part % 4 + 4] % 64;
+  if (part >= 4) {
+    scale = six[part + 4] % 16 + six[part - 4] / 64 * 16;
+    least = six[part + 4] / 16 + six[part] / 64 * 16;
+  }
+  return (quant){half(block) * (float)scale, -half(block + 2) * (float)least, part % 2 ? byte / 16 : byte % 16, true};
+}
+
+// Number `i` of 256 in a block of q6_K.
+static quant quant_q6_K(const unsigned char *block, int i) {
+  const int row = i % 128 / 32;
+  const int lower = block[i / 128 * 64 + row % 2 * 32 + i % 32], upper = block[128 + i / 128 * 32 + i % 32];
+  const int value = (row < 2 ? lower % 16 : lower / 16) + upper / (1 << (2 * row)) % 4 * 16;
+  return (quant){half(block + 208) * (float)(signed char)block[192 + i / 16], 0, value - 32, false};
+}
+
+// Number `i` of a block as files have it, by the formulas of ggml.
+static quant quant_in(ck_weight_format format, const unsigned char *block, int i) {
+  const int shift = i / 16 * 4;
+  switch (format) {
+  case CK_WEIGHT_Q8_0: return (quant){half(block), 0, (signed char)block[2 + i], false};
+  case CK_WEIGHT_Q4_0: return (quant){half(block), 0, (block[2 + i % 16] >> shift & 15) - 8, false};
+  case CK_WEIGHT_Q4_1: return (quant){half(block), half(block + 2), block[4 + i % 16] >> shift & 15, true};
+  case CK_WEIGHT_Q4_K: return quant_q4_K(block, i);
+  default: return quant_q6_K(block, i);
+  }
+}
+
+// A row's blocks as files have them, their integers and their numbers.
+static void some_row(check *c, ck_weight_format format, ck_index k, unsigned char *source, float *numbers,
+                     quant *quants) {
   const ck_weight_layout layout = ck_weight_layout_of(format);
   for (ck_index j = 0; !layout.head && j < k; j++) {
     float value = (float)uniform(c, -2, 2);
@@ -45,18 +83,15 @@ static void some_row(check *c, ck_weight_format format, ck_index k, unsigned cha
     numbers[j] = value;
     memcpy(source + 4 * j, &value, sizeof value);
   }
-  for (ck_index first = 0; layout.head && first < k; first += CK_WEIGHT_BLOCK, numbers += CK_WEIGHT_BLOCK) {
-    unsigned char *quants = source + layout.head;
-    const int bytes = (int)(CK_WEIGHT_BLOCK * 4 / layout.numbers);
-    for (ck_index h = 0; h < layout.head; h += 2) put_half(c, source + h);
-    for (int i = 0; i < bytes; i++) quants[i] = (unsigned char)pick(c, 0, 255);
-    const float scale = half(source), least = layout.head == 4 ? half(source + 2) : 0;
-    for (int i = 0; i < CK_WEIGHT_BLOCK; i++) {
-      if (format == CK_WEIGHT_Q8_0) numbers[i] = scale * (float)(signed char)quants[i];
-      else if (format == CK_WEIGHT_Q4_0) numbers[i] = scale * (float)((quants[i % 16] >> i / 16 * 4 & 15) - 8);
-      else numbers[i] = scale * (float)(quants[i % 16] >> i / 16 * 4 & 15) + least;
+  for (ck_index first = 0; layout.head && first < k; first += layout.block, source += layout.source) {
+    for (int i = 0; i < layout.source; i++) source[i] = (unsigned char)pick(c, 0, 255);
+    put_half(c, format == CK_WEIGHT_Q6_K ? source + 208 : source);
+    if (format == CK_WEIGHT_Q4_1 || format == CK_WEIGHT_Q4_K) put_half(c, source + 2);
+    for (int i = 0; i < layout.block; i++) {
+      const quant q = quant_in(format, source, i);
+      quants[first + i] = q;
+      numbers[first + i] = q.has_least ? q.scale * (float)q.quant + q.least : q.scale * (float)q.quant;
     }
-    source += layout.head + bytes;
   }
 }
 
@@ -67,12 +102,12 @@ static stored *some_weight(check *c, ck_weight_format format, ck_index n, ck_ind
   w.panels = integers(c, INPUT, panels * bytes / 4, 4);
   memset(w.panels->start, 0, (size_t)(panels * bytes));
   for (ck_index row = 0; row < n; row++) {
-    some_row(c, format, k, source, w.numbers + row * k);
+    some_row(c, format, k, source, w.numbers + row * k, w.quants + row * k);
     // In two parts where there are blocks enough.
-    const ck_index first = k / CK_WEIGHT_BLOCK / 2 * CK_WEIGHT_BLOCK;
     const ck_weight_layout layout = ck_weight_layout_of(format);
-    const ck_index block = layout.head ? layout.head + CK_WEIGHT_BLOCK * 4 / layout.numbers : CK_WEIGHT_BLOCK * 4;
-    ck_weight_write(w.panels->start, format, nr, k, row, first, k - first, source + first / CK_WEIGHT_BLOCK * block);
+    const ck_index first = k / layout.block / 2 * layout.block;
+    const unsigned char *later = source + first / layout.block * layout.source;
+    ck_weight_write(w.panels->start, format, nr, k, row, first, k - first, later);
     ck_weight_write(w.panels->start, format, nr, k, row, 0, first, source);
   }
   w.weight = (ck_weight){w.panels->start, bytes, n, k, format};
@@ -81,13 +116,14 @@ static stored *some_weight(check *c, ck_weight_format format, ck_index n, ck_ind
 
 // k for a format: whole blocks where it has them.
 static ck_index some_k(check *c, ck_weight_format format) {
-  return ck_weight_layout_of(format).head ? CK_WEIGHT_BLOCK * pick(c, 1, 4) : pick(c, 1, 100);
+  const ck_weight_layout layout = ck_weight_layout_of(format);
+  return layout.head ? layout.block * pick(c, 1, layout.block > CK_WEIGHT_BLOCK ? 2 : 4) : pick(c, 1, 100);
 }
 
 static ck_index panels_of(const check *c, ck_index n) { return (n + c->table->nr - 1) / c->table->nr; }
 
 void check_weight_embedding(check *c, ck_function kernel) {
-  for (int i = 0; i < 6 * 12 + c->rounds; i++) {
+  for (int i = 0; i < CK_WEIGHT_FORMAT_COUNT * 12 + c->rounds; i++) {
     const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
     const ck_index n = pick(c, 1, 3 * c->table->nr), k = some_k(c, format), rows = pick(c, 1, 5);
     begin_case(c, "%s, %td rows of %td × %td", ck_weight_layout_of(format).name, rows, n, k);
@@ -100,7 +136,7 @@ void check_weight_embedding(check *c, ck_function kernel) {
 }
 
 void check_weight_columns(check *c, ck_function kernel) {
-  for (int i = 0; i < 6 * 12 + c->rounds; i++) {
+  for (int i = 0; i < CK_WEIGHT_FORMAT_COUNT * 12 + c->rounds; i++) {
     const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
     const ck_index nr = c->table->nr, n = pick(c, 1, 4 * nr), k = some_k(c, format), stride = n + pick(c, 0, 3);
     const ck_index first = pick(c, 0, (n - 1) / nr) * nr, panels = pick(c, 1, panels_of(c, n - first));
@@ -142,7 +178,7 @@ static left some_left(check *c, ck_index m, ck_index k) {
 }
 
 void check_weight_rows(check *c, ck_function kernel) {
-  for (int i = 0; i < 6 * 16 + c->rounds; i++) {
+  for (int i = 0; i < CK_WEIGHT_FORMAT_COUNT * 16 + c->rounds; i++) {
     const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
     const ck_index n = pick(c, 1, 5 * c->table->nr), k = some_k(c, format), m = pick(c, 1, c->pairs ? 8 : 11);
     const bool finishes = chance(c, 0.5);
@@ -187,40 +223,28 @@ void check_quantize(check *c, ck_function kernel) {
       float largest = 0;
       for (int j = 0; j < CK_WEIGHT_BLOCK; j++) largest = fmaxf(largest, fabsf((float)at(x, first + j)));
       const float inverse = largest > 0 ? 127 / largest : 0, scale = largest / 127;
-      int sum = 0;
+      int sums[2] = {0, 0};
       for (int j = 0; j < CK_WEIGHT_BLOCK; j++) {
         const int want = (int)lrintf((float)at(x, first + j) * inverse);
         c->comparisons++;
         if (q->quants[j] != want) fail(c, "block %td, number %d is %d, not %d", b, j, q->quants[j], want);
-        sum += want;
+        sums[j / 16] += want;
       }
-      if (q->scale != scale || q->sum != sum || q->scaled_sum != scale * (float)sum) {
-        fail(c, "block %td: scale %g, sum %d, not %g, %d", b, (double)q->scale, q->sum, (double)scale, sum);
+      if (q->scale != scale || q->sums[0] != sums[0] || q->sums[1] != sums[1]) {
+        fail(c, "block %td: scale %g, sums %d, %d, not %g, %d, %d", b, (double)q->scale, q->sums[0], q->sums[1],
+             (double)scale, sums[0], sums[1]);
       }
+      if (q->scaled_sum != scale * (float)(sums[0] + sums[1])) fail(c, "block %td: %g", b, (double)q->scaled_sum);
     }
   }
 }
 
-// A quant of a weight's panel, as it is multiplied.
-static int quant(const check *c, const stored *w, ck_index row, ck_index j, float *scale, float *least) {
-  const ck_index nr = c->table->nr, column = row % nr;
-  const ck_weight_layout layout = ck_weight_layout_of(w->weight.format);
-  const ck_index block = nr * (layout.head + CK_WEIGHT_BLOCK / layout.numbers * 4);
-  const unsigned char *p = (const unsigned char *)w->weight.panels + row / nr * w->weight.panel_bytes
-    + j / CK_WEIGHT_BLOCK * block;
-  *scale = half(p + 2 * column);
-  *least = layout.head == 4 ? half(p + 2 * (nr + column)) : 0;
-  const ck_index inside = j % CK_WEIGHT_BLOCK, in_word = inside % layout.numbers;
-  const unsigned char byte = p[nr * layout.head + (inside / layout.numbers * nr + column) * 4 + in_word % 4];
-  if (layout.numbers == 4) return (signed char)byte;
-  return (byte >> in_word / 4 * 4 & 15) - (layout.head == 2 ? 8 : 0);
-}
-
 void check_weight_integers(check *c, ck_function kernel) {
-  for (int i = 0; i < 3 * 16 + c->rounds; i++) {
-    const ck_weight_format format = (ck_weight_format)(CK_WEIGHT_Q8_0 + i % 3);
-    const ck_index n = pick(c, 1, 3 * c->table->nr), blocks = pick(c, 1, 4), k = blocks * CK_WEIGHT_BLOCK;
-    const ck_index m = pick(c, 1, 9);
+  const int count = CK_WEIGHT_FORMAT_COUNT - CK_WEIGHT_Q8_0;
+  for (int i = 0; i < count * 16 + c->rounds; i++) {
+    const ck_weight_format format = (ck_weight_format)(CK_WEIGHT_Q8_0 + i % count);
+    const ck_index n = pick(c, 1, 3 * c->table->nr), k = some_k(c, format), blocks = k / CK_WEIGHT_BLOCK;
+    const ck_index m = pick(c, 1, 9), part = ck_weight_layout_of(format).part;
     const bool finishes = chance(c, 0.5);
     begin_case(c, "%s, %td × %td × %td, epilogue %d", ck_weight_layout_of(format).name, m, n, k, finishes);
     const stored *w = some_weight(c, format, n, k);
@@ -228,8 +252,11 @@ void check_weight_integers(check *c, ck_function kernel) {
     for (ck_index b = 0; b < m * blocks; b++) {
       ck_quants *q = (ck_quants *)a->start + b;
       *q = (ck_quants){.scale = (float)uniform(c, 0, 1)};
-      for (int j = 0; j < CK_WEIGHT_BLOCK; j++) q->quants[j] = (int8_t)pick(c, -127, 127), q->sum += q->quants[j];
-      q->scaled_sum = q->scale * (float)q->sum;
+      for (int j = 0; j < CK_WEIGHT_BLOCK; j++) {
+        q->quants[j] = (int8_t)pick(c, -127, 127);
+        q->sums[j / 16] += q->quants[j];
+      }
+      q->scaled_sum = q->scale * (float)(q->sums[0] + q->sums[1]);
     }
     array *y = numbers(c, OUTPUT, m * n, -1, 1);
     const ck_weight_integers g = {w->weight, (const ck_quants *)a->start, m, y->start, n, finishes,
@@ -237,15 +264,13 @@ void check_weight_integers(check *c, ck_function kernel) {
     run_kernel(c, kernel, &g, panels_of(c, n), 1, 0, false);
     for (ck_index at_y = 0; at_y < m * n; at_y++) {
       real sum = 0;
-      for (ck_index b = 0; b < blocks; b++) {
-        const ck_quants *q = (const ck_quants *)a->start + at_y / n * blocks + b;
-        float scale, least;
+      for (ck_index first = 0; first < k; first += part) {
+        const ck_quants *q = (const ck_quants *)a->start + at_y / n * blocks + first / CK_WEIGHT_BLOCK;
+        const quant *w_quants = w->quants + at_y % n * k + first;
         int dot = 0;
-        for (int j = 0; j < CK_WEIGHT_BLOCK; j++) {
-          dot += quant(c, w, at_y % n, b * CK_WEIGHT_BLOCK + j, &scale, &least) * q->quants[j];
-        }
-        sum = multiply_add(c, dot, product_of(c, scale, q->scale), sum);
-        if (format == CK_WEIGHT_Q4_1) sum = multiply_add(c, least, q->scaled_sum, sum);
+        for (int j = 0; j < part; j++) dot += w_quants[j].quant * q->quants[first % CK_WEIGHT_BLOCK + j];
+        sum = multiply_add(c, dot, product_of(c, w_quants->scale, q->scale), sum);
+        if (w_quants->has_least) sum = multiply_add(c, w_quants->least, q->scaled_sum, sum);
       }
       if (finishes) sum = sum_of(c, sum, at(bias, at_y % n));
       expect_same(c, y, at_y, sum);
