@@ -5,15 +5,16 @@ import AutogradKernels
 /// In what form the large weights of a model are kept for generating: those of its products, and the table of its
 /// tokens. Norms, biases and learned positions stay float32.
 ///
-/// A form with blocks of 32 holds only weights whose inputs 32 divides; others are kept as bfloat16.
+/// A form with blocks (of 32, q4_K and q6_K of 256) holds only weights whose inputs they divide; others are kept as
+/// bfloat16.
 public enum GenerationWeights: String, Sendable, CaseIterable {
   case float32 = "f32"
   /// Rounded to the nearest.
   case bfloat16 = "bf16"
   /// Quantised as GGUF files are written; where the file has such blocks, those.
   case q8_0, q4_0, q4_1
-  /// As the file has them: F32, F16, BF16, Q8_0, Q4_0 and Q4_1 exactly. What this version multiplies in no such form
-  /// (other blocks, and weights that the file has in several parts of different types) is kept as bfloat16.
+  /// As the file has them: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K and Q6_K exactly. What this version multiplies in no
+  /// such form (other blocks, and weights that the file has in several parts of different types) is kept as bfloat16.
   case asStored = "file"
 
   /// How a weight is kept.
@@ -42,7 +43,9 @@ public enum GenerationWeights: String, Sendable, CaseIterable {
 
 extension WeightFormat {
   /// The format whose blocks are those of an encoding; nil where there is none.
-  static func of(_ encoding: TensorEncoding) -> WeightFormat? { named(encoding.name.lowercased()) }
+  static func of(_ encoding: TensorEncoding) -> WeightFormat? {
+    all.first { $0.name.lowercased() == encoding.name.lowercased() }
+  }
 }
 
 extension TensorDescription.Role {

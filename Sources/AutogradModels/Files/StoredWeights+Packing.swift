@@ -154,9 +154,8 @@ private struct WeightPacker: Sendable {
   /// Whether a block's scale or least number is infinite or NaN: all ones in a half's exponent.
   private func hasInfiniteHead(_ blocks: ArraySlice<UInt8>) -> Bool {
     let blockBytes = weight.format.sourceBytes(weight.format.blockLength)
-    let heads = (blockBytes - weight.format.quantBytes) / 2
     for block in stride(from: blocks.startIndex, to: blocks.endIndex, by: blockBytes) {
-      for head in 0..<heads where blocks[block + 2 * head + 1] & 0x7C == 0x7C { return true }
+      for half in weight.format.halfOffsets where blocks[block + half + 1] & 0x7C == 0x7C { return true }
     }
     return false
   }
