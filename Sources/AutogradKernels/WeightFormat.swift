@@ -33,13 +33,21 @@ public struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   public static let q4_0 = WeightFormat(CK_WEIGHT_Q4_0, halfOffsets: [0])
   /// d · q + m, q of 4 bits.
   public static let q4_1 = WeightFormat(CK_WEIGHT_Q4_1, halfOffsets: [0, 2])
+  /// d · (q − 16), q of 5 bits.
+  public static let q5_0 = WeightFormat(CK_WEIGHT_Q5_0, halfOffsets: [0])
+  /// d · q + m, q of 5 bits.
+  public static let q5_1 = WeightFormat(CK_WEIGHT_Q5_1, halfOffsets: [0, 2])
   /// (d · s) · q − dmin · m, q of 4 bits; s and m, of 6 bits, are those of 32 numbers, d and dmin those of 256. It takes
   /// 4.625 bits for a number, in a file 4.5.
   public static let q4_K = WeightFormat(CK_WEIGHT_Q4_K, halfOffsets: [0, 2])
+  /// The same, q of 5 bits.
+  public static let q5_K = WeightFormat(CK_WEIGHT_Q5_K, halfOffsets: [0, 2])
   /// (d · s) · (q − 32), q of 6 bits; s, of 8 bits, is that of 16 numbers, d that of 256. 6.5625 bits for a number.
   public static let q6_K = WeightFormat(CK_WEIGHT_Q6_K, halfOffsets: [208])
 
-  public static let all: [WeightFormat] = [float32, float16, bfloat16, q8_0, q4_0, q4_1, q4_K, q6_K]
+  public static let all: [WeightFormat] = [
+    float32, float16, bfloat16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_K, q5_K, q6_K,
+  ]
 
   /// The format of a name; nil where there is none.
   public static func named(_ name: String) -> WeightFormat? { all.first { $0.name == name } }

@@ -120,6 +120,43 @@ static void write_q4_1(row_place place, ck_index count, const void *source) {
   write_half_bytes(place, 4, (const unsigned char *)source + 4);
 }
 
+// 32 numbers of five bits.
+static void put_fives(row_place place, ck_index head, ck_index first_word, const uint8_t *quants) {
+  for (int i = 0; i < 4; i++) {
+    const uint32_t fifth = quants[20 + i], sixth = quants[24 + i], last = quants[28 + i];
+    const uint32_t upper[5] = {
+      fifth >> 2, (fifth & 3) << 1 | (last >> 1 & 1), sixth >> 2, (sixth & 3) << 1 | (last & 1), last >> 2,
+    };
+    for (int word = 0; word < 5; word++) {
+      const char byte = (char)(quants[4 * word + i] | upper[word] << 5);
+      place.block[place.nr * head + ((first_word + word) * place.nr + place.column) * 4 + i] = byte;
+    }
+  }
+}
+
+// 4 bytes with a fifth bit of each number, and 16 bytes as of q4_0.
+static void write_fives(row_place place, ck_index head, const unsigned char *bytes) {
+  const uint32_t fifths = bits_at(bytes, 0);
+  uint8_t quants[32];
+  for (int i = 0; i < 32; i++) {
+    quants[i] = (uint8_t)((bytes[4 + i % 16] >> i / 16 * 4 & 15) | (fifths >> i & 1) << 4);
+  }
+  put_fives(place, head, 0, quants);
+}
+
+static void write_q5_0(row_place place, ck_index count, const void *source) {
+  (void)count;
+  put_half(place, 0, source);
+  write_fives(place, 2, (const unsigned char *)source + 2);
+}
+
+static void write_q5_1(row_place place, ck_index count, const void *source) {
+  (void)count;
+  put_half(place, 0, source);
+  put_half(place, 1, (const char *)source + 2);
+  write_fives(place, 4, (const unsigned char *)source + 4);
+}
+
 // Number `i` of the 8 scales (`least` 0) or multiples of dmin (1) in the 12 bytes of a block of q4_K, six bits each:
 // the last four have their upper two bits in the bytes of the first.
 static unsigned six_bits(const unsigned char *bytes, int i, int least) {
@@ -127,15 +164,22 @@ static unsigned six_bits(const unsigned char *bytes, int i, int least) {
   return (bytes[i + 4] >> (4 * least) & 15) | (bytes[i - 4 + 4 * least] >> 6) << 4;
 }
 
-// d, dmin, 12 bytes of scales, and 128 bytes: of each 32 the low halves are a part, the high halves the next.
-static void write_q4_K(row_place place, ck_index count, const void *source) {
-  const unsigned char *bytes = source;
-  (void)count;
+// d, dmin, 12 bytes of scales.
+static void write_scales(row_place place, const unsigned char *bytes) {
   put_half(place, 0, bytes);
   put_half(place, 1, bytes + 2);
   for (int part = 0; part < 8; part++) {
     put_byte(place, 4 + 2 * part, six_bits(bytes + 4, part, 0));
     put_byte(place, 5 + 2 * part, six_bits(bytes + 4, part, 1));
+  }
+}
+
+// Scales, and 128 bytes: of each 32 the low halves are a part, the high halves the next.
+static void write_q4_K(row_place place, ck_index count, const void *source) {
+  const unsigned char *bytes = source;
+  (void)count;
+  write_scales(place, bytes);
+  for (int part = 0; part < 8; part++) {
     for (int word = 0; word < 4; word++) {
       const unsigned char *quants = bytes + 16 + part / 2 * 32 + word * 8;
       uint32_t bits = 0;
@@ -145,6 +189,21 @@ static void write_q4_K(row_place place, ck_index count, const void *source) {
       }
       put_word(place, 20, part * 4 + word, bits);
     }
+  }
+}
+
+// Scales, 32 bytes with a fifth bit of each part's numbers, and halves as of q4_K.
+static void write_q5_K(row_place place, ck_index count, const void *source) {
+  const unsigned char *bytes = source;
+  (void)count;
+  write_scales(place, bytes);
+  for (int part = 0; part < 8; part++) {
+    uint8_t quants[32];
+    for (int i = 0; i < 32; i++) {
+      const int lower = bytes[48 + part / 2 * 32 + i] >> part % 2 * 4 & 15;
+      quants[i] = (uint8_t)(lower | (bytes[16 + i] >> part & 1) << 4);
+    }
+    put_fives(place, 20, part * 5, quants);
   }
 }
 

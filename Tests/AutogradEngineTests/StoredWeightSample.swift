@@ -67,9 +67,14 @@ struct StoredWeightSample {
   /// A block of random quants.
   private static func block(_ format: WeightFormat, _ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
     switch format {
-    case .q4_K: blockOfQ4K(&random)
+    case .q8_0: blockOfBytes(&random)
+    case .q4_K: blockOfQ4K(bits: 4, &random)
+    case .q5_K: blockOfQ4K(bits: 5, &random)
     case .q6_K: blockOfQ6K(&random)
-    default: blockOf32(format, &random)
+    case .q5_0: blockOf32(bits: 5, hasLeast: false, &random)
+    case .q5_1: blockOf32(bits: 5, hasLeast: true, &random)
+    case .q4_0: blockOf32(bits: 4, hasLeast: false, &random)
+    default: blockOf32(bits: 4, hasLeast: true, &random)
     }
   }
 
@@ -83,29 +88,42 @@ struct StoredWeightSample {
     (0..<count).map { _ in Int(random.uniform() * Double(limit)) }
   }
 
-  private static func blockOf32(_ format: WeightFormat, _ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
-    let scale = half(0.01, &random)
-    if format == .q8_0 {
-      let quants = integers(32, below: 256, &random).map { $0 - 128 }
-      let bytes = quants.map { UInt8(truncatingIfNeeded: $0) }
-      return ([Part(scale: scale.value, quants: quants.map { Float($0) })], scale.bytes + bytes)
+  private static func blockOfBytes(_ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
+    let scale = half(0.01, &random), quants = integers(32, below: 256, &random).map { $0 - 128 }
+    let part = Part(scale: scale.value, quants: quants.map { Float($0) })
+    return ([part], scale.bytes + quants.map { UInt8(truncatingIfNeeded: $0) })
+  }
+
+  /// Fifth bits stand before the lower four of all.
+  private static func blockOf32(
+    bits: Int, hasLeast: Bool, _ random: inout RandomStream
+  ) -> (parts: [Part], bytes: [UInt8]) {
+    let scale = half(0.01, &random), least = hasLeast ? half(0.05, &random) : nil
+    let quants = integers(32, below: 1 << bits, &random), middle = hasLeast ? 0 : 1 << (bits - 1)
+    var bytes = scale.bytes + (least?.bytes ?? [])
+    for byte in 0..<(bits == 5 ? 4 : 0) {
+      bytes.append(UInt8((0..<8).reduce(0) { $0 | (quants[8 * byte + $1] >> 4) << $1 }))
     }
-    let least = format == .q4_1 ? half(0.05, &random) : nil, quants = integers(32, below: 16, &random)
-    let bytes = (0..<16).map { UInt8(quants[$0] | quants[$0 + 16] << 4) }
-    let part = Part(scale: scale.value, least: least?.value, quants: quants.map { Float(least == nil ? $0 - 8 : $0) })
-    return ([part], scale.bytes + (least?.bytes ?? []) + bytes)
+    bytes += (0..<16).map { UInt8(quants[$0] & 15 | (quants[$0 + 16] & 15) << 4) }
+    let part = Part(scale: scale.value, least: least?.value, quants: quants.map { Float($0 - middle) })
+    return ([part], bytes)
   }
 
   /// Scales and multiples of the least number have six bits: those of the first four parts whole, the upper two of the
-  /// others above them.
-  private static func blockOfQ4K(_ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
+  /// others above them. Fifth bits of the same number of all parts make a byte.
+  private static func blockOfQ4K(bits: Int, _ random: inout RandomStream) -> (parts: [Part], bytes: [UInt8]) {
     let d = half(1e-3, &random), least = half(1e-3, &random)
     let scales = integers(8, below: 64, &random), multiples = integers(8, below: 64, &random)
-    let quants = (0..<8).map { _ in integers(32, below: 16, &random) }
+    let quants = (0..<8).map { _ in integers(32, below: 1 << bits, &random) }
     var bytes = d.bytes + least.bytes
     for six in [scales, multiples] { bytes += (0..<4).map { UInt8(six[$0] | (six[$0 + 4] >> 4) << 6) } }
     bytes += (4..<8).map { UInt8(scales[$0] & 15 | (multiples[$0] & 15) << 4) }
-    for pair in 0..<4 { bytes += (0..<32).map { UInt8(quants[2 * pair][$0] | quants[2 * pair + 1][$0] << 4) } }
+    for index in 0..<(bits == 5 ? 32 : 0) {
+      bytes.append(UInt8((0..<8).reduce(0) { $0 | (quants[$1][index] >> 4) << $1 }))
+    }
+    for pair in 0..<4 {
+      bytes += (0..<32).map { UInt8(quants[2 * pair][$0] & 15 | (quants[2 * pair + 1][$0] & 15) << 4) }
+    }
     let parts = (0..<8).map { index in
       Part(
         scale: d.value * Float(scales[index]), least: -(least.value * Float(multiples[index])),

@@ -40,9 +40,10 @@ struct StoredWeightTests {
 
   @Test("a weight takes what its blocks take in a file, in whole panels", arguments: WeightFormat.all)
   func size(_ format: WeightFormat) {
-    // Of q4_K a file has the scales in 6 bits.
+    // Of q4_K and q5_K a file has the scales in 6 bits.
     let bits: [String: Double] = [
-      "f32": 32, "f16": 16, "bf16": 16, "q8_0": 8.5, "q4_0": 4.5, "q4_1": 5, "q4_K": 4.625, "q6_K": 6.5625,
+      "f32": 32, "f16": 16, "bf16": 16, "q8_0": 8.5, "q4_0": 4.5, "q4_1": 5, "q5_0": 5.5, "q5_1": 6,
+      "q4_K": 4.625, "q5_K": 5.625, "q6_K": 6.5625,
     ]
     let weight = StoredWeight(format, outputs: 96, inputs: 512)
     #expect(Double(weight.byteCount) == 96 * 512 * bits[format.name]! / 8)

@@ -5,7 +5,7 @@ import AutogradKernels
 /// In what form the large weights of a model are kept for generating: those of its products, and the table of its
 /// tokens. Norms, biases and learned positions stay float32.
 ///
-/// A form with blocks (of 32, q4_K and q6_K of 256) holds only weights whose inputs they divide; others are kept as
+/// A form with blocks (of 32; of 256 in q4_K, q5_K and q6_K) holds only weights whose inputs they divide; others are kept as
 /// bfloat16.
 public enum GenerationWeights: String, Sendable, CaseIterable {
   case float32 = "f32"
@@ -13,8 +13,8 @@ public enum GenerationWeights: String, Sendable, CaseIterable {
   case bfloat16 = "bf16"
   /// Quantised as GGUF files are written; where the file has such blocks, those.
   case q8_0, q4_0, q4_1
-  /// As the file has them: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K and Q6_K exactly. What this version multiplies in no
-  /// such form (other blocks, and weights that the file has in several parts of different types) is kept as bfloat16.
+  /// As the file has them: F32, F16, BF16 and every type of block that is read, exactly. Only what it has in several
+  /// parts of different types is kept as bfloat16.
   case asStored = "file"
 
   /// How a weight is kept.

@@ -32,15 +32,15 @@ INLINE head no_head(const char *block, const int part, const int v) {
 #define head_q4_1 scales_q4_1
 #define head_q4_K scales_q4_K
 
-// What its numbers are multiplied by is in the scale.
-INLINE head head_q8_0(const char *block, const int part, const int v) {
-  return (head){scales_q8_0(block, part, v).scale * splat(0x1p-24f), (vec){0}};
+// What the numbers are multiplied by is in the scale: 2²⁴, and those of q6_K by 4 more.
+#define HEAD_WITH(NAME, FACTOR) \
+INLINE head head_##NAME(const char *block, const int part, const int v) { \
+  const head h = scales_##NAME(block, part, v); \
+  return (head){h.scale * splat(FACTOR), h.least}; \
 }
-
-// Of four times its numbers.
-INLINE head head_q6_K(const char *block, const int part, const int v) {
-  return (head){scales_q6_K(block, part, v).scale * splat(0x1p-26f), (vec){0}};
-}
+HEAD_WITH(q8_0, 0x1p-24f) HEAD_WITH(q5_0, 0x1p-24f) HEAD_WITH(q5_1, 0x1p-24f) HEAD_WITH(q5_K, 0x1p-24f)
+HEAD_WITH(q6_K, 0x1p-26f)
+#undef HEAD_WITH
 
 #define ONE_WORD(NAME) \
 INLINE uvec word_##NAME(const char *group, const int j, const int v) { \
@@ -48,6 +48,11 @@ INLINE uvec word_##NAME(const char *group, const int j, const int v) { \
 }
 ONE_WORD(f32) ONE_WORD(f16) ONE_WORD(bf16) ONE_WORD(q8_0) ONE_WORD(q4_0) ONE_WORD(q4_1) ONE_WORD(q4_K)
 #undef ONE_WORD
+
+INLINE uvec word_q5_0(const char *group, const int j, const int v) { return bytes_of_five(group, j / 4, v); }
+
+#define word_q5_1 word_q5_0
+#define word_q5_K word_q5_0
 
 INLINE uvec word_q6_K(const char *group, const int j, const int v) { return bytes_q6_K(group, j / 4, v); }
 
@@ -74,6 +79,17 @@ INLINE vec number_q4_0(uvec word, const int j, head h) { return half_byte(word, 
 INLINE vec number_q4_1(uvec word, const int j, head h) { return fma_(half_byte(word, j, 0), h.scale, h.least); }
 
 #define number_q4_K number_q4_1
+
+// 2²⁴ times the byte, which is less than 32.
+INLINE vec small_byte(uvec word, const int j) {
+  return __builtin_convertvector((ivec)((word << (24 - 8 * (j % 4))) & 0x1F000000), vec);
+}
+
+INLINE vec number_q5_0(uvec word, const int j, head h) { return (small_byte(word, j) - splat(0x1p28f)) * h.scale; }
+
+INLINE vec number_q5_1(uvec word, const int j, head h) { return fma_(small_byte(word, j), h.scale, h.least); }
+
+#define number_q5_K number_q5_1
 
 // The step whose first number is number `j` of a group at `group`, for the vector `v` of the panel's rows. Of the group
 // `rest` numbers exist; where the second of a pair does not, it is zero.

@@ -58,17 +58,30 @@ INLINE uvec quads_q4_0(const char *quants, const int quad, const int v) {
 #define quads_q4_1 quads_q4_0
 #define quads_q4_K quads_q4_0
 
+#define quads_q5_0 bytes_of_five
+#define quads_q5_1 bytes_of_five
+#define quads_q5_K bytes_of_five
+
 INLINE uvec quads_q6_K(const char *quants, const int quad, const int v) {
   return UNSIGNED_BYTES ? bytes_q6_K(quants, quad, v) ^ 0x80808080 : bytes_q6_K(quants, quad, v);
 }
 
 enum { bias_of_bytes = UNSIGNED_BYTES ? 128 : 0 };
-enum { bias_q8_0 = bias_of_bytes, bias_q4_0 = 8, bias_q4_1 = 0, bias_q4_K = 0, bias_q6_K = bias_of_bytes };
-enum { has_least_q8_0 = 0, has_least_q4_0 = 0, has_least_q4_1 = 1, has_least_q4_K = 1, has_least_q6_K = 0 };
+enum {
+  bias_q8_0 = bias_of_bytes, bias_q4_0 = 8, bias_q4_1 = 0, bias_q5_0 = 16, bias_q5_1 = 0, bias_q4_K = 0,
+  bias_q5_K = 0, bias_q6_K = bias_of_bytes,
+};
+enum {
+  has_least_q8_0 = 0, has_least_q4_0 = 0, has_least_q4_1 = 1, has_least_q5_0 = 0, has_least_q5_1 = 1,
+  has_least_q4_K = 1, has_least_q5_K = 1, has_least_q6_K = 0,
+};
 #define unit_q8_0 1
 #define unit_q4_0 1
 #define unit_q4_1 1
+#define unit_q5_0 1
+#define unit_q5_1 1
 #define unit_q4_K 1
+#define unit_q5_K 1
 #define unit_q6_K 0.25f
 
 // Four quants of a row of A, for every lane.

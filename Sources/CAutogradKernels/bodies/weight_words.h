@@ -77,6 +77,9 @@ INLINE head scales_q8_0(const char *block, const int part, const int v) {
 }
 
 #define scales_q4_0 scales_q8_0
+#define scales_q5_0 scales_q8_0
+#define scales_q5_1 scales_q4_1
+#define scales_q5_K scales_q4_K
 
 INLINE head scales_q4_1(const char *block, const int part, const int v) {
   return (void)part, (head){halves(block + v * 2 * LANES), halves(block + (2 + v) * 2 * LANES)};
@@ -90,6 +93,15 @@ INLINE head scales_q4_K(const char *block, const int part, const int v) {
 
 INLINE head scales_q6_K(const char *block, const int part, const int v) {
   return (head){halves(block + v * 2 * LANES) * signed_bytes(block + (2 + part) * NR + v * LANES), (vec){0}};
+}
+
+// Numbers of five bits from number 4 · `quad` of 32 on, as bytes.
+INLINE uvec bytes_of_five(const char *group, const int quad, const int v) {
+  const uvec second = words(group + WORDS, v), fourth = words(group + 3 * WORDS, v);
+  if (quad < 5) return words(group + quad * WORDS, v) & 0x1F1F1F1F;
+  const uvec upper = words(group + 2 * (quad - 5) * WORDS, v) >> 3 & 0x1C1C1C1C;
+  if (quad == 7) return upper | (second >> 4 & 0x02020202) | (fourth >> 5 & 0x01010101);
+  return upper | ((quad == 5 ? second : fourth) >> 6 & 0x03030303);
 }
 
 // Four times the numbers of q6_K from number 4 · `quad` of 16 on, as bytes with a sign.

@@ -9,8 +9,11 @@
 // A word's bytes ascend along k; where it has 8 numbers, the low halves of its bytes are the first four. Three words of
 // q6_K have 16: the upper six bits of the first word's bytes are the first four numbers, and so on; the lower two bits
 // of all three, those of the first word on top, are the last four. Its numbers lie there less 32, in two's complement.
-// Heads: q4_K has d and dmin in half precision, and then, for each part of 32 numbers, a byte that d and one that dmin
-// is multiplied by; q6_K has d and, for each part of 16, a byte with a sign that d is multiplied by.
+// Five words of the formats of five bits have 32: the lower five bits of the words' bytes are the first twenty; the
+// upper three bits, and of the next word the upper two, are the others, whose last bits are bit 5 of the second and
+// the fourth word where no upper two are left. Heads: q4_K and q5_K have d and dmin in half precision, and then, for
+// each part of 32 numbers, a byte that d and one that dmin is multiplied by; q6_K has d and, for each part of 16, a
+// byte with a sign that d is multiplied by.
 #ifndef AUTOGRAD_CKERNELS_WEIGHTS_H
 #define AUTOGRAD_CKERNELS_WEIGHTS_H
 
@@ -26,8 +29,9 @@
 /// The formats with heads: their numbers are made of small integers.
 #define CK_QUANTIZED_FORMATS(FORMAT) \
   FORMAT(CK_WEIGHT_Q8_0, q8_0, 32, 32, 4, 1, 2, 34) FORMAT(CK_WEIGHT_Q4_0, q4_0, 32, 32, 8, 1, 2, 18) \
-  FORMAT(CK_WEIGHT_Q4_1, q4_1, 32, 32, 8, 1, 4, 20) FORMAT(CK_WEIGHT_Q4_K, q4_K, 256, 32, 8, 1, 20, 144) \
-  FORMAT(CK_WEIGHT_Q6_K, q6_K, 256, 16, 16, 3, 18, 210)
+  FORMAT(CK_WEIGHT_Q4_1, q4_1, 32, 32, 8, 1, 4, 20) FORMAT(CK_WEIGHT_Q5_0, q5_0, 32, 32, 32, 5, 2, 22) \
+  FORMAT(CK_WEIGHT_Q5_1, q5_1, 32, 32, 32, 5, 4, 24) FORMAT(CK_WEIGHT_Q4_K, q4_K, 256, 32, 8, 1, 20, 144) \
+  FORMAT(CK_WEIGHT_Q5_K, q5_K, 256, 32, 32, 5, 20, 176) FORMAT(CK_WEIGHT_Q6_K, q6_K, 256, 16, 16, 3, 18, 210)
 
 #define CK_KIND(KIND, NAME, ...) KIND,
 typedef enum ck_weight_format { CK_WEIGHT_FORMATS(CK_KIND) CK_WEIGHT_FORMAT_COUNT } ck_weight_format;

@@ -35,16 +35,17 @@ static void put_half(check *c, unsigned char *p) {
   p[0] = (unsigned char)bits, p[1] = (unsigned char)(bits >> 8);
 }
 
-// Number `i` of 256 in a block of q4_K.
-static quant quant_q4_K(const unsigned char *block, int i) {
-  const unsigned char *six = block + 4, byte = block[16 + i / 64 * 32 + i % 32];
-  const int part = i / 32;
+// Number `i` of 256 in a block of q4_K or of q5_K, which has fifth bits before the others.
+static quant quant_of_scales(const unsigned char *block, int i, bool has_fifth) {
+  const unsigned char *six = block + 4, byte = block[(has_fifth ? 48 : 16) + i / 64 * 32 + i % 32];
+  const int part = i / 32, fifth = has_fifth ? block[16 + i % 32] / (1 << part) % 2 * 16 : 0;
   int scale = six[part % 4] % 64, least = six[part % 4 + 4] % 64;
   if (part >= 4) {
     scale = six[part + 4] % 16 + six[part - 4] / 64 * 16;
     least = six[part + 4] / 16 + six[part] / 64 * 16;
   }
-  return (quant){half(block) * (float)scale, -half(block + 2) * (float)least, part % 2 ? byte / 16 : byte % 16, true};
+  const int value = (part % 2 ? byte / 16 : byte % 16) + fifth;
+  return (quant){half(block) * (float)scale, -half(block + 2) * (float)least, value, true};
 }
 
 // Number `i` of 256 in a block of q6_K.
@@ -55,6 +56,11 @@ static quant quant_q6_K(const unsigned char *block, int i) {
   return (quant){half(block + 208) * (float)(signed char)block[192 + i / 16], 0, value - 32, false};
 }
 
+// Number `i` of 32 of five bits: the fifth ones come first.
+static int five_bits(const unsigned char *bytes, int i) {
+  return (i < 16 ? bytes[4 + i] % 16 : bytes[4 + i - 16] / 16) + bytes[i / 8] / (1 << i % 8) % 2 * 16;
+}
+
 // Number `i` of a block as files have it, by the formulas of ggml.
 static quant quant_in(ck_weight_format format, const unsigned char *block, int i) {
   const int shift = i / 16 * 4;
@@ -62,7 +68,10 @@ static quant quant_in(ck_weight_format format, const unsigned char *block, int i
   case CK_WEIGHT_Q8_0: return (quant){half(block), 0, (signed char)block[2 + i], false};
   case CK_WEIGHT_Q4_0: return (quant){half(block), 0, (block[2 + i % 16] >> shift & 15) - 8, false};
   case CK_WEIGHT_Q4_1: return (quant){half(block), half(block + 2), block[4 + i % 16] >> shift & 15, true};
-  case CK_WEIGHT_Q4_K: return quant_q4_K(block, i);
+  case CK_WEIGHT_Q5_0: return (quant){half(block), 0, five_bits(block + 2, i) - 16, false};
+  case CK_WEIGHT_Q5_1: return (quant){half(block), half(block + 2), five_bits(block + 4, i), true};
+  case CK_WEIGHT_Q4_K: return quant_of_scales(block, i, false);
+  case CK_WEIGHT_Q5_K: return quant_of_scales(block, i, true);
   default: return quant_q6_K(block, i);
   }
 }
@@ -86,7 +95,7 @@ static void some_row(check *c, ck_weight_format format, ck_index k, unsigned cha
   for (ck_index first = 0; layout.head && first < k; first += layout.block, source += layout.source) {
     for (int i = 0; i < layout.source; i++) source[i] = (unsigned char)pick(c, 0, 255);
     put_half(c, format == CK_WEIGHT_Q6_K ? source + 208 : source);
-    if (format == CK_WEIGHT_Q4_1 || format == CK_WEIGHT_Q4_K) put_half(c, source + 2);
+    if (quant_in(format, source, 0).has_least) put_half(c, source + 2);
     for (int i = 0; i < layout.block; i++) {
       const quant q = quant_in(format, source, i);
       quants[first + i] = q;

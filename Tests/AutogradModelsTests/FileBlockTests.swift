@@ -16,8 +16,8 @@ private struct RawTensor {
   let bytes: [UInt8]
 }
 
-/// Blocks of Q4_K and Q6_K, as this library does not write them, read as they are and as floats.
-@Suite("Large blocks as stored weights") struct LargeBlockTests {
+/// Blocks that this library does not write, read as they are and as floats.
+@Suite("Blocks of files as stored weights") struct FileBlockTests {
   private let tokenizer = try! CharacterTokenizer(training: Array("abcdefgäé".utf8))
 
   @Test(
@@ -109,14 +109,16 @@ private struct RawTensor {
     return tape.step { tape in tape.inference { model.logits(tape.tokens(ids.span, shape: [1, 9])).array } }
   }
 
-  /// As in files of the kind "Q4_K_M".
+  /// As in files of the kinds "Q4_K_M" and "Q5_K_M", and, in the second layer, what becomes of rows that blocks of 256
+  /// do not divide.
   private static func mixed(_ name: String) -> WeightFormat {
-    name.contains("ffn_down") || name.contains("token_embd") ? .q6_K : .q4_K
+    if name.contains("ffn_down") || name.contains("token_embd") { return .q6_K }
+    return name.hasPrefix("blk.0.") ? .q4_K : name.contains("ffn") ? .q5_K : name.contains("output") ? .q5_1 : .q5_0
   }
 
   @Test("a model of such blocks is the one of their numbers, and takes their bytes")
   func models() throws {
-    let bytes = try model(LargeBlockTests.mixed)
+    let bytes = try model(FileBlockTests.mixed)
     try temporaryDirectory { folder in
       let path = folder + "/x.gguf"
       try POSIXFileSystem().writeAtomically(bytes, to: path)
@@ -132,7 +134,7 @@ private struct RawTensor {
       let size = exact.reduce(0) { $0 + Double($1 * $1) }.squareRoot()
       let error = zip(exact, integer).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }.squareRoot()
       #expect(size.isFinite && error > 0 && error < 0.05 * size, "off by \(error / size)")
-      #expect(loaded.weightUse.map(\.format) == ["q4_K", "q6_K", "f32"])
+      #expect(loaded.weightUse.map(\.format) == ["q4_K", "q6_K", "q5_K", "q5_0", "q5_1", "f32"])
       let down = loaded.blocks[0].feedForward.output.weight
       #expect(down.storedWeight?.format == .q6_K && loaded.blocks[0].attention.input.weight.storedWeight?.format == .q4_K)
       #expect(down.storedWeight?.byteCount == 256 * 512 * 210 / 256)
@@ -141,7 +143,7 @@ private struct RawTensor {
 
   @Test("rows of one weight in different blocks are kept as bfloat16")
   func different() throws {
-    let bytes = try model { $0.contains("attn_v") ? .q6_K : LargeBlockTests.mixed($0) }
+    let bytes = try model { $0.contains("attn_v") ? .q6_K : FileBlockTests.mixed($0) }
     try temporaryDirectory { folder in
       let path = folder + "/x.gguf"
       try POSIXFileSystem().writeAtomically(bytes, to: path)
@@ -150,11 +152,11 @@ private struct RawTensor {
     }
   }
 
-  @Test("a scale that is not finite is named", arguments: [WeightFormat.q4_K, .q6_K], [0, 1])
+  @Test("a scale that is not finite is named", arguments: [WeightFormat.q4_K, .q6_K, .q5_1], [0, 1])
   func notFinite(_ format: WeightFormat, _ half: Int) throws {
     var bytes = try model { _ in format }
     let entry = try #require(try GGUFFile(bytes: bytes).header.entry("blk.1.ffn_down.weight"))
-    let block = entry.byteRange.lowerBound + 5 * format.sourceBytes(256)
+    let block = entry.byteRange.lowerBound + 5 * format.sourceBytes(format.blockLength)
     let place = block + format.halfOffsets[half % format.halfOffsets.count]
     bytes.replaceSubrange(place..<place + 2, with: [0, 0x7C])
     try temporaryDirectory { folder in
