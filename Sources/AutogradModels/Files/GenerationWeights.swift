@@ -5,8 +5,8 @@ import AutogradKernels
 /// In what form the large weights of a model are kept for generating: those of its products, and the table of its
 /// tokens. Norms, biases and learned positions stay float32.
 ///
-/// A form with blocks (of 32; of 256 in q4_K, q5_K and q6_K) holds only weights whose inputs they divide; others are kept as
-/// bfloat16.
+/// A form with blocks (of 32; of 256 in q4_K, q5_K and q6_K) holds only weights whose inputs they divide; others are
+/// kept as bfloat16.
 public enum GenerationWeights: String, Sendable, CaseIterable {
   case float32 = "f32"
   /// Rounded to the nearest.

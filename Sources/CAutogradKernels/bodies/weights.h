@@ -31,7 +31,8 @@ INLINE void add_step_##NAME(few_sums sums, const int rows, const int panels, con
   } \
 } \
 INLINE void add_group_##NAME(few_sums sums, const int rows, const int panels, const REAL *a, ck_index a_row, \
-                             ck_index a_k, const char *group, ck_index panel_bytes, const few_heads h, ck_index rest) { \
+                             ck_index a_k, const char *group, ck_index panel_bytes, const few_heads h, \
+                             ck_index rest) { \
   _Pragma("clang loop unroll(full)") for (int j = 0; j < group_of_##NAME; j += STEP) { \
     if (j < rest) add_step_##NAME(sums, rows, panels, a + j / STEP * a_k, a_row, group, j, panel_bytes, h, rest); \
   } \
@@ -49,7 +50,8 @@ INLINE void ask_for_group(const char *group, ck_index bytes, const int panels, c
 
 // Products of `rows` rows of A with `panels` neighbouring panels, from the column `column` of C on.
 #define FEW_TILE(KIND, NAME, ...) \
-INLINE void few_tile_##NAME(const int rows, const int panels, const ck_weight_rows *g, ck_index row, ck_index column) { \
+INLINE void few_tile_##NAME(const int rows, const int panels, const ck_weight_rows *g, ck_index row, \
+                            ck_index column) { \
   enum { \
     parts = block_of_##NAME / part_of_##NAME, taken = group_of_##NAME, group_bytes = group_bytes_of_##NAME, \
   }; \

@@ -9,11 +9,12 @@
 // A word's bytes ascend along k; where it has 8 numbers, the low halves of its bytes are the first four. Three words of
 // q6_K have 16: the upper six bits of the first word's bytes are the first four numbers, and so on; the lower two bits
 // of all three, those of the first word on top, are the last four. Its numbers lie there less 32, in two's complement.
-// Five words of the formats of five bits have 32: the lower five bits of the words' bytes are the first twenty; the
-// upper three bits, and of the next word the upper two, are the others, whose last bits are bit 5 of the second and
-// the fourth word where no upper two are left. Heads: q4_K and q5_K have d and dmin in half precision, and then, for
-// each part of 32 numbers, a byte that d and one that dmin is multiplied by; q6_K has d and, for each part of 16, a
-// byte with a sign that d is multiplied by.
+// Five words of the formats of five bits have 32: the lower five bits of the words' bytes are the first twenty numbers.
+// The upper three bits of the first, third and fifth word are those of the other twelve, four each; their lower two bits
+// are the upper two of the second word, those of the fourth, and bit 5 of the second beside bit 5 of the fourth.
+//
+// Heads: q4_K and q5_K have d and dmin in half precision, and then, for each part of 32 numbers, a byte that d and one
+// that dmin is multiplied by; q6_K has d and, for each part of 16, a byte with a sign that d is multiplied by.
 #ifndef AUTOGRAD_CKERNELS_WEIGHTS_H
 #define AUTOGRAD_CKERNELS_WEIGHTS_H
 

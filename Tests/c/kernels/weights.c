@@ -219,7 +219,8 @@ void check_weight_rows(check *c, ck_function kernel) {
 
 void check_quantize(check *c, ck_function kernel) {
   for (int i = 0; i < 20 + c->rounds; i++) {
-    const ck_index blocks = pick(c, 1, 5), k = blocks * CK_WEIGHT_BLOCK, rows = pick(c, 1, 4), stride = k + pick(c, 0, 3);
+    const ck_index blocks = pick(c, 1, 5), k = blocks * CK_WEIGHT_BLOCK, rows = pick(c, 1, 4);
+    const ck_index stride = k + pick(c, 0, 3);
     begin_case(c, "%td rows of %td", rows, k);
     array *x = numbers(c, INPUT, (rows - 1) * stride + k, -3, 3);
     if (i % 4 == 0) for (ck_index j = 0; j < CK_WEIGHT_BLOCK; j++) set(x, j, 0);
