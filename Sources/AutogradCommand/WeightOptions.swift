@@ -31,8 +31,7 @@ struct WeightOptions: ParsableArguments {
   /// How to multiply by a model's weights: set it on the tape that runs the model (`Tape.productMode`).
   func productMode(of model: some LanguageModel<Float>) -> ProductMode {
     if let products { return products }
-    let isQuantized = model.tensors.contains { $0.parameter.storedWeight?.format.isQuantized == true }
-    return isQuantized ? .integer : .exact
+    return model.hasQuantizedWeights ? .integer : .exact
   }
 
   /// `weights q4_1 66.4 MB, q8_0 30.1 MB, f32 140.5 kB; products integer`

@@ -53,6 +53,13 @@ public final class Tape<Scalar: TensorScalar> {
     }
   }
 
+  /// Whether products with quantised stored weights are those of `ProductMode.integer`, whatever the precision of the
+  /// others is, and of gradients through the same weights.
+  public var multipliesIntegers: Bool {
+    get { core.multipliesIntegers }
+    set { core.multipliesIntegers = newValue }
+  }
+
   // MARK: Steps
 
   /// Runs `body` as one step and frees everything made in it.

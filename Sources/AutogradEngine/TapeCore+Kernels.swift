@@ -91,37 +91,21 @@ package extension TapeCore {
     }
   }
 
-  /// Computes dx = dz·W, W [n, k], or adds it: the gradient that passes through a weight. A stored weight is unpacked a
-  /// part at a time, whose products go on with the chains of the one before: the bits are those of its numbers.
+  /// Computes dx = dz·W, W [n, k], or adds it: the gradient that passes through a weight. The bits are the same whether W
+  /// is stored or its numbers are.
   ///
   /// INVARIANT: dz, W and dx do not overlap.
   @unsafe func multiply(
-    m: Int, n: Int, k: Int, _ dz: MatrixView, throughWeight weight: Slot, into dx: Contribution,
-    _ operation: StaticString
-  ) throws(Misuse) {
+    m: Int, n: Int, k: Int, _ dz: MatrixView, throughWeight weight: Slot, into dx: Contribution
+  ) {
     guard let stored = storedWeight(weight) else {
       return unsafe multiply(
         m: m, n: k, k: n, dz, MatrixView(data(weight), rowStride: k, columnStride: 1), into: dx.target, cStride: k,
         accumulate: dx.adds)
     }
-    let width = stored.rowsTogether, most = max(1, TapeCore.unpackedNumbers / max(1, k) / width) * width
-    let length = min(most, (n + width - 1) / width * width)
-    let part = Shape([k, length] as InlineArray<2, Int>)
-    let numbers = unsafe try allocateGradient(part, operation)
-    for first in stride(from: 0, to: n, by: length) {
-      let count = min(length, n - first), panels = (count + width - 1) / width
-      let columns = unsafe ck_weight_columns(weight: stored.kernelWeight, first: first, y: numbers, y_stride: length)
-      unsafe run(columns, count: panels, grain: max(1, panels / (backend.pool.threadCount * 4)))
-      unsafe multiply(
-        m: m, n: k, k: count, MatrixView(dz.start + first * type.size, rowStride: dz.rowStride, columnStride: 1),
-        MatrixView(numbers, rowStride: 1, columnStride: length), into: dx.target, cStride: k,
-        accumulate: dx.adds || first > 0)
-    }
-    unsafe free(numbers, part)
+    unsafe backend.multiply(
+      m: m, dz, through: stored.kernelWeight, into: dx.target, cStride: k, accumulate: dx.adds, precision: matmulPrecision)
   }
-
-  /// Numbers of a stored weight that are unpacked at a time: 4 MB, which stay in the third-level cache.
-  private static let unpackedNumbers = 1 << 20
 
   /// Copies `scale` times x into y, or adds it, element by element.
   @unsafe func copy(

@@ -30,7 +30,8 @@ extension Backend {
   /// them stays. Unless `inOneChain`, each element may be the sum of two.
   ///
   /// With an `update` the columns of B are rows of a parameter, [n, k], that are updated by it as they are packed;
-  /// only where `takesUpdate` says so. With a `weight` they are those of a stored weight, which `b` only begins.
+  /// only where `takesUpdate` says so. With a `weight` they are those of a stored weight, which `b` only begins: its rows,
+  /// or its inputs where it is `turned`.
   ///
   /// Shapes: A [m, k], B [k, n], C [m, n] with rows `cStride` apart.
   ///
@@ -38,15 +39,15 @@ extension Backend {
   @discardableResult @unsafe public func multiply(
     m: Int, n: Int, k: Int, _ a: MatrixView, _ b: MatrixView, into c: UnsafeMutableRawPointer, cStride: Int,
     accumulate: Bool = false, epilogue: ck_epilogue? = nil, sumsOverRows: Bool = false, inOneChain: Bool = false,
-    update: UnsafePointer<ck_rule>? = nil, weight: UnsafePointer<ck_weight>? = nil, _ type: ElementType,
-    precision: MatmulPrecision = .float32
+    update: UnsafePointer<ck_rule>? = nil, weight: UnsafePointer<ck_weight>? = nil, isTurned: Bool = false,
+    _ type: ElementType, precision: MatmulPrecision = .float32
   ) -> Bool {
     guard m > 0, n > 0 else { return true }
     let size = type.size, way = self.way(type, precision)
     let isWhole = unsafe !accumulate && epilogue == nil
     let cut = unsafe cut(
       m: m, n: n, k: k, mayHalve: sumsOverRows && !inOneChain && epilogue == nil, accumulates: accumulate,
-      updates: update != nil, isStored: weight != nil, type, way)
+      updates: update != nil, stored: weight == nil ? nil : isTurned ? Int(CK_WEIGHT_BLOCK) : table(type).nr, type, way)
     let rows = unsafe ck_operand(rowsOf: a, count: m), columns = unsafe ck_operand(rowsOf: b.transposed, count: n)
     let (own, allCommon) = unsafe cut.ownsColumns ? (columns, rows) : (rows, columns)
     guard let (packed, scratch) = unsafe shared(bytes: cut.packedBytes, perThread: cut.scratchBytes) else { return false }
@@ -61,6 +62,7 @@ extension Backend {
     unsafe product.rounds = way.rounds
     unsafe product.update = update
     unsafe product.weight = weight
+    unsafe product.weight_turned = isTurned ? 1 : 0
     let isOnePass = isWhole && cut.depth >= k && m * n * size >= Backend.passingFrom
     unsafe product.passes_caches = sumsOverRows && isOnePass ? 1 : 0
     if cut.takesHalvesTogether {
@@ -98,17 +100,17 @@ extension Backend {
   public func takesUpdate(m: Int, n: Int, k: Int, _ type: ElementType, precision: MatmulPrecision) -> Bool {
     guard m > 0, n > m, k > 0 else { return false }
     let cut = unsafe cut(
-      m: m, n: n, k: k, mayHalve: false, accumulates: false, updates: true, isStored: false, type,
+      m: m, n: n, k: k, mayHalve: false, accumulates: false, updates: true, stored: nil, type,
       way(type, precision))
     return cut.ownsColumns && cut.packsOwnOnce
   }
 
   @unsafe private func cut(
-    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool, isStored: Bool, _ type: ElementType,
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool, stored: Int?, _ type: ElementType,
     _ way: Way
   ) -> ProductCut {
     unsafe ProductCut(
-      m: m, n: n, k: k, mayHalve: mayHalve, accumulates: accumulates, updates: updates, isStored: isStored,
+      m: m, n: n, k: k, mayHalve: mayHalve, accumulates: accumulates, updates: updates, stored: stored,
       tileRows: table(type).mr, tileColumns: table(type).nr, elementBytes: type.size,
       stepLength: way.stepLength, threads: pool.threadCount)
   }

@@ -35,6 +35,24 @@ extension Backend {
     }
   }
 
+  /// Computes C = A·W with a stored weight W [n, k], or adds it: the gradient that passes through the weight. Each
+  /// thread unpacks the inputs that it multiplies with, turned around on the way.
+  ///
+  /// Shapes: A [m, n], C [m, k] with rows `cStride` apart.
+  ///
+  /// - Returns: False where there was no memory for scratch, and nothing was done.
+  @discardableResult @unsafe public func multiply(
+    m: Int, _ a: MatrixView, through weight: ck_weight, into c: UnsafeMutableRawPointer, cStride: Int,
+    accumulate: Bool, precision: MatmulPrecision
+  ) -> Bool {
+    unsafe withUnsafePointer(to: weight) { pointer in
+      let panels = unsafe MatrixView(weight.panels, rowStride: 0, columnStride: 0)
+      return unsafe multiply(
+        m: m, n: weight.k, k: weight.n, a, panels, into: c, cStride: cStride, accumulate: accumulate, weight: pointer,
+        isTurned: true, .float32, precision: precision)
+    }
+  }
+
   /// Up to so many rows are multiplied without unpacking anything.
   private static let fewRows = 8
 

@@ -153,9 +153,6 @@ extension ck_weight_integers: @unsafe KernelArguments {
 extension ck_weight_embedding: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.weight_embedding }
 }
-extension ck_weight_columns: @unsafe KernelArguments {
-  public static func function(in table: ck_table) -> ck_function { unsafe table.weight_columns }
-}
 extension ck_quantize: @unsafe KernelArguments {
   public static func function(in table: ck_table) -> ck_function { unsafe table.quantize }
 }

@@ -31,22 +31,22 @@ struct ProductCut {
   ///   - mayHalve: Whether elements may be sums of two chains. Whether they are depends on the shape alone.
   ///   - accumulates: Whether the first chain goes on from C: then the second cannot come before it.
   ///   - updates: Whether the columns are weights that are updated as they are packed.
-  ///   - isStored: Whether they are those of a stored weight: then they are the threads' own, in whole panels and
-  ///     blocks.
+  ///   - stored: Where they are those of a stored weight, how many are unpacked together: then they are the threads' own,
+  ///     in whole such panels and blocks.
   ///   - tileRows: Rows of the register tile.
   ///   - tileColumns: Its columns.
   ///   - stepLength: Elements along k that one packed element holds.
   init(
-    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool = false, isStored: Bool = false,
+    m: Int, n: Int, k: Int, mayHalve: Bool, accumulates: Bool, updates: Bool = false, stored: Int? = nil,
     tileRows: Int, tileColumns: Int, elementBytes: Int, stepLength: Int, threads: Int
   ) {
-    ownsColumns = isStored || n > m && (n >= threads * ProductCut.leastColumns || n * 4 > m * ProductCut.leastColumns)
+    ownsColumns = stored != nil || n > m && (n >= threads * ProductCut.leastColumns || n * 4 > m * ProductCut.leastColumns)
     let (own, common) = ownsColumns ? (n, m) : (m, n)
-    let (ownPanel, panel) = ownsColumns ? (tileColumns, tileRows) : (tileRows, tileColumns)
+    let (ownPanel, panel) = ownsColumns ? (stored ?? tileColumns, tileRows) : (tileRows, tileColumns)
     // A long chain pays for loading and storing C; at this length a panel of B still comes from the second-level cache.
     let longestChain = 4096 / elementBytes * stepLength
     halves = mayHalve && k >= ProductCut.leastHalved && k <= 2 * longestChain && k * (m + n) >= 2 * m * n
-    depth = ProductCut.evenly(k, most: halves ? (k + 1) / 2 : longestChain, unit: isStored ? 32 : stepLength)
+    depth = ProductCut.evenly(k, most: halves ? (k + 1) / 2 : longestChain, unit: stored != nil ? 32 : stepLength)
     let steps = (depth + stepLength - 1) / stepLength, bytesPerItem = steps * elementBytes
     width = ProductCut.evenly(common, most: ProductCut.togetherBytes / bytesPerItem, unit: panel)
     packsOwnOnce = width >= common
@@ -56,8 +56,8 @@ struct ProductCut {
     takesHalvesTogether =
       halves && !accumulates && !packsTogether && threads > 1 && m * n * k >= ProductCut.leastDealt
 
-    partMultiple = isStored ? tileColumns : ownsColumns ? ProductCut.leastColumns : 1
-    let mostParts = own / (isStored ? tileColumns : ownsColumns ? ProductCut.leastColumns : ProductCut.leastRows)
+    partMultiple = stored ?? (ownsColumns ? ProductCut.leastColumns : 1)
+    let mostParts = own / (stored ?? (ownsColumns ? ProductCut.leastColumns : ProductCut.leastRows))
     parts = takesHalvesTogether
       ? max(2, min((threads + 1) / 2, mostParts / 2) * 2) : max(1, min(threads, mostParts))
     let longest = (own + parts - 1) / parts + partMultiple - 1, panelsPerPart = (longest + ownPanel - 1) / ownPanel

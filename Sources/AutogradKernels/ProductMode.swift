@@ -1,7 +1,7 @@
 /// How products multiply by weights that are not to be learned any more: what of a sum is rounded where.
 ///
 /// Within a mode and a weight's format, an element's bits depend neither on how many rows are multiplied together nor
-/// on threads. Training and evaluation never multiply integers.
+/// on threads. Gradients pass through a weight's exact numbers in every mode.
 public enum ProductMode: String, Sendable, CaseIterable {
   /// The numbers that a weight stands for, in float32: one chain of multiply-adds for each element.
   case exact

@@ -48,6 +48,6 @@ const ck_table TABLE = {
               [CK_UPDATE_MOMENTUM] = momentum_update},
 #if REAL_BITS == 32
   .weight_rows = weight_rows, .weight_integers = weight_integers, .weight_embedding = weight_embedding,
-  .weight_columns = weight_columns, .quantize = quantize,
+  .quantize = quantize,
 #endif
 };

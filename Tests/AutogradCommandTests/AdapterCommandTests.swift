@@ -72,6 +72,23 @@ import Testing
     }
   }
 
+  @Test("forward in integers: it learns, goes on with the same bits, recomputes, and wants a quantised base")
+  func integers() throws {
+    try withBase("llama") { path, train in
+      let train = train + ["--base-products", "integer"]
+      let whole = try run(train + ["--out", path + "/whole", "--max-iters", "6"])
+      _ = try run(train + ["--out", path + "/run", "--max-iters", "3"])
+      let resumed = try run(["train", "--resume", path + "/run", "--max-iters", "6"])
+      #expect(fingerprint(whole) != nil && fingerprint(resumed) == fingerprint(whole))
+      let recomputed = try run(train + ["--out", path + "/again", "--max-iters", "6", "--recompute", "--threads", "2"])
+      #expect(fingerprint(recomputed) == fingerprint(whole))
+      let exact = try run(train + ["--out", path + "/exact", "--max-iters", "6", "--base-products", "exact"])
+      #expect(fingerprint(exact) != fingerprint(whole))
+      let refused = try autograd(train + ["--out", path + "/plain", "--base-weights", "f32"])
+      #expect(refused.status == 3 && refused.errors.contains("no weights of small integers"), "\(refused.errors)")
+    }
+  }
+
   @Test("another base under an adapter is refused by its hash: by resume, and by those who use it; damage is a sentence")
   func otherBase() throws {
     try withBase("llama") { path, train in

@@ -61,6 +61,21 @@ struct StoredWeightGradientTests {
     }
   }
 
+  @Test("a gradient passes through the numbers where forward multiplies integers, too")
+  func integers() {
+    let x: Tensor<Float> = randomTensor([40, 512], seed: 8), seeds: Tensor<Float> = randomTensor([40, 70], seed: 9)
+    forEachInstructionSet { backend in
+      for format in WeightFormat.all where format.isQuantized {
+        let weight = StoredWeightSample(format, outputs: 70, inputs: 512, seed: 10, set: backend.instructionSet).parameter
+        let results = [ProductMode.exact, .integer].map { mode in
+          gradients(weight, x, backend, mode) { tape, x in (x.linear(weight) * tape.input(seeds)).sum() }
+        }
+        expectSameBits(Array(results[0].dropFirst()), Array(results[1].dropFirst()), "\(format), \(backend.instructionSet)")
+        #expect(results[0][0] != results[1][0])
+      }
+    }
+  }
+
   @Test("any number of threads makes the same bits, and the plan counts what is unpacked")
   func threadsAndPlan() {
     let x: Tensor<Float> = randomTensor([64, 512], seed: 6)

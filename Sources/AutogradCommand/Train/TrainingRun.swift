@@ -106,6 +106,11 @@ struct TrainingRun {
           + "(autograd merge), or train all weights, without --lora-rank")
     }
     let (model, tokenizer) = try base.load(weights: settings.baseWeights)
+    if settings.configuration.baseProducts == .integer, !model.hasQuantizedWeights {
+      throw InputError(
+        sentence: "\(base.path) has no weights of small integers to multiply (--base-products integer); quantise them "
+          + "as they are read (--base-weights q8_0), or leave the option out")
+    }
     let adapter = try ModelAdapter<Float>(configuration, for: model)
     adapter.initialize(seed: settings.configuration.seed)
     let origin = AdapterBase(path: settings.initFrom, sha256: try base.weightsDigest())

@@ -107,7 +107,7 @@ package extension TapeCore {
         into: dW.target, cStride: K, accumulate: dW.adds, sumsOverRows: true)
     }
     if let dx = unsafe try contribution(to: x, operation) {
-      unsafe try multiply(m: rows, n: N, k: K, dzView, throughWeight: weight, into: dx, operation)
+      unsafe multiply(m: rows, n: N, k: K, dzView, throughWeight: weight, into: dx)
     }
     let low = LowRank(u: record.inputs[4], up: record.inputs[5])
     guard low.exists else { return }

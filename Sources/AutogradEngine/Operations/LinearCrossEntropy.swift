@@ -239,7 +239,7 @@ package extension TapeCore {
       let gradient = unsafe MatrixView(logits, rowStride: spacing, columnStride: 1)
       if let dx = dx {
         let part = unsafe Contribution(target: dx.target + offset, adds: dx.adds)
-        unsafe try multiply(m: count, n: V, k: C, gradient, throughWeight: chunks.weight, into: part, operation)
+        unsafe multiply(m: count, n: V, k: C, gradient, throughWeight: chunks.weight, into: part)
       }
       if let dW = dW {
         unsafe multiply(

@@ -62,6 +62,11 @@ public struct WeightUse: Sendable, Equatable {
 }
 
 extension LanguageModel {
+  /// Whether some of its weights are kept in blocks of small integers.
+  public var hasQuantizedWeights: Bool {
+    tensors.contains { ($0.parameter as? Parameter<Float>)?.storedWeight?.format.isQuantized == true }
+  }
+
   /// What the weights take in memory, the form with the most bytes first.
   public var weightUse: [WeightUse] {
     var uses: [String: WeightUse] = [:]

@@ -100,6 +100,9 @@ extension Setting {
     Setting(
       "base_weights", .run, "the form of the base", \.baseWeights,
       help: "How the base's weights lie in memory", valueName: "form", isOptionalInFiles: true),
+    Setting(
+      "base_products", .run, "the products of the base", \.configuration.baseProducts,
+      help: "How they multiply forward", valueName: "mode", isOptionalInFiles: true),
   ]
 
   package static let training = [
@@ -166,7 +169,7 @@ extension Setting {
 
   package static let saving = [
     Setting(
-      "weights", .saving, "the type of saved weights", \.weights, help: "Numbers of the saved model; checkpoints: f32",
+      "weights", .saving, "the type of saved weights", \.weights, help: "Saved numbers; checkpoints: f32",
       valueName: "type", resume: .mayChange, isOptionalInFiles: true),
     Setting(
       "on_nonfinite", .saving, "the policy", \.configuration.nonFinitePolicy,

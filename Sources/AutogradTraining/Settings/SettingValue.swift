@@ -96,6 +96,7 @@ extension NonFinitePolicy: SettingChoice {}
 extension WeightType: SettingChoice {}
 
 extension GenerationWeights: SettingChoice {}
+extension BaseProducts: SettingChoice {}
 
 extension AdapterTargets: SettingValue {
   package static var form: String { "all, attention, mlp or names of weights" }

@@ -36,6 +36,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var logInterval = 10
   /// How matrix products multiply, in training and in its evaluations.
   public var precision = MatmulPrecision.float32
+  /// How the forward pass multiplies by the stored weights of a base, in training and in its evaluations.
+  public var baseProducts = BaseProducts.exact
   /// Decides data order and dropout, and initial weights where the command draws them: a model that is handed to a
   /// trainer has its own.
   public var seed: UInt64 = 1337
@@ -103,6 +105,15 @@ public struct TrainingConfiguration: Sendable, Equatable {
     }
     return doubts
   }
+}
+
+/// How a forward pass multiplies by weights that are kept in blocks of small integers; gradients pass through the numbers
+/// that these stand for, as `precision` says, either way.
+public enum BaseProducts: String, Sendable, CaseIterable {
+  /// As `precision` says.
+  case exact
+  /// In integers: activations are rounded to 8 bits, as `ProductMode.integer` has it. About twice as fast.
+  case integer
 }
 
 /// The optimisers that a run can choose.

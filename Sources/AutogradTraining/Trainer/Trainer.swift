@@ -100,6 +100,7 @@ public final class Trainer {
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
     tape.matmulPrecision = configuration.precision
+    tape.multipliesIntegers = configuration.baseProducts == .integer
     optimizer = configuration.makeOptimizer(for: weights.parameters, backend: backend)
   }
 

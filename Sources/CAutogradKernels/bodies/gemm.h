@@ -37,6 +37,19 @@ INLINE vec pairs_across(vec even, vec odd) {
                                          20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return (vec)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even));
 }
+
+// Of 32 numbers of two rows each, 16 pairs across the rows: the first 16, and the last.
+INLINE vec low_pairs(vec even, vec odd) {
+  const __m512i order = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
+                                         5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  return (vec)_mm512_permutex2var_epi16((__m512i)even, order, (__m512i)odd);
+}
+
+INLINE vec high_pairs(vec even, vec odd) {
+  const __m512i order = _mm512_set_epi16(63, 31, 62, 30, 61, 29, 60, 28, 59, 27, 58, 26, 57, 25, 56, 24, 55, 23, 54, 22,
+                                         53, 21, 52, 20, 51, 19, 50, 18, 49, 17, 48, 16);
+  return (vec)_mm512_permutex2var_epi16((__m512i)even, order, (__m512i)odd);
+}
 #else
 INLINE vec splat_step(const REAL *element) { return splat(*element); }
 
@@ -353,9 +366,13 @@ INLINE ck_gemm half_product(const ck_gemm *g, const int second) {
 
 #if REAL_BITS == 32
 // The columns [first, first + count) of a stored weight, in panels `own_panel` elements apart: where they lie or, where
-// they are not packed, in `room`. The first begins a panel.
+// they are not packed, in `room`. The first begins a panel or, where the weight is turned around, a block.
 INLINE const REAL *weight_panels(const ck_gemm *g, ck_index first, ck_index count, REAL *room, ck_index *own_panel) {
   const ck_weight *w = g->weight;
+  if (g->weight_turned) {
+    turn_weight(room, w, first, count, g->weight_k, g->k, g->rounds);
+    return room;
+  }
   if (is_packed(w, g->rounds)) {
     *own_panel = w->panel_bytes / (ck_index)sizeof(REAL);
     return (const REAL *)panel_of(w, first / NR) + STEPS(g->weight_k) * NR;
@@ -367,6 +384,7 @@ INLINE const REAL *weight_panels(const ck_gemm *g, ck_index first, ck_index coun
 // What follows them; only where a block of k is all of it are panels neighbours.
 INLINE source weight_source(const ck_gemm *g, ck_index first, ck_index count) {
   const ck_weight *w = g->weight;
+  if (g->weight_turned) return (source){(const REAL *)w->panels, 0, 0, 0, g->k, NULL, 0};
   const ck_index lines = (count + NR - 1) / NR * w->panel_bytes / 64;
   return (source){(const REAL *)panel_of(w, first / NR), g->k == w->k ? count : 0, 0, 0, g->k, NULL, lines};
 }

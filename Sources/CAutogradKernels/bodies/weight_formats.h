@@ -174,3 +174,43 @@ INLINE void unpack_weight(REAL *packed, const ck_weight *w, ck_index row, ck_ind
     unpack_of[w->format](packed + i * STEPS(k), panel_of(w, (row + i) / NR), first, k, rounds);
   }
 }
+
+// A block of inputs of a panel's rows, unpacked, turned around: of the first `rows` rows steps of NR inputs each; the
+// next panel of the packed operand lies `panel` elements further on.
+INLINE void turn_block(REAL *packed, ck_index panel, const REAL *numbers, ck_index rows) {
+  for (int v = 0; v < 2; v++) {
+#pragma clang loop unroll(full)
+    for (int part = 0; part < CK_WEIGHT_BLOCK / STEP; part += LANES) {
+      vec block[LANES];
+#pragma clang loop unroll(full)
+      for (int i = 0; i < LANES; i++) block[i] = load(numbers + (part + i) * NR + v * LANES);
+      transpose(block);
+      REAL *target = packed + part / NR * panel + v * LANES / STEP * NR + part % NR;
+#pragma clang loop unroll(full)
+      for (int i = 0; i < LANES; i += STEP) {
+        if (v * LANES + i >= rows) continue;
+#if PAIRS
+        store(target + i / STEP * NR, low_pairs(block[i], block[i + 1]));
+        store(target + i / STEP * NR + LANES, high_pairs(block[i], block[i + 1]));
+#else
+        store(target + i * NR, block[i]);
+#endif
+      }
+    }
+  }
+}
+
+// The inputs [first, first + count) of a weight as columns, whose elements along k are those of its rows
+// [row, row + k), as packed panels; `first` begins a block of 32, `row` a panel.
+INLINE void turn_weight(REAL *packed, const ck_weight *w, ck_index first, ck_index count, ck_index row, ck_index k,
+                        int rounds) {
+  REAL numbers[CK_WEIGHT_BLOCK / STEP * NR] __attribute__((aligned(64)));
+  for (ck_index column = 0; column < count; column += CK_WEIGHT_BLOCK) {
+    const ck_index rest = w->k - first - column, columns = rest < CK_WEIGHT_BLOCK ? rest : CK_WEIGHT_BLOCK;
+    if (columns < CK_WEIGHT_BLOCK) memset(numbers, 0, sizeof numbers);
+    for (ck_index i = 0; i < k; i += NR) {
+      unpack_of[w->format](numbers, panel_of(w, (row + i) / NR), first + column, columns, rounds);
+      turn_block(packed + column * STEPS(k) + STEPS(i) * NR, NR * STEPS(k), numbers, k - i);
+    }
+  }
+}

@@ -42,24 +42,6 @@ static void weight_embedding(const void *arguments, ck_index begin, ck_index end
   }
 }
 
-static void weight_columns(const void *arguments, ck_index begin, ck_index end, void *scratch) {
-  const ck_weight_columns g = *(const ck_weight_columns *)arguments;
-  REAL numbers[CK_WEIGHT_BLOCK * NR];
-  (void)scratch;
-  for (ck_index panel = begin; panel < end; panel++) {
-    const ck_index row = g.first + panel * NR, rest = g.weight.n - row, columns = rest < NR ? rest : NR;
-    REAL *y = (REAL *)g.y + panel * NR;
-    for (ck_index k = 0; k < g.weight.k; k += CK_WEIGHT_BLOCK) {
-      const ck_index count = g.weight.k - k < CK_WEIGHT_BLOCK ? g.weight.k - k : CK_WEIGHT_BLOCK;
-      unpack_of[g.weight.format](numbers, panel_of(&g.weight, row / NR), k, count, 0);
-      for (ck_index j = 0; j < count; j++, y += g.y_stride) {
-        if (LIKELY(columns == NR)) store(y, load(numbers + j * NR)), store(y + LANES, load(numbers + j * NR + LANES));
-        else memcpy(y, numbers + j * NR, (size_t)columns * sizeof(REAL));
-      }
-    }
-  }
-}
-
 // The largest magnitude of a block: that of a NaN where there is one.
 INLINE REAL largest_of_block(const REAL *x) {
   INTEGER largest = 0;

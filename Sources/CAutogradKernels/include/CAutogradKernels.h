@@ -267,7 +267,8 @@ typedef struct ck_gemm_pack { ck_operand operand; void *packed; ck_index k; int 
 ///
 /// With a `weight` the own operand is its columns of B, from the element `weight_k` of k on, which begins a block:
 /// nothing is packed where its panels are what packing would make (see CAutogradKernelsWeights.h), else its numbers are
-/// unpacked. `own` then says only how many columns there are.
+/// unpacked. `own` then says only how many columns there are. Where `weight_turned`, columns are the weight's inputs, and
+/// k goes along its rows; parts and tiles begin at blocks of 32, and `weight_k` begins a panel.
 typedef enum ck_onto {
   CK_WRITES,
   CK_CONTINUES,  // each element's chain goes on from C
@@ -279,7 +280,7 @@ typedef struct ck_gemm {
   void *c; ck_index c_stride; ck_index k; ck_index first_half;
   ck_index own_per_tile; ck_index tiles_per_part; ck_index parts; ck_index part_multiple; ck_index rotation;
   ck_onto onto; int has_epilogue; ck_epilogue epilogue; int rounds; int passes_caches;
-  const struct ck_rule *update; const struct ck_weight *weight; ck_index weight_k;
+  const struct ck_rule *update; const struct ck_weight *weight; ck_index weight_k; int weight_turned;
 } ck_gemm;
 
 // ---------------------------------------------------------------------------------------------------------
@@ -402,7 +403,7 @@ typedef struct ck_table {
   ck_function gemm_pack, gemm, attention, attention_backward, cache_append, cached_attention, norm, update;
   ck_update updates[CK_UPDATE_KINDS];
   /// Stored weights; NULL in tables of double.
-  ck_function weight_rows, weight_integers, weight_embedding, weight_columns, quantize;
+  ck_function weight_rows, weight_integers, weight_embedding, quantize;
 } ck_table;
 
 typedef enum ck_instruction_set { CK_BASELINE = 0, CK_AVX2 = 1, CK_AVX512 = 2 } ck_instruction_set;

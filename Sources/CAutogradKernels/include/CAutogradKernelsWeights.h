@@ -86,10 +86,6 @@ typedef struct ck_weight_integers {
 /// y[row] = W[tokens[row]], k numbers. Unit: one row.
 typedef struct ck_weight_embedding { ck_weight weight; void *y; const int32_t *tokens; } ck_weight_embedding;
 
-/// y[j, i] = W[first + i, j]: a part of the weight, rows and columns exchanged; rows of y lie `y_stride` apart. `first`
-/// begins a panel. Unit: one panel from there on.
-typedef struct ck_weight_columns { ck_weight weight; ck_index first; void *y; ck_index y_stride; } ck_weight_columns;
-
 /// What multiplies integers with instructions for four products at once; NULL where this CPU and operating system do
 /// not run AVX512-VNNI.
 typedef struct ck_integer_table { ck_function weight_integers; } ck_integer_table;

@@ -18,7 +18,7 @@
 
 // CASE(name in ck_table): of tables of float.
 #define WEIGHT_KERNELS(CASE) CASE(weight_rows) CASE(weight_integers) CASE(weight_embedding) \
-  CASE(weight_columns) CASE(quantize)
+  CASE(quantize)
 
 // CASE(name in ck_pair_table): the same checks, with `pairs`.
 #define PAIR_KERNELS(CASE) \

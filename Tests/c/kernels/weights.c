@@ -144,24 +144,6 @@ void check_weight_embedding(check *c, ck_function kernel) {
   }
 }
 
-void check_weight_columns(check *c, ck_function kernel) {
-  for (int i = 0; i < CK_WEIGHT_FORMAT_COUNT * 12 + c->rounds; i++) {
-    const ck_weight_format format = (ck_weight_format)(i % CK_WEIGHT_FORMAT_COUNT);
-    const ck_index nr = c->table->nr, n = pick(c, 1, 4 * nr), k = some_k(c, format), stride = n + pick(c, 0, 3);
-    const ck_index first = pick(c, 0, (n - 1) / nr) * nr, panels = pick(c, 1, panels_of(c, n - first));
-    const ck_index columns = panels * nr < n - first ? panels * nr : n - first;
-    begin_case(c, "%s, %td rows from %td on of %td × %td", ck_weight_layout_of(format).name, columns, first, n, k);
-    const stored *w = some_weight(c, format, n, k);
-    array *y = numbers(c, OUTPUT, (k - 1) * stride + columns, -1, 1);
-    const ck_weight_columns g = {w->weight, first, y->start, stride};
-    run_kernel(c, kernel, &g, panels, 1, 0, false);
-    for (ck_index at_y = 0; at_y < (k - 1) * stride + columns; at_y++) {
-      const ck_index column = at_y % stride;
-      expect_same(c, y, at_y, column < columns ? w->numbers[(first + column) * k + at_y / stride] : before(y, at_y));
-    }
-  }
-}
-
 // A, and in pairs as one packed panel.
 typedef struct left { array *elements, *packed; ck_index row, k; } left;
 
