@@ -12,6 +12,10 @@ transformers and peft.
                                                       mean loss for each factor in float64, and how far those that
                                                       float32 gives are from them, as shares of their norms;
                                                       of these layers only, where layers are named
+    peft_peer.py prefer BASE DIR BETA RATE STEPS < {"pairs": [[[id, ...], [id, ...]], ...], "answers": N}
+                                                      in float64 the losses of DPO and its margins, step by step, while
+                                                      gradient descent changes the adapter's factors; of each of a pair
+                                                      the last N tokens are the answer, the first is the preferred one
 """
 
 import json
@@ -80,6 +84,36 @@ def run(base, folder):
             "errors": errors}
 
 
+def prefer(base, folder, beta, rate, steps):
+    import torch
+    from fixtures import families
+
+    asked, single = json.load(sys.stdin), load(base, folder)
+    count, found = asked["answers"], {"losses": [], "margins": []}
+    with families.exact():
+        model = exactly(single)
+
+        def likelihood(ids):
+            scores = torch.log_softmax(model(torch.tensor([ids[:-1]])).logits[0], -1)
+            return scores.gather(1, torch.tensor(ids[1:])[:, None])[-count:].sum()
+
+        def differences():
+            return torch.stack([likelihood(chosen) - likelihood(rejected) for chosen, rejected in asked["pairs"]])
+
+        with torch.no_grad(), model.disable_adapter():
+            reference = differences()
+        factors = [parameter for name, parameter in model.named_parameters() if "lora_" in name]
+        for _ in range(steps):
+            margins = beta * (differences() - reference)
+            loss = -torch.nn.functional.logsigmoid(margins).mean()
+            for factor, gradient in zip(factors, torch.autograd.grad(loss, factors)):
+                with torch.no_grad():
+                    factor -= rate * gradient
+            found["losses"].append(loss.item())
+            found["margins"].append(margins.mean().item())
+    return found
+
+
 def make(base, folder, rank, scaling, names):
     import torch
     from peft import LoraConfig, get_peft_model
@@ -108,6 +142,8 @@ def main():
         answer = make(rest[0], rest[1], int(rest[2]), rest[3], rest[4:])
     elif task == "run":
         answer = run(*rest)
+    elif task == "prefer":
+        answer = prefer(rest[0], rest[1], float(rest[2]), float(rest[3]), int(rest[4]))
     else:
         sys.exit(__doc__)
     json.dump(answer, sys.stdout)

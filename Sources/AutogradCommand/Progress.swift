@@ -26,7 +26,9 @@ struct Progress {
     case .evaluation(let metrics):
       let text =
         "step \(metrics.step)/\(maximumSteps)  train loss \(metrics.trainingLoss.fixed(4))  "
-        + "validation loss \(metrics.validationLoss.fixed(4))  fingerprint \(metrics.fingerprint.short)"
+        + "validation loss \(metrics.validationLoss.fixed(4))"
+        + metrics.validationMeasures.map { "  \($0.name.words) \($0.value.fixed(4))" }.joined()
+        + "  fingerprint \(metrics.fingerprint.short)"
       push(Console.bold(text))
     case .resumed(let path, let step, let fingerprint):
       firstStep = step
@@ -47,7 +49,9 @@ struct Progress {
   /// What the line of a step says, the most important first.
   private func parts(of metrics: StepMetrics) -> [String] {
     [
-      "step \(metrics.step)/\(maximumSteps)", "loss \(metrics.loss.fixed(4))", "lr \(metrics.learningRate.scientific)",
+      "step \(metrics.step)/\(maximumSteps)", "loss \(metrics.loss.fixed(4))",
+    ] + metrics.measures.map { "\($0.name.words) \($0.value.fixed(2))" } + [
+      "lr \(metrics.learningRate.scientific)",
       "\(Int(metrics.tokensPerSecond).grouped) tokens/s", "\(timeLeft(after: metrics.step).duration) left",
       "arena \(metrics.arenaBytes.bytes)",
     ]

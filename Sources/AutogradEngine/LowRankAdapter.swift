@@ -196,7 +196,9 @@ extension TapeCore {
   func lowRank<Scalar>(
     _ weight: some Operand<Scalar>, _ x: Slot, _ operation: StaticString
   ) throws(Misuse) -> LowRank {
-    guard case .parameter(let parameter) = weight.operand, let adapter = parameter.adapter else { return .none }
+    guard appliesAdapters, case .parameter(let parameter) = weight.operand, let adapter = parameter.adapter else {
+      return .none
+    }
     return try adapter.factors(self, x, operation)
   }
 

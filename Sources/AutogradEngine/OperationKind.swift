@@ -9,7 +9,7 @@ package enum OperationKind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case power, clip, select
   case extremum, variance, logSoftmax, logSumExp
   case sum, softmax, layerNorm, rmsNorm, embedding, attention, dropout
-  case crossEntropy, linearCrossEntropy, squaredError, binaryCrossEntropy
+  case crossEntropy, linearCrossEntropy, linearCrossEntropyLosses, squaredError, binaryCrossEntropy
   case userDefined
   /// A part of the network that backward runs again.
   case recompute
@@ -61,6 +61,7 @@ package extension TapeCore {
     case .dropout: try dropoutBackward(record)
     case .crossEntropy: try crossEntropyBackward(record)
     case .linearCrossEntropy: try linearCrossEntropyBackward(record)
+    case .linearCrossEntropyLosses: try linearCrossEntropyLossesBackward(record)
     case .custom: try customBackward?(record)
     }
   }

@@ -101,10 +101,12 @@ public final class Tape<Scalar: TensorScalar> {
   }
 
   /// Runs `body` without recording: nothing is kept for a backward, dropout does nothing.
+  ///
+  /// - Parameter applyingAdapters: False leaves every weight's adapter out: what the base says by itself.
   public func inference<Result, Failure: Error>(
-    _ body: () throws(Failure) -> Result
+    applyingAdapters: Bool = true, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    try core.inference(body)
+    try core.inference(applyingAdapters: applyingAdapters, body)
   }
 
   /// Runs `body` and frees everything made in it but its result. While recording nothing is freed, since backward

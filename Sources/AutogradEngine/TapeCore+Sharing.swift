@@ -109,7 +109,7 @@ extension TapeCore {
       .extremum, .logSoftmax, .sum, .softmax, .embedding, .dropout:
       return 0
     // These ask by themselves: for all of their inputs, where the slow way is taken, for all that the part reads.
-    case .userDefined, .custom, .linearCrossEntropy, .recompute: return 0
+    case .userDefined, .custom, .linearCrossEntropy, .linearCrossEntropyLosses, .recompute: return 0
     }
   }
 }

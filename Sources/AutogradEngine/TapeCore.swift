@@ -13,6 +13,8 @@ package final class TapeCore {
   package var matmulPrecision = MatmulPrecision.float32
   /// Products with stored weights that are quantised multiply integers; then `matmulPrecision` is float32.
   package var multipliesIntegers = false
+  /// Whether products apply the adapters of weights. Only inference leaves them out: what is recorded never does.
+  var appliesAdapters = true
   package private(set) var arena: Arena
   package private(set) var index: UInt32 = 0
 
@@ -169,11 +171,14 @@ package final class TapeCore {
   }
 
   /// Runs `body` without recording: nothing is kept for a backward.
-  package func inference<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    let before = isRecording
-    if before { firstUnrecorded = nodes.count }
+  package func inference<Result, Failure: Error>(
+    applyingAdapters: Bool = true, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let before = (isRecording, appliesAdapters)
+    if isRecording { firstUnrecorded = nodes.count }
     isRecording = false
-    defer { isRecording = before }
+    appliesAdapters = appliesAdapters && applyingAdapters
+    defer { (isRecording, appliesAdapters) = before }
     return try body()
   }
 

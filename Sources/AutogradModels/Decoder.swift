@@ -193,4 +193,11 @@ public struct Decoder<Scalar: TensorScalar>: LanguageModel {
       head ?? tokenEmbedding.weight, targets, ignoring: ignoring, weights: weights, softCap: configuration.softCap,
       expectedSeed: expectedSeed)
   }
+
+  public func losses(
+    _ tokens: Tokens, targets: Tokens, positions: Tokens?, passing: (ModelStage) -> Void
+  ) -> Variable<Scalar> {
+    hiddenStates(tokens, positions: positions, passing: passing).linearCrossEntropyLosses(
+      head ?? tokenEmbedding.weight, targets, softCap: configuration.softCap)
+  }
 }

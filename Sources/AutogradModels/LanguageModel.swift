@@ -67,6 +67,13 @@ public protocol LanguageModel<Scalar>: Module {
     _ tokens: Tokens, targets: Tokens, positions: Tokens?, weights: (any Operand<Scalar>)?, ignoring: Int32?,
     expectedSeed: Scalar, passing: (ModelStage) -> Void
   ) -> Variable<Scalar>
+
+  /// The negative log-likelihood of each target, in nats: `loss` is their mean.
+  ///
+  /// Shapes: tokens, `targets` and `positions` [B, T] → [B, T].
+  func losses(
+    _ tokens: Tokens, targets: Tokens, positions: Tokens?, passing: (ModelStage) -> Void
+  ) -> Variable<Scalar>
 }
 
 extension LanguageModel {

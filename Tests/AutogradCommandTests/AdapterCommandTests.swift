@@ -110,6 +110,75 @@ import Testing
     }
   }
 
+  /// Texts that end in nothing, a full stop or an exclamation mark, and pairs of which the one with a full stop is preferred.
+  private func writePairs(_ path: String) throws {
+    let words = ["cat", "dog", "sun", "mat", "ran", "saw"]
+    func phrase(_ index: Int) -> String { (0..<3).map { words[(index * (3 + $0) + $0) % 6] }.joined(separator: " ") }
+    try write(
+      (0..<120).map { "{\"text\": \"\(phrase($0)) \(phrase($0 * 7 + 1))\(["", ".", "!"][$0 % 3])\"}\n" }.joined(),
+      path + "/texts.jsonl")
+    try write(
+      (0..<60).map { index in
+        let answer = " \(phrase(index * 5 + 2))"
+        return "{\"prompt\": \"\(phrase(index))\", \"chosen\": \"\(answer).\", "
+          + "\"rejected\": \"\(answer)\(["", "!"][index % 2])\"}\n"
+      }.joined(), path + "/pairs.jsonl")
+  }
+
+  @Test("of preference pairs: margin and win rate rise, a stop in the middle leaves the same bits, memory is as planned")
+  func preferences() throws {
+    try temporaryDirectory { path in
+      try writePairs(path)
+      let sizes = [
+        "--n-layer", "1", "--n-head", "2", "--n-embd", "32", "--block-size", "32", "--batch-size", "8", "--eval-iters", "2",
+        "--threads", "1",
+      ]
+      _ = try run(
+        ["train", "--data", path + "/texts.jsonl", "--out", path + "/base", "--max-iters", "30", "--family", "llama",
+         "--learning-rate", "0.01"] + sizes)
+      let train = [
+        "train", "--init-from", path + "/base", "--data", path + "/pairs.jsonl", "--lora-rank", "4", "--batch-size", "2",
+        "--grad-accum", "2", "--learning-rate", "0.002", "--eval-interval", "10", "--eval-iters", "3", "--threads", "1",
+        "--dpo-beta", "0.2", "--val-fraction", "0.2", "--lr-decay-iters", "40", "--warmup-iters", "0",
+      ]
+      let whole = try run(train + ["--out", path + "/whole", "--max-iters", "40"])
+      _ = try run(train + ["--out", path + "/run", "--max-iters", "17"])
+      let resumed = try run(["train", "--resume", path + "/run", "--max-iters", "40"])
+      #expect(fingerprint(whole) != nil && fingerprint(resumed) == fingerprint(whole))
+      let recomputed = try run(train + ["--out", path + "/again", "--max-iters", "40", "--recompute", "--threads", "2"])
+      #expect(fingerprint(recomputed) == fingerprint(whole))
+      let log = try String(contentsOfFile: path + "/whole/log.jsonl", encoding: .utf8).split(separator: "\n")
+        .map { try JSON(parsing: Array($0.utf8)) }
+      let margins = log.compactMap { $0["val_margin"]?.doubleValue }, wins = log.compactMap { $0["val_win_rate"]?.doubleValue }
+      #expect(margins.count == 4 && zip(margins, margins.dropFirst()).allSatisfy { $0 < $1 } && margins[0] > 0, "\(margins)")
+      #expect(wins.last == 1 && log.contains { $0["margin"] != nil })
+      #expect(whole.output.contains("win rate 1.0000"))
+      let plan = try run(["plan"] + train.dropFirst())
+      #expect(plan.output.contains("batches of 2 × 32 tokens"), "\(plan.output)")
+    }
+  }
+
+  @Test("preference pairs want an adapter, come alone, and say what is wrong with a line")
+  func refusedPairs() throws {
+    try temporaryDirectory { path in
+      try writePairs(path)
+      for (lines, status, part) in [
+        (["--data", "pairs.jsonl"], 64, "--lora-rank 16"),
+        (["--data", "pairs.jsonl", "--data", "texts.jsonl"], 3, "preference pairs are learnt by themselves"),
+        (["--data", "bad.jsonl"], 3, "\"rejected\" is no string"),
+      ] as [([String], Int32, String)] {
+        try write("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": 3}\n", path + "/bad.jsonl")
+        let data = lines.map { $0.hasSuffix(".jsonl") ? path + "/" + $0 : $0 }
+        let outcome = try autograd(["train", "--max-iters", "1"] + data + ["--out", path + "/out"])
+        #expect(outcome.status == status && outcome.errors.contains(part), "\(lines): \(outcome.errors)")
+      }
+    }
+    try withBase("llama") { path, train in
+      let outcome = try autograd(train + ["--out", path + "/run", "--dpo-beta", "0.3"])
+      #expect(outcome.status == 64 && outcome.errors.contains("--dpo-beta means nothing"), "\(outcome.errors)")
+    }
+  }
+
   @Test("what means nothing is refused, and says why")
   func refused() throws {
     for (arguments, part) in [

@@ -33,7 +33,7 @@ func options(of command: String) throws -> Set<String> {
     "--version", "--val-fraction", "--data-weights", "--keep-documents-apart", "--no-keep-documents-apart", "--ctx-size",
     "--iters", "--tokenizer", "--chat-template", "--mask-prompt", "--no-mask-prompt", "--gradient-accumulation-steps", "--intermediate-size", "--tie-word-embeddings",
     "--lora-rank", "--lora-alpha", "--lora-dropout", "--lora-target", "--rslora", "--no-rslora", "--base-weights",
-    "--base-products",
+    "--base-products", "--dpo-beta",
   ]
 
   @Test("each option is refused by name where it contradicts, is taken over, or is no setting")

@@ -160,6 +160,30 @@ import Testing
     }
   }
 
+  @Test("losses of single targets hand on what each counts, of either sign: the gradients of log-softmax")
+  func lossGradients() {
+    let x = Parameter<Double>(randomTensor([300, 5], seed: 1)), w = Parameter<Double>(randomTensor([11, 5], seed: 2))
+    let counts: [Double] = (0..<300).map { Double($0 % 7) - 3 }
+    func gradients(_ body: (Tape<Double>, Variable<Double>) -> Variable<Double>) -> [Double] {
+      Tape<Double>().step { tape in body(tape, tape.variable(x)).backward() }
+      return x.gradient.elements + w.gradient.elements
+    }
+    let own = gradients { tape, x in
+      (x.linearCrossEntropyLosses(w, tape.tokens(Self.targets), ignoring: -1) * tape.input(counts, shape: [300])).sum()
+    }
+    let plain = gradients { tape, x in
+      var chosen = [Double](repeating: 0, count: 300 * 11)
+      for (row, target) in Self.targets.enumerated() where target >= 0 { chosen[row * 11 + Int(target)] = -counts[row] }
+      return (x.linear(w).logSoftmax() * tape.input(chosen, shape: [300, 11])).sum()
+    }
+    #expect(zip(own, plain).allSatisfy { abs($0 - $1) < 1e-12 })
+    let twice = gradients { tape, x in
+      let losses = x.linearCrossEntropyLosses(w, tape.tokens(Self.targets), ignoring: -1)
+      return (losses * tape.input(counts, shape: [300])).sum() + losses.sum() - losses.sum()
+    }
+    #expect(zip(own, twice).allSatisfy { abs($0 - $1) < 1e-12 })
+  }
+
   @Test("the loss of a target does not depend on the others")
   func oneTarget() {
     let x: Tensor<Float> = randomTensor([300, 5], seed: 1), w = Parameter<Float>(randomTensor([1100, 5], seed: 2))

@@ -54,6 +54,28 @@ struct LowRankAdapterTests {
     return Tensor(shape: [12, 8], elements)
   }
 
+  @Test("inference may leave adapters out: what the weight says by itself, and only there")
+  func leftOut() {
+    let weight = Parameter<Double>(randomTensor([6, 4], seed: 1)), x: Tensor<Double> = randomTensor([3, 4], seed: 2)
+    let plain = Tape<Double>().step { tape in tape.input(x).linear(weight).array }
+    weight.adapt(
+      LowRankAdapter(
+        [
+          .init(
+            down: Parameter(randomTensor([2, 4], seed: 3)), up: Parameter(randomTensor([6, 2], seed: 4)), scale: 0.5)
+        ], of: [6, 4]))
+    Tape<Double>().step { tape in
+      let adapted = tape.input(x).linear(weight).array
+      let left = tape.inference(applyingAdapters: false) {
+        // What is inside of it cannot take them in again.
+        tape.inference { tape.input(x).linear(weight).array }
+      }
+      expectSameBits(left, plain)
+      #expect(adapted != plain)
+      expectSameBits(tape.inference { tape.input(x).linear(weight).array }, adapted)
+    }
+  }
+
   @Test("makes the products of the changed weight", arguments: Layout.allCases, [true, false])
   private func products(_ layout: Layout, _ sameScale: Bool) {
     let x: Tensor<Double> = randomTensor([5, 8], seed: 1), weight: Tensor<Double> = randomTensor([12, 8], seed: 2)

@@ -40,6 +40,7 @@ enum OperationCall: Sendable {
   case dropout(rate: Double)
   case crossEntropy(ignoring: Int32? = nil, weights: [Double]? = nil)
   case linearCrossEntropy(ignoring: Int32? = nil, LossTerms = LossTerms())
+  case linearCrossEntropyLosses(ignoring: Int32? = nil, softCap: Double? = nil)
 }
 
 /// What a loss has beside its mean.
@@ -165,6 +166,8 @@ extension OperationCall {
       return x[0].linearCrossEntropy(
         x[1], tokens!, ignoring: ignored, weights: constant(terms.weights, tokens!, x[0]), softCap: terms.softCap,
         zLoss: terms.zLoss)
+    case .linearCrossEntropyLosses(let ignored, let softCap):
+      return x[0].linearCrossEntropyLosses(x[1], tokens!, ignoring: ignored, softCap: softCap)
     }
   }
 

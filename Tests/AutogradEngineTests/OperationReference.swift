@@ -76,7 +76,23 @@ extension OperationCall {
     case .linearCrossEntropy(let ignored, let terms):
       Reference.crossEntropy(
         Reference.linear(x[0], x[1], bias: nil, activation: nil, residual: nil), tokens, ignored, terms)
+    case .linearCrossEntropyLosses(let ignored, let softCap):
+      losses(Reference.linear(x[0], x[1], bias: nil, activation: nil, residual: nil), tokens, tokenShape, ignored, softCap)
     }
+  }
+
+  /// The loss of each row alone.
+  private func losses(
+    _ logits: Tensor<Double>, _ targets: [Int32], _ shape: [Int], _ ignored: Int32?, _ softCap: Double?
+  ) -> Tensor<Double> {
+    let columns = logits.shape.array.last ?? 1
+    return Tensor(
+      shape: shape,
+      targets.enumerated().map { row, target in
+        if target == ignored { return 0 }
+        let own = Tensor(shape: [1, columns], Array(logits.elements[row * columns..<(row + 1) * columns]))
+        return Reference.crossEntropy(own, [target], nil, LossTerms(softCap: softCap)).elements[0]
+      })
   }
 
   private func map(_ x: Tensor<Double>, _ function: (Double) -> Double) -> Tensor<Double> {

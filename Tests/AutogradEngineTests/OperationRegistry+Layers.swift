@@ -281,4 +281,30 @@ extension OperationRecord {
           [2, 5], [7, 5], tokens: [0], says: "linearCrossEntropy: x [2, 5] wants targets [2]; got [1]", call),
       ])
   }
+
+  static var linearCrossEntropyLosses: OperationRecord {
+    func losses(
+      _ x: [Int], _ w: [Int], ignoring ignored: Int32? = nil, softCap: Double? = nil, _ tokens: [Int32], _ shape: [Int]? = nil
+    ) -> OperationCase {
+      OperationCase(
+        .linearCrossEntropyLosses, .linearCrossEntropyLosses(ignoring: ignored, softCap: softCap), x, w, tokens: tokens,
+        tokenShape: shape)
+    }
+    return OperationRecord(
+      cases: [
+        losses([6, 5], [11, 5], [10, 0, 4, 4, 7, 1]), losses([6, 5], [11, 5], ignoring: -1, [10, -1, 4, -1, 7, 1]),
+        losses([2, 3, 4], [7, 4], softCap: 1.5, [4, 0, 1, 2, 4, 3], [2, 3]), losses([3], [5, 3], [2], []),
+        losses([300, 2], [3, 2], (0..<300).map { Int32($0 % 3) }),
+      ],
+      largeCases: [losses([530, 33], [131, 33], ignoring: 3, softCap: 5, (0..<530).map { Int32($0 * 17 % 131) })],
+      roundings: 64,
+      misuses: [
+        MisuseCase(
+          [2, 5], [7, 5], tokens: [0, 7],
+          says: "linearCrossEntropyLosses: token 7 at position 1 is outside the vocabulary of 7"
+        ) { c, x throws(Misuse) in
+          try c.linearCrossEntropyLosses(x[0], weight: x[1], x[2], ignoring: nil, softCap: nil)
+        }
+      ])
+  }
 }

@@ -72,6 +72,7 @@ extension OperationRecord {
     case .variance: variance
     case .logSoftmax: logSoftmax
     case .logSumExp: logSumExp
+    case .linearCrossEntropyLosses: linearCrossEntropyLosses
     case .squaredError: pairLoss(.squaredError, .squaredError)
     case .binaryCrossEntropy: pairLoss(.binaryCrossEntropy, .binaryCrossEntropy)
     case .userDefined: userDefined

@@ -44,7 +44,7 @@ import Testing
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let sampler = WindowSampler(
         tokens: [1, 2, 3, 4], blockSize: 2, batchSize: 1, seed: 1, purpose: .dataOrder, boundary: 1)
-      var batch = TokenBatch(batchSize: 1, blockSize: 2)
+      var batch = TokenBatch(rowCount: 1, blockSize: 2)
       try sampler.fill(&batch, number: 0)
     }
     let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)

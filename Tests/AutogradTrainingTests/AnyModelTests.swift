@@ -65,6 +65,12 @@ private struct Bigram: LanguageModel {
     return hiddenStates(tokens, passing: passing)
       .linearCrossEntropy(head, targets, ignoring: ignoring, expectedSeed: expectedSeed)
   }
+
+  func losses(
+    _ tokens: Tokens, targets: Tokens, positions: Tokens?, passing: (ModelStage) -> Void
+  ) -> Variable<Float> {
+    hiddenStates(tokens, passing: passing).linearCrossEntropyLosses(head, targets)
+  }
 }
 
 /// Everything from a text to a continued text, with whatever tokenizer and model.

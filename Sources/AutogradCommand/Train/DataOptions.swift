@@ -7,7 +7,7 @@ import AutogradTraining
 struct DataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A text, JSONL, tokens (.bin), a folder or -, as often as you like (default: stories).",
+      "A text, JSONL, tokens (.bin), a folder, -; repeatable (stories).",
       valueName: "path"))
   var data: [String] = []
 

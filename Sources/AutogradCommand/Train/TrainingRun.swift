@@ -46,6 +46,15 @@ struct TrainingRun {
     } else {
       try asked.refuseAnswerOptions()
     }
+    if source.texts?.sources.contains(where: \.hasPairs) == true {
+      guard settings.adapterRank != nil else {
+        throw ValidationError(
+          "preference pairs are learnt by an adapter, against the model without it; name a model (--init-from) and a rank "
+            + "(--lora-rank 16)")
+      }
+    } else if asked.given.contains("dpo_beta") {
+      throw ValidationError("--dpo-beta means nothing without preference pairs; leave it out, or name some with --data")
+    }
     if asked.given.contains("val_fraction"), source.texts?.sources.allSatisfy({ $0.validation != nil }) == true {
       throw ValidationError(
         "--val-fraction means nothing here: \(source.identity.path ?? "") comes with tokens to validate with; leave it out")

@@ -17,8 +17,9 @@ import AutogradKernels
 // A loss whose backward never comes has still written to dW: where gradients are completed without it, the end
 // of the step says so.
 //
-// Without an expected seed forward computes the loss alone, and backward each chunk's logits once more, with dx and dW:
-// 8·rows·V·C flops together, and no gradient changes before its backward.
+// Without an expected seed, and for the losses of single targets, whose seeds nobody expects, forward computes losses
+// alone, and backward each chunk's logits once more, with dx and dW: 8·rows·V·C flops together, and no gradient changes
+// before its backward.
 //
 // INVARIANT: as in TapeCore+Kernels.swift; a chunk's rows lie inside those of x, targets inside the vocabulary, which
 // `checkTokens` makes sure of.
@@ -97,14 +98,14 @@ package extension TapeCore {
     }
   }
 
-  /// The loss of each target, without gradients.
+  /// The loss of each target.
   func linearCrossEntropyLosses(
     _ x: Slot, weight: Slot, _ targets: Slot, ignoring: Int32?, softCap: Double?
   ) throws(Misuse) -> Slot {
     let operation: StaticString = "linearCrossEntropyLosses"
     try checkLogits(x, weight, targets, softCap, operation)
     try checkTokens(targets, below: nodes[weight].shape[0], ignoring: ignoring, operation)
-    let y = try temporary(nodes[targets].shape, operation, requiresGradient: false)
+    let y = try result(nodes[targets].shape, operation, of: x, weight)
     let rows = nodes[x].shape.rows, mark = arena.mark()
     let losses = unsafe try rowLosses(rows, operation)
     let chunks = unsafe Chunks(
@@ -114,13 +115,19 @@ package extension TapeCore {
     if !isPlanning {
       for row in 0..<rows { unsafe setElement(data(y), row, to: losses[row]) }
     }
+    unsafe record(
+      .linearCrossEntropyLosses, x, weight, targets, -1, output: y, saved: [nil, UnsafeMutableRawPointer(losses), nil],
+      integers: chunks.integers(isWhole: true))
     if !isRecording { arena.rewind(to: mark) }
     return y
   }
 
   func linearCrossEntropyBackward(_ record: Record) throws(Misuse) {
-    if record.integers[2] == 1 { return try wholeBackward(record) }
     let operation: StaticString = "linearCrossEntropy"
+    if record.integers[2] == 1 {
+      let scale = unsafe element(gradient(of: record.output)) / record.scalars[1]
+      return unsafe try wholeBackward(record, scale: scale, seeds: nil, operation)
+    }
     let x = record.inputs[0], weight = record.inputs[1], shape = nodes[x].shape
     let seed = unsafe element(gradient(of: record.output)), expected = record.scalars[0]
     if let dW = unsafe try contribution(to: weight, operation), let losses = unsafe record.saved[1] {
@@ -149,9 +156,16 @@ package extension TapeCore {
     }
   }
 
-  /// The backward of a loss that computed no gradient before.
-  private func wholeBackward(_ record: Record) throws(Misuse) {
-    let operation: StaticString = "linearCrossEntropy"
+  func linearCrossEntropyLossesBackward(_ record: Record) throws(Misuse) {
+    unsafe try wholeBackward(record, scale: 1, seeds: gradient(of: record.output), "linearCrossEntropyLosses")
+  }
+
+  /// The backward of losses that computed no gradient before.
+  ///
+  /// - Parameter seeds: That of each row, beside `scale`.
+  @unsafe private func wholeBackward(
+    _ record: Record, scale: Double, seeds: UnsafeRawPointer?, _ operation: StaticString
+  ) throws(Misuse) {
     let x = record.inputs[0], weight = record.inputs[1], count = nodes[x].shape.count
     guard let losses = unsafe record.saved[1] else { return }
     try checkUnchanged(record, inputs: Chunks.inputsRead)
@@ -162,9 +176,8 @@ package extension TapeCore {
       unsafe clear(first, count: count)
       unsafe dx = Contribution(target: first.target, adds: true)
     }
-    let chunks = unsafe Chunks(
-      of: record, losses: losses.assumingMemoryBound(to: Double.self),
-      scale: element(gradient(of: record.output)) / record.scalars[1])
+    var chunks = unsafe Chunks(of: record, losses: losses.assumingMemoryBound(to: Double.self), scale: scale)
+    unsafe chunks.seeds = unsafe seeds
     unsafe try run(chunks, dx: dx, dW: dW, operation)
   }
 
@@ -176,6 +189,8 @@ package extension TapeCore {
     let softCap, zLoss: Double
     let losses: UnsafeMutablePointer<Double>
     var scale: Double?
+    /// What each row counts, of the scalar type, in the place of weights.
+    var seeds: UnsafeRawPointer?
 
     /// A record's inputs that its backward may read: all but the targets, as bits.
     static var inputsRead: UInt8 { 0b1011 }
@@ -232,7 +247,8 @@ package extension TapeCore {
       let arguments = unsafe ck_cross_entropy(
         x: logits, gradient: chunks.scale == nil ? nil : logits, losses: chunks.losses + first,
         targets: tokenData(chunks.targets) + first,
-        weights: optionalData(chunks.weights).map { unsafe $0 + first * type.size }, columns: V, x_stride: spacing,
+        weights: (chunks.seeds ?? UnsafeRawPointer(optionalData(chunks.weights))).map { unsafe $0 + first * type.size },
+        columns: V, x_stride: spacing,
         ignore: Int32(chunks.ignoring), accumulate: 0, scale: chunks.scale ?? 0, soft_cap: chunks.softCap,
         z_loss: chunks.zLoss)
       unsafe runRows(arguments, count: count, columns: V)
@@ -293,7 +309,7 @@ extension Variable {
 
   /// The negative log-likelihood of each target under softmax of x·Wᵀ, in nats: `linearCrossEntropy` is its mean.
   ///
-  /// For looking, not for learning: it has no gradient, and nothing is recorded. 0 where the target equals `ignoring`.
+  /// 0 where the target equals `ignoring`. Any loss may be made of them; where it is their mean, that operation is faster.
   ///
   /// Shapes: `self` [..., C], `weight` [V, C], `targets` [...] → [...].
   ///

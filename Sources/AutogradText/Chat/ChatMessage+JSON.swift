@@ -4,9 +4,9 @@ extension ChatMessage {
   /// The messages of a conversation as OpenAI, TRL and mlx-lm have it: `{"messages": [{"role": …, "content": …}, …]}`.
   ///
   /// - Throws: `notDocument`, with the number of the message that is none.
-  public static func list(of json: JSON) throws(TextError) -> [ChatMessage] {
-    guard let values = json["messages"]?.arrayValue else {
-      throw .notDocument(json["messages"] == nil ? "the object has no \"messages\"" : "\"messages\" is no list")
+  public static func list(of json: JSON, _ key: String = "messages") throws(TextError) -> [ChatMessage] {
+    guard let values = json[key]?.arrayValue else {
+      throw .notDocument(json[key] == nil ? "the object has no \"\(key)\"" : "\"\(key)\" is no list")
     }
     var messages: [ChatMessage] = []
     for (index, value) in values.enumerated() {

@@ -7,6 +7,8 @@ public protocol BatchSampler: Sendable {
   var blockSize: Int { get }
   /// B: windows per batch.
   var batchSize: Int { get }
+  /// Rows of a batch that a window takes: 1 unless told, 2 where windows are pairs.
+  var rowsPerWindow: Int { get }
   /// Whether its batches say where documents begin; false unless told.
   var hasPositions: Bool { get }
   /// Whether its batches say what each target counts; false unless told.
@@ -31,6 +33,9 @@ public protocol BatchSampler: Sendable {
 }
 
 extension BatchSampler {
+  public var rowsPerWindow: Int { 1 }
+  /// Rows of a batch.
+  public var rowCount: Int { batchSize * rowsPerWindow }
   public var hasPositions: Bool { false }
   public var hasWeights: Bool { false }
   public var epochLength: Int? { nil }
@@ -39,7 +44,7 @@ extension BatchSampler {
 
   /// Room for one of its batches.
   public func makeBatch() -> TokenBatch {
-    TokenBatch(batchSize: batchSize, blockSize: blockSize, hasPositions: hasPositions, hasWeights: hasWeights)
+    TokenBatch(rowCount: rowCount, blockSize: blockSize, hasPositions: hasPositions, hasWeights: hasWeights)
   }
 
   /// Batch number `number`, in room of its own.

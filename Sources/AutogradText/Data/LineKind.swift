@@ -8,15 +8,24 @@ public struct LineKind: Sendable {
   public let keys: [String]
   /// Whether a part of each document is an answer.
   public let hasAnswers: Bool
-  private let take: @Sendable (JSON) throws(TextError) -> LineContent
+  /// Documents that a line holds: 2 where it holds a pair, of which the first is preferred.
+  public let documentsPerLine: Int
+  private let take: @Sendable (JSON) throws(TextError) -> [LineContent]
 
   private init(
     _ name: String, _ keys: [String], hasAnswers: Bool,
     _ take: @escaping @Sendable (JSON) throws(TextError) -> LineContent
-  ) { (self.name, self.keys, self.hasAnswers, self.take) = (name, keys, hasAnswers, take) }
+  ) {
+    (self.name, self.keys, self.hasAnswers, documentsPerLine) = (name, keys, hasAnswers, 1)
+    self.take = { json throws(TextError) in [try take(json)] }
+  }
+
+  private init(
+    pairs name: String, _ keys: [String], _ take: @escaping @Sendable (JSON) throws(TextError) -> [LineContent]
+  ) { (self.name, self.keys, hasAnswers, documentsPerLine, self.take) = (name, keys, true, 2, take) }
 
   /// Every kind, those with more to say first: a line of several kinds is of the first. mlx-lm has this order, too.
-  public static let all = [conversation, completion, instruction, text]
+  public static let all = [conversation, preference, completion, instruction, text]
 
   /// `{"text": …}`: a document.
   public static let text = LineKind("texts", ["text"], hasAnswers: false) { json throws(TextError) in
@@ -40,13 +49,35 @@ public struct LineKind: Sendable {
     return .instruction(try json.text("instruction"), input: input, output: try json.text("output"))
   }
 
+  /// `{"prompt": …, "chosen": …, "rejected": …}`, as TRL has it: texts, or lists of messages.
+  public static let preference = LineKind(pairs: "preference pairs", ["prompt", "chosen", "rejected"]) {
+    json throws(TextError) in
+    if json["prompt"]?.arrayValue == nil {
+      let prompt = try json.text("prompt")
+      return [
+        .pair(prompt: prompt, completion: try json.text("chosen")),
+        .pair(prompt: prompt, completion: try json.text("rejected")),
+      ]
+    }
+    let prompt = try ChatMessage.list(of: json, "prompt")
+    var contents: [LineContent] = []
+    for key in ["chosen", "rejected"] {
+      let answer = try ChatMessage.list(of: json, key)
+      guard answer.contains(where: { $0.role == .assistant }) else {
+        throw .notDocument("\"\(key)\" has no message of the assistant")
+      }
+      contents.append(.messages(prompt + answer))
+    }
+    return contents
+  }
+
   /// The kind of a line; nil where it has the keys of none.
   static func of(_ json: JSON) -> LineKind? { all.first { kind in kind.keys.allSatisfy { json[$0] != nil } } }
 
-  /// What a line of this kind says.
+  /// What a line of this kind says: `documentsPerLine` documents.
   ///
   /// - Throws: `notDocument` where it lacks a key, or something else stands under it.
-  func content(of json: JSON) throws(TextError) -> LineContent {
+  func contents(of json: JSON) throws(TextError) -> [LineContent] {
     if let missing = keys.first(where: { json[$0] == nil }) {
       guard let other = LineKind.of(json), other != self else { throw .notDocument("the object has no \"\(missing)\"") }
       throw .notDocument("the line holds \(other.name), and those before hold \(name); put them into files of their own")

@@ -10,6 +10,7 @@ public struct MixtureSampler: BatchSampler {
   public let parts: [any WindowSource]
   public let blockSize: Int
   public let batchSize: Int
+  public var rowsPerWindow: Int { parts[0].rowsPerWindow }
   public var hasPositions: Bool { parts[0].hasPositions }
   public var hasWeights: Bool { parts[0].hasWeights }
   /// As many windows as all parts have: where shares are those of their lengths, each window once.
@@ -36,7 +37,7 @@ public struct MixtureSampler: BatchSampler {
       weights.allSatisfy({ $0 > 0 }), total.isFinite,
       parts.allSatisfy({
         $0.blockSize == first.blockSize && $0.batchSize == first.batchSize && $0.hasPositions == first.hasPositions
-          && $0.hasWeights == first.hasWeights
+          && $0.hasWeights == first.hasWeights && $0.rowsPerWindow == first.rowsPerWindow
       })
     else {
       fatalError(

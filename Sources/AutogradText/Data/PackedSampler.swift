@@ -6,7 +6,7 @@ import AutogradBase
 /// an order of its own. A token sees its own document only. A document that does not fit into a window is cut, and one
 /// without an answer before the cut is left out. What a window has left is filled up with tokens that do not count. There
 /// is no state: any batch can be drawn without those before it.
-public struct PackedSampler: WindowSource {
+public struct PackedSampler: AnswerSampler {
   public let blockSize: Int
   public let batchSize: Int
   /// At least 1 where any document can be used.

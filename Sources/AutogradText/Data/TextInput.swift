@@ -75,6 +75,9 @@ public struct TextInput: Sendable {
   /// Whether a part of each of its documents is an answer.
   public var hasAnswers: Bool { kind == .lines && lineKind.hasAnswers }
 
+  /// Whether its documents come in pairs, of which the first is preferred.
+  public var hasPairs: Bool { kind == .lines && lineKind.documentsPerLine == 2 }
+
   /// Takes a file without a name of its own, which is held open: one plain text.
   package static func held(_ file: any RandomAccessFile, path: String) throws(FileError) -> TextInput {
     do throws(TextError) {

@@ -72,8 +72,9 @@ extension TextInput {
       do throws(TextError) {
         let bytes = part.bytes[first..<end]
         if !TextInput.isBlank(bytes) {
-          let document = try document(ofLine: Array(bytes), form)
-          if !document.bytes.isEmpty { try body(document.bytes.span, true, lineKind.hasAnswers ? document.answers : nil) }
+          for document in try documents(ofLine: Array(bytes), form) where lineKind.hasAnswers || !document.bytes.isEmpty {
+            try body(document.bytes.span, true, lineKind.hasAnswers ? document.answers : nil)
+          }
         }
       } catch {
         throw .inside(path: path, line: line, error)
@@ -83,10 +84,10 @@ extension TextInput {
     return line
   }
 
-  /// The document in a line of JSON; other members of the object are none of it.
+  /// The documents in a line of JSON; other members of the object are none of them.
   ///
   /// - Throws: `notDocument`, with what stands there instead.
-  private func document(ofLine line: [UInt8], _ form: AnswerForm?) throws(TextError) -> AnsweredText {
+  private func documents(ofLine line: [UInt8], _ form: AnswerForm?) throws(TextError) -> [AnsweredText] {
     guard line.count <= TextInput.longestLine else {
       throw .notDocument("the line is longer than \(TextInput.longestLine) bytes")
     }
@@ -97,7 +98,11 @@ extension TextInput {
       throw .notDocument("\(error)")
     }
     guard json.objectValue != nil else { throw .notDocument("the line is no object") }
-    return try (form ?? AnswerForm(nil, begin: "", end: "")).write(try lineKind.content(of: json))
+    var documents: [AnsweredText] = []
+    for content in try lineKind.contents(of: json) {
+      documents.append(try (form ?? AnswerForm(nil, begin: "", end: "")).write(content))
+    }
+    return documents
   }
 }
 

@@ -2,8 +2,8 @@
 ///
 /// Made once and filled again and again: filling allocates nothing.
 public struct TokenBatch: Sendable {
-  /// B: windows.
-  public let batchSize: Int
+  /// B: windows, or twice as many where they are pairs.
+  public let rowCount: Int
   /// T: tokens per window.
   public let blockSize: Int
   /// [B, T], row-major.
@@ -17,9 +17,9 @@ public struct TokenBatch: Sendable {
   public var weights: [Float]
 
   /// Makes room for a batch.
-  public init(batchSize: Int, blockSize: Int, hasPositions: Bool = false, hasWeights: Bool = false) {
-    (self.batchSize, self.blockSize) = (batchSize, blockSize)
-    let count = batchSize * blockSize
+  public init(rowCount: Int, blockSize: Int, hasPositions: Bool = false, hasWeights: Bool = false) {
+    (self.rowCount, self.blockSize) = (rowCount, blockSize)
+    let count = rowCount * blockSize
     inputs = [Int32](repeating: 0, count: count)
     targets = [Int32](repeating: 0, count: count)
     positions = [Int32](repeating: 0, count: hasPositions ? count : 0)
@@ -31,12 +31,12 @@ public struct TokenBatch: Sendable {
 
   /// Stops where it has not the size that a sampler fills.
   func requireSize(of sampler: some BatchSampler, _ name: String) {
-    let count = sampler.batchSize * sampler.blockSize
+    let count = sampler.rowCount * sampler.blockSize
     guard inputs.count == count, targets.count == count, positions.count == (sampler.hasPositions ? count : 0),
       weights.count == (sampler.hasWeights ? count : 0)
     else {
       fatalError(
-        "\(name): a batch of \(sampler.batchSize) x \(sampler.blockSize) does not fit room for \(inputs.count) inputs, "
+        "\(name): a batch of \(sampler.rowCount) x \(sampler.blockSize) does not fit room for \(inputs.count) inputs, "
           + "\(targets.count) targets, \(positions.count) positions and \(weights.count) weights; take the sampler's "
           + "makeBatch()")
     }

@@ -33,3 +33,13 @@ extension WindowSource {
     (0..<UInt64(batchSize)).reduce(0) { $0 + weight(ofWindow: number &* UInt64(batchSize) &+ $1) }
   }
 }
+
+/// A sampler of documents that have answers: what does not fit into its windows is cut or left out.
+public protocol AnswerSampler: WindowSource {
+  /// Documents, or pairs of them, that are longer than a window and one token.
+  var cutCount: Int { get }
+  /// Those that have nothing to learn in a window, which are left out.
+  var leftOutCount: Int { get }
+  /// Bytes that its order takes, the table apart.
+  var byteCount: Int { get }
+}

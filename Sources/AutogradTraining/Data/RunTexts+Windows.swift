@@ -13,7 +13,7 @@ extension RunTexts {
       if let validation = source.validation {
         datasets.append(TokenDataset(training: source.tokens, validation: validation))
       } else if let answers = source.answers {
-        let count = try RunTexts.trainingCount(answers, validationFraction)
+        let count = try trainingCount(source, answers, validationFraction)
         let end = count == answers.count ? answers.tokenCount : answers.tokens(of: count).lowerBound
         datasets.append(
           TokenDataset(
@@ -25,10 +25,13 @@ extension RunTexts {
     return datasets
   }
 
-  /// How many of the documents are to train on: the first.
-  private static func trainingCount(_ answers: DocumentTable, _ fraction: Double) throws(TextError) -> Int {
+  /// How many of the documents are to train on: the first, in whole pairs where they come in pairs.
+  private func trainingCount(
+    _ source: Source, _ answers: DocumentTable, _ fraction: Double
+  ) throws(TextError) -> Int {
     guard (0..<1).contains(fraction) else { throw .invalidValidationFraction(fraction) }
-    return Int((1 - fraction) * Double(answers.count))
+    let together = source.hasPairs ? 2 : 1
+    return Int((1 - fraction) * Double(answers.count / together)) * together
   }
 
   /// Windows of all sources, in their shares.
@@ -45,6 +48,10 @@ extension RunTexts {
     if keepsDocumentsApart, boundary == nil, !haveAnswers {
       throw .notTexts(path: sources[0].path, "it is one document, and there are no others to keep it apart from")
     }
+    if countsAll, let pairs = sources.first(where: \.hasPairs) {
+      throw .notTexts(
+        path: pairs.path, "it holds preference pairs, of which the answers alone can be learnt (without --no-mask-prompt)")
+    }
     let datasets = try datasets(validationFraction: validationFraction), haveAnswers = haveAnswers
     var cut = 0, leftOut = 0, orderBytes = 0
     func windows(_ index: Int, _ part: TokenDataset.Part, _ purpose: RandomPurpose) throws(TextError) -> any WindowSource {
@@ -57,9 +64,13 @@ extension RunTexts {
           boundary: keepsDocumentsApart ? boundary : nil, saysAll: haveAnswers)
       }
       let (tokens, table, documents) = try answersOf(source, answers, part, validationFraction)
-      let sampler = PackedSampler(
-        tokens: tokens, table, documents: documents, blockSize: blockSize, batchSize: batchSize, countsAll: countsAll,
-        seed: seed, purpose: purpose)
+      let sampler: any AnswerSampler = source.hasPairs
+        ? PairSampler(
+          tokens: tokens, table, documents: documents, blockSize: blockSize, batchSize: batchSize, seed: seed,
+          purpose: purpose)
+        : PackedSampler(
+          tokens: tokens, table, documents: documents, blockSize: blockSize, batchSize: batchSize, countsAll: countsAll,
+          seed: seed, purpose: purpose)
       guard sampler.windowsPerEpoch > 0 else {
         throw .noAnswers(path: source.path, part: part, documentCount: documents.count, blockSize: blockSize)
       }
@@ -83,7 +94,8 @@ extension RunTexts {
     let validation = try sampler(.validation, .evaluation)
     return TrainingData(
       training: training, trainingCheck: check, validationCheck: validation,
-      summary: TrainingData.summary(datasets), note: RunTexts.note(cut: cut, leftOut: leftOut, blockSize),
+      summary: TrainingData.summary(datasets),
+      note: RunTexts.note(cut: cut, leftOut: leftOut, blockSize, of: sources[0].hasPairs ? "pair" : "document"),
       byteCount: orderBytes + datasets.reduce(0) { $0 + $1.training.byteCount + $1.validation.byteCount }
         + sources.reduce(0) { $0 + ($1.answers?.byteCount ?? 0) + ($1.validationAnswers?.byteCount ?? 0) })
   }
@@ -95,13 +107,13 @@ extension RunTexts {
     if let tokens = source.validation, let own = source.validationAnswers {
       return part == .training ? (source.tokens, answers, 0..<answers.count) : (tokens, own, 0..<own.count)
     }
-    let count = try RunTexts.trainingCount(answers, fraction)
+    let count = try trainingCount(source, answers, fraction)
     return (source.tokens, answers, part == .training ? 0..<count : count..<answers.count)
   }
 
   /// What does not come into the windows, in words.
-  private static func note(cut: Int, leftOut: Int, _ blockSize: Int) -> String {
-    func documents(_ count: Int) -> String { count == 1 ? "1 document" : "\(count) documents" }
+  private static func note(cut: Int, leftOut: Int, _ blockSize: Int, of thing: String) -> String {
+    func documents(_ count: Int) -> String { count == 1 ? "1 \(thing)" : "\(count) \(thing)s" }
     var words: [String] = []
     if cut > 0 { words.append("\(documents(cut)) cut after \(blockSize) tokens") }
     if leftOut > 0 { words.append("\(documents(leftOut)) without an answer before that left out") }

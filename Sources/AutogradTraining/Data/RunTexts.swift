@@ -22,6 +22,8 @@ public struct RunTexts: Sendable {
     public var answers: DocumentTable?
     /// The same of `validation`.
     public var validationAnswers: DocumentTable?
+    /// Whether documents come in pairs, of which the first is preferred.
+    public var hasPairs = false
 
     public var tokenCount: Int { tokens.count + (validation?.count ?? 0) }
   }
@@ -102,11 +104,18 @@ public struct RunTexts: Sendable {
       groups.append(training)
       if let validation { groups.append(validation) }
       let inputs = training + (validation ?? [])
-      if let other = inputs.first(where: { $0.hasAnswers != inputs[0].hasAnswers }) {
+      if let other = inputs.first(where: {
+        ($0.hasAnswers, $0.hasPairs) != (inputs[0].hasAnswers, inputs[0].hasPairs)
+      }) {
         throw .notTexts(
           path: other.path, "it holds \(other.lineKind.name), and \(inputs[0].path.escapedForDisplay) holds "
             + "\(inputs[0].lineKind.name); name either by itself")
       }
+    }
+    if let other = groups.first(where: { $0[0].hasPairs != groups[0][0].hasPairs })?[0] {
+      throw .notTexts(
+        path: other.path, "it holds \(other.lineKind.name), and \(groups[0][0].path.escapedForDisplay) holds "
+          + "\(groups[0][0].lineKind.name); preference pairs are learnt by themselves")
     }
     var template: ChatTemplate?
     if groups.joined().contains(where: \.hasAnswers) { template = try choice.template() }
@@ -128,7 +137,8 @@ public struct RunTexts: Sendable {
           path: path, byteCount: training.source.byteCount + (validation?.source.byteCount ?? 0),
           documentCount: training.source.documentCount + (validation?.source.documentCount ?? 0),
           tokens: training.tokens, validation: validation?.tokens, textByteCount: training.source.byteCount,
-          answers: training.source.answers, validationAnswers: validation?.source.answers))
+          answers: training.source.answers, validationAnswers: validation?.source.answers,
+          hasPairs: groups[0][0].hasPairs))
     }
     (self.survey, self.deferred, self.sources, self.weights) = (survey, deferred, sources, weights)
     (self.tokenizer, boundary, format) = (survey.tokenizer, survey.endOfText, survey.format)

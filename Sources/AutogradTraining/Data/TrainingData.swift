@@ -73,13 +73,14 @@ extension TrainingData {
   /// - Parameter other: Data that has positions or weights where these have.
   static func sizes(batchSize: Int, blockSize: Int, like other: TrainingData? = nil) -> TrainingData {
     let sizes = SizesAlone(
-      blockSize: blockSize, batchSize: batchSize, hasPositions: other?.training.hasPositions ?? false,
+      blockSize: blockSize, batchSize: batchSize, rowsPerWindow: other?.training.rowsPerWindow ?? 1,
+      hasPositions: other?.training.hasPositions ?? false,
       hasWeights: other?.training.hasWeights ?? false)
     return TrainingData(training: sizes, trainingCheck: sizes, validationCheck: sizes, summary: "")
   }
 
   private struct SizesAlone: BatchSampler {
-    let blockSize, batchSize: Int
+    let blockSize, batchSize, rowsPerWindow: Int
     let hasPositions, hasWeights: Bool
     func fill(_ batch: inout TokenBatch, number: UInt64) {
       fatalError("a plan draws no batches")

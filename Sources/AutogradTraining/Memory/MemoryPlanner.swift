@@ -61,7 +61,7 @@ public struct MemoryPlanner {
     let new = parameters + memory.gradientBytes + memory.stateBytes + steps.arenaBytes + steps.workspaceBytes
       + trainer.model.tableBytes + need.saving + batch - before.taken
     return TrainingPlan(
-      batchSize: trainer.B, blockSize: trainer.T, accumulation: trainer.configuration.accumulation,
+      batchSize: trainer.data.training.batchSize, blockSize: trainer.T, accumulation: trainer.configuration.accumulation,
       recomputesBlocks: trainer.model.recomputesBlocks, parameterCount: trainer.model.parameterCount,
       trainedCount: trainer.weights.parameterCount,
       parameters: parameters, gradients: memory.gradientBytes, optimizerState: memory.stateBytes,

@@ -114,7 +114,7 @@ extension TrainingProgress {
       JSON.Member("last_evaluation", lastEvaluation?.json ?? .null),
       JSON.Member("best_evaluation", bestEvaluation?.json ?? .null),
       JSON.Member("evaluations_since_best", .count(evaluationsSinceBest)),
-    ])
+    ] + (accumulatedMeasures.isEmpty ? [] : [JSON.Member("accumulated_measures", .array(accumulatedMeasures.map(JSON.exact)))]))
   }
 
   init(_ fields: Fields) throws(RecordProblem) {
@@ -127,12 +127,16 @@ extension TrainingProgress {
     if let evaluation = try fields.optionalObject("evaluation") {
       self.evaluation = EvaluationProgress(
         part: try evaluation.count("part"), batches: try evaluation.count("batches"),
-        lossSum: try evaluation.number("loss_sum"), trainingLoss: try evaluation.number("train_loss"))
+        lossSum: try evaluation.number("loss_sum"),
+        measureSums: evaluation.has("measure_sums") ? try evaluation.numbers("measure_sums") : [],
+        trainingLoss: try evaluation.number("train_loss"))
     }
     lastEvaluation = try EvaluationLosses(fields.optionalObject("last_evaluation"))
     bestEvaluation = try EvaluationLosses(fields.optionalObject("best_evaluation"))
     // Older files lack it.
     if fields.has("evaluations_since_best") { evaluationsSinceBest = try fields.count("evaluations_since_best") }
+    // Most runs have none.
+    if fields.has("accumulated_measures") { accumulatedMeasures = try fields.numbers("accumulated_measures") }
   }
 }
 
@@ -141,7 +145,7 @@ extension EvaluationProgress {
     .object([
       JSON.Member("part", .count(part)), JSON.Member("batches", .count(batches)),
       JSON.Member("loss_sum", .exact(lossSum)), JSON.Member("train_loss", .exact(trainingLoss)),
-    ])
+    ] + (measureSums.isEmpty ? [] : [JSON.Member("measure_sums", .array(measureSums.map(JSON.exact)))]))
   }
 }
 

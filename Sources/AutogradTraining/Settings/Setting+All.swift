@@ -103,6 +103,9 @@ extension Setting {
     Setting(
       "base_products", .run, "the products of the base", \.configuration.baseProducts,
       help: "How they multiply forward", valueName: "mode", isOptionalInFiles: true),
+    Setting(
+      "dpo_beta", .run, "DPO's beta", \.configuration.preferenceBeta, .positive,
+      help: "How tightly preference pairs hold to the base", valueName: "x", isOptionalInFiles: true),
   ]
 
   package static let training = [

@@ -38,6 +38,8 @@ public struct TrainingConfiguration: Sendable, Equatable {
   public var precision = MatmulPrecision.float32
   /// How the forward pass multiplies by the stored weights of a base, in training and in its evaluations.
   public var baseProducts = BaseProducts.exact
+  /// How much a difference between two answers counts against what the base finds, where preference pairs are learnt.
+  public var preferenceBeta = 0.1
   /// Decides data order and dropout, and initial weights where the command draws them: a model that is handed to a
   /// trainer has its own.
   public var seed: UInt64 = 1337

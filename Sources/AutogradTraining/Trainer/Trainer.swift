@@ -24,6 +24,7 @@ public final class Trainer {
   let tape: Tape<Float>
   let optimizer: any Optimizer<Float>
   let data: TrainingData
+  let objective: any TrainingObjective
   /// What the run takes; see `takeMemory`.
   private(set) lazy var need = dryRun()
   /// Whether the memory was taken.
@@ -31,7 +32,7 @@ public final class Trainer {
   /// Inside `dryRun`: steps look at no tokens.
   var isPlanning = false
   /// The current batch. Empty until the first is drawn.
-  private var batch = TokenBatch(batchSize: 0, blockSize: 0)
+  private var batch = TokenBatch(rowCount: 0, blockSize: 0)
 
   /// The step to profile, counted from 1; nil profiles none. See `lastProfile`.
   public var profiledStep: Int?
@@ -49,7 +50,8 @@ public final class Trainer {
   public var stepCount: Int { progress.step }
 
   var T: Int { data.training.blockSize }
-  var B: Int { data.training.batchSize }
+  /// Rows of a batch.
+  var B: Int { data.training.rowCount }
 
   /// - Throws: `invalidConfiguration` where settings, or windows and model, do not fit.
   public convenience init(
@@ -71,6 +73,10 @@ public final class Trainer {
       throw .invalidConfiguration(
         "windows of \(data.training.blockSize) tokens do not fit a model with a context of "
           + "\(model.configuration.contextLength)")
+    }
+    guard !data.holdsPairs || weights.base != nil else {
+      throw .invalidConfiguration(
+        "preference pairs are compared with the model without its adapter, so they train an adapter (--lora-rank)")
     }
     self.init(sized: weights, data: data, configuration: configuration, backend: backend)
   }
@@ -96,6 +102,7 @@ public final class Trainer {
     self.weights = weights
     self.configuration = configuration
     self.data = data
+    objective = data.objective(configuration)
     curve = LossCurve(optimum: data.optimum)
     tape = Tape(backend: backend)
     tape.seed = configuration.seed
@@ -120,7 +127,10 @@ public final class Trainer {
 
   // MARK: One batch after another
 
-  typealias StepResult = (loss: Double, gradientNorm: Double, learningRate: Double)
+  typealias StepResult = (loss: Double, gradientNorm: Double, learningRate: Double, measures: [Measure])
+
+  /// What a batch came to.
+  typealias BatchResult = (loss: Double, measures: [Double])
 
   /// What one call of `advance` came to.
   enum Unit {
@@ -164,7 +174,7 @@ public final class Trainer {
   public func step() throws(TrainingError) -> (loss: Double, gradientNorm: Double, learningRate: Double) {
     while progress.accumulated < configuration.accumulation { try accumulateBatch() }
     switch try finishStep() {
-    case .step(let result): return result
+    case .step(let result): return (result.loss, result.gradientNorm, result.learningRate)
     case .nonFinite(let bad):
       let explained = explained(bad)
       restartStep()
@@ -182,12 +192,14 @@ public final class Trainer {
     tape.isProfiling = profiledStep == stepCount + 1
     // In units of equal batches, which the mean is taken of.
     let share = share(ofBatch: progress.accumulated) * Double(configuration.accumulation)
-    progress.accumulatedLoss += try lossOfBatch(progress.accumulated) * (data.training.hasWeights ? share : 1)
+    let result = try lossOfBatch(progress.accumulated)
+    progress.accumulatedLoss += result.loss * (data.training.hasWeights ? share : 1)
+    progress.accumulatedMeasures.add(result.measures)
     progress.accumulated += 1
   }
 
   /// Adds the gradients of a batch of this step to those before it; returns its loss.
-  private func lossOfBatch(_ index: Int) throws(TrainingError) -> Double {
+  private func lossOfBatch(_ index: Int) throws(TrainingError) -> BatchResult {
     let batch = batchNumber(index)
     try fill(data.training, batch: batch)
     data.training.willFill(number: batch + 1)
@@ -213,16 +225,23 @@ public final class Trainer {
     let rate = configuration.schedule.rate(at: stepCount)
     optimizer.step(
       learningRate: rate, gradientScale: GradientClipping.factor(norm: norm, limit: configuration.gradientClip))
+    let measures = measures(progress.accumulatedMeasures, configuration.accumulation)
     progress.step += 1
     progress.skippedInARow = 0
     progress.tokens += B * T * configuration.accumulation
     restartStep()
-    return .step((loss, norm, rate))
+    return .step((loss, norm, rate, measures))
   }
 
   private func restartStep() {
     progress.accumulated = 0
     progress.accumulatedLoss = 0
+    progress.accumulatedMeasures = []
+  }
+
+  /// Means over batches, of which all hold the same.
+  private func measures(_ sums: [Double], _ count: Int) -> [Measure] {
+    zip(objective.measures, sums).map { Measure(name: $0, value: $1 / Double(count)) }
   }
 
   // MARK: Numbers that are not finite
@@ -331,19 +350,23 @@ public final class Trainer {
   ///   - forwardIsDone: Called between loss and backward.
   func lossAndBackward(
     seed: Float? = nil, _ stage: (ModelStage) -> Void = { _ in }, forwardIsDone: () -> Void = {}
-  ) -> Double {
-    let seed = seed ?? 1 / Float(configuration.accumulation), loss = lossVariable(expectedSeed: seed, stage)
+  ) -> BatchResult {
+    let seed = seed ?? 1 / Float(configuration.accumulation)
+    let (loss, measures) = lossVariable(of: model, expectedSeed: seed, stage)
     forwardIsDone()
     loss.backward(seed: seed)
-    return Double(loss.value)
+    return (Double(loss.value), measures)
   }
 
-  private func lossVariable(expectedSeed: Float = 1, _ stage: (ModelStage) -> Void = { _ in }) -> Variable<Float> {
+  private func lossVariable(
+    of model: some LanguageModel<Float>, expectedSeed: Float = 1, _ stage: (ModelStage) -> Void = { _ in }
+  ) -> (loss: Variable<Float>, measures: [Double]) {
     let sampler = data.training
-    return model.loss(
-      tokens(batch.inputs), targets: tokens(batch.targets),
+    let operands = BatchOperands(
+      tokens: tokens(batch.inputs), targets: tokens(batch.targets),
       positions: sampler.hasPositions ? tokens(batch.positions) : nil,
-      weights: sampler.hasWeights ? numbers(batch.weights) : nil, ignoring: nil, expectedSeed: expectedSeed, passing: stage)
+      weights: sampler.hasWeights ? numbers(batch.weights) : nil)
+    return objective.loss(of: operands, by: model, on: tape, expectedSeed: expectedSeed, passing: stage)
   }
 
   private func tokens(_ ids: [Int32]) -> Tokens {
@@ -366,7 +389,9 @@ public final class Trainer {
     tape.isProfiling = false
     let sampler = evaluation.part == 0 ? data.trainingCheck : data.validationCheck
     try fill(sampler, batch: UInt64(evaluation.batches))
-    evaluation.lossSum += tape.step { _ in loss() } * share(of: sampler, evaluationBatch: evaluation.batches)
+    let result = tape.step { _ in loss() }
+    evaluation.lossSum += result.loss * share(of: sampler, evaluationBatch: evaluation.batches)
+    evaluation.measureSums.add(result.measures)
     evaluation.batches += 1
     progress.evaluation = evaluation
     guard evaluation.batches == configuration.evaluationBatches else { return .batch }
@@ -384,7 +409,9 @@ public final class Trainer {
     }
     return .evaluation(
       EvaluationMetrics(
-        step: stepCount, trainingLoss: losses.trainingLoss, validationLoss: mean, fingerprint: fingerprint()))
+        step: stepCount, trainingLoss: losses.trainingLoss, validationLoss: mean,
+        validationMeasures: measures(evaluation.measureSums, configuration.evaluationBatches),
+        fingerprint: fingerprint()))
   }
 
   /// What a batch counts in the mean of an evaluation's batches: 1 where they are equal.
@@ -396,7 +423,12 @@ public final class Trainer {
   }
 
   /// Inside a step: the loss of the current batch, nothing recorded.
-  func loss() -> Double { tape.inference { Double(lossVariable().value) } }
+  func loss() -> BatchResult {
+    tape.inference {
+      let (loss, measures) = lossVariable(of: model)
+      return (Double(loss.value), measures)
+    }
+  }
 
   /// Time and memory by operation of the step that was profiled last: of its last batch.
   public var lastProfile: StepProfile? { tape.lastProfile }

@@ -18,22 +18,26 @@ public enum TrainingEvent: Sendable {
 public struct StepMetrics: Sendable {
   /// Steps done, this one included.
   public let step: Int
-  /// The step's own loss, before its update, in nats per token.
+  /// The step's own loss, before its update, in nats per token or, of preference pairs, per pair.
   public let loss: Double
   public let learningRate: Double
   /// Before clipping.
   public let gradientNorm: Double
+  /// What is told beside the loss; empty for texts.
+  public let measures: [Measure]
   /// Over the steps since the last line, evaluation excluded.
   public let tokensPerSecond: Double
   public let arenaBytes: Int
 }
 
-/// Losses over evaluation batches, in nats per token.
+/// Losses over evaluation batches, in nats per token or, of preference pairs, per pair.
 public struct EvaluationMetrics: Sendable {
   /// Steps done.
   public let step: Int
   public let trainingLoss: Double
   public let validationLoss: Double
+  /// What is told beside the validation loss; empty for texts.
+  public let validationMeasures: [Measure]
   /// Of the weights and the optimiser's state that were measured.
   public let fingerprint: Fingerprint
 }

@@ -181,7 +181,7 @@ extension Trainer {
   func metrics(_ result: StepResult, tokensPerSecond: Double) -> StepMetrics {
     StepMetrics(
       step: stepCount, loss: result.loss, learningRate: result.learningRate, gradientNorm: result.gradientNorm,
-      tokensPerSecond: tokensPerSecond, arenaBytes: arenaStatistics.peak)
+      measures: result.measures, tokensPerSecond: tokensPerSecond, arenaBytes: arenaStatistics.peak)
   }
 }
 

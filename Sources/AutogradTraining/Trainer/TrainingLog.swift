@@ -1,7 +1,8 @@
 import AutogradBase
 
 /// Writes what a run tells as one JSON object per line: `step loss lr grad_norm tokens_per_second arena_bytes`, and
-/// `step train_loss val_loss fingerprint` for evaluations; `event` names anything else. After a resume, steps between
+/// `step train_loss val_loss fingerprint` for evaluations, both with what is told beside a loss (`margin win_rate` of
+/// preference pairs); `event` names anything else. After a resume, steps between
 /// the checkpoint and the end of the run before stand twice, with the same numbers.
 ///
 /// A log that cannot be written never stops training.
@@ -21,13 +22,13 @@ public struct TrainingLog {
         JSON.Member("lr", number(metrics.learningRate)), JSON.Member("grad_norm", number(metrics.gradientNorm)),
         JSON.Member("tokens_per_second", number(metrics.tokensPerSecond)),
         JSON.Member("arena_bytes", .integer(Int64(metrics.arenaBytes))),
-      ])
+      ] + metrics.measures.map { JSON.Member($0.name.key, number($0.value)) })
     case .evaluation(let metrics):
       write([
         JSON.Member("step", .integer(Int64(metrics.step))), JSON.Member("train_loss", number(metrics.trainingLoss)),
         JSON.Member("val_loss", number(metrics.validationLoss)),
         JSON.Member("fingerprint", .string(metrics.fingerprint.hexadecimal)),
-      ])
+      ] + metrics.validationMeasures.map { JSON.Member("val_" + $0.name.key, number($0.value)) })
     case .resumed(let path, let step, let fingerprint): note("resumed", step, path, fingerprint)
     case .saved(let path, let step, let fingerprint): note("saved", step, path, fingerprint)
     case .nonFinite(let bad, let action):

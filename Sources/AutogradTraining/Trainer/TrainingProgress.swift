@@ -8,6 +8,8 @@ public struct TrainingProgress: Sendable, Equatable {
   public internal(set) var accumulated = 0
   /// The sum of their losses.
   public internal(set) var accumulatedLoss = 0.0
+  /// The sums of what is told beside the loss.
+  public internal(set) var accumulatedMeasures: [Double] = []
   /// Batches that rollbacks left out: step s begins with batch s · accumulation + this.
   public internal(set) var abandonedBatches = 0
   /// Steps in a row, up to now, whose loss or gradient was not finite and which changed nothing.
@@ -40,6 +42,8 @@ public struct EvaluationProgress: Sendable, Equatable {
   /// Batches of this part that were measured, and the sum of their losses.
   public internal(set) var batches = 0
   public internal(set) var lossSum = 0.0
+  /// The sums of what is told beside it.
+  public internal(set) var measureSums: [Double] = []
   /// The training loss, once its part is done.
   public internal(set) var trainingLoss = 0.0
 }
@@ -49,4 +53,11 @@ public struct EvaluationLosses: Sendable, Equatable {
   public let step: Int
   public let trainingLoss: Double
   public let validationLoss: Double
+}
+
+extension [Double] {
+  /// Adds numbers place by place; nothing is there before the first.
+  mutating func add(_ numbers: [Double]) {
+    if isEmpty { self = numbers } else { for index in indices { self[index] += numbers[index] } }
+  }
 }

@@ -158,7 +158,7 @@ private struct NamedTokenizer: Tokenizer {
   func problems() throws {
     func problem(_ kind: LineKind, _ line: String) -> String {
       do {
-        _ = try kind.content(of: JSON(parsing: Array(line.utf8)))
+        _ = try kind.contents(of: JSON(parsing: Array(line.utf8)))
         return ""
       } catch {
         return "\(error)"
