@@ -31,6 +31,8 @@ public enum FileError: Error, Equatable, Sendable {
   case truncated(path: String, byteCount: Int, expected: Int)
   /// The path is empty or has a zero byte, at which the system would cut it.
   case invalidPath(path: String)
+  /// Somebody asked for an end while it was being written.
+  case interrupted(path: String)
   /// Anything else, with the system's error number.
   case io(FileOperation, path: String, errorNumber: Int32)
 
@@ -40,7 +42,7 @@ public enum FileError: Error, Equatable, Sendable {
       .notRegular(_, let path), .alreadyExists(_, let path), .notEmpty(_, let path), .permissionDenied(_, let path),
       .readOnly(_, let path), .noFolder(_, let path), .brokenLink(_, let path), .linkLoop(_, let path),
       .nameTooLong(_, let path), .noSpace(_, let path), .tooLarge(let path, _, _), .truncated(let path, _, _),
-      .invalidPath(let path), .io(_, let path, _):
+      .invalidPath(let path), .interrupted(let path), .io(_, let path, _):
       path
     }
   }
@@ -64,6 +66,7 @@ public enum FileError: Error, Equatable, Sendable {
     case .tooLarge(_, let count, let limit): .tooLarge(path: path, byteCount: count, byteLimit: limit)
     case .truncated(_, let count, let expected): .truncated(path: path, byteCount: count, expected: expected)
     case .invalidPath: .invalidPath(path: path)
+    case .interrupted: .interrupted(path: path)
     case .io(let operation, _, let number): .io(operation, path: path, errorNumber: number)
     }
   }
@@ -74,7 +77,7 @@ public enum FileError: Error, Equatable, Sendable {
     case .notFound, .isDirectory, .notDirectory, .notRegular, .alreadyExists, .permissionDenied, .readOnly, .noFolder,
       .brokenLink, .linkLoop, .nameTooLong, .tooLarge, .invalidPath:
       true
-    case .notEmpty, .noSpace, .truncated, .io: false
+    case .notEmpty, .noSpace, .truncated, .interrupted, .io: false
     }
   }
 }
@@ -115,6 +118,7 @@ extension FileError: CustomStringConvertible {
       "cannot read \(path): it ends at byte \(byteCount), before byte \(expected); get it again"
     case .invalidPath(let path):
       "the path \(path.quotedForMessage) is empty or has a zero byte; name a file"
+    case .interrupted(let path): "interrupted while writing \(path), of which nothing is left"
     case .io(let operation, let path, let errorNumber):
       "cannot \(operation.rawValue) \(path): \(errorText(errorNumber)) (error \(errorNumber)); "
         + "check the disk and its file system"

@@ -154,12 +154,39 @@ extension FileSystem {
     }
   }
 
-  /// Replaces files of a folder, which is made where there is none: each in one moment, in their order.
+  /// Replaces files of a folder, which is made where there is none: each in one moment, in their order, and none before
+  /// all are written. So where the disk is full the folder stays as it was.
+  ///
+  /// - Throws: The first failure; temporary files are removed.
   public func replaceFiles(
     _ files: [(name: String, pieces: any Sequence<[UInt8]>)], in folder: String
   ) throws(FileError) {
     try createDirectory(folder)
-    for file in files { try writeAtomically(to: folder + "/" + file.name, pieces: file.pieces) }
+    var waiting: [(temporary: String, place: String)] = []
+    do throws(FileError) {
+      for file in files {
+        let path = folder + "/" + file.name
+        try checkPath(path)
+        switch try destination(of: path) {
+        case .stream: try writeInto(path, pieces: file.pieces)
+        case .file(let place):
+          do throws(FileError) {
+            waiting.append((try createTemporary(file.pieces, in: parentDirectory(of: place)), place))
+            try sync(waiting[waiting.count - 1].temporary)
+          } catch {
+            throw error.of(path)
+          }
+        }
+      }
+      while let next = waiting.first {
+        try rename(next.temporary, to: next.place)
+        waiting.removeFirst()
+      }
+    } catch {
+      for left in waiting { try? remove(left.temporary) }
+      throw error
+    }
+    try sync(folder)
   }
 
   private func replace(_ path: String, _ pieces: some Sequence<[UInt8]>) throws(FileError) {

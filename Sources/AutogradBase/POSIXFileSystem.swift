@@ -10,7 +10,10 @@
 ///
 /// Interrupted calls and short reads and writes are continued. Any thread may call anything.
 public struct POSIXFileSystem: FileSystem {
-  public init() {}
+  private let isInterrupted: @Sendable () -> Bool
+
+  /// - Parameter isInterrupted: Asked before each piece of a new file: true ends it, and removes what there is of it.
+  public init(isInterrupted: @escaping @Sendable () -> Bool = { false }) { self.isInterrupted = isInterrupted }
 
   public func read(_ path: String, byteLimit: Int) throws(FileError) -> [UInt8] {
     let file = try Descriptor(path, O_RDONLY, for: .read)
@@ -46,10 +49,13 @@ public struct POSIXFileSystem: FileSystem {
 
   public func create(_ path: String, pieces: some Sequence<[UInt8]>) throws(FileError) {
     let file = try Descriptor(path, O_WRONLY | O_CREAT | O_EXCL, for: .write)
-    for piece in pieces where file.writeAll(piece.span) < piece.count {
-      let number = errno
+    for piece in pieces {
+      var number: Int32?
+      let ends = isInterrupted()
+      if !ends, file.writeAll(piece.span) < piece.count { number = errno }
+      guard ends || number != nil else { continue }
       _ = removeEntry(path)  // this call made it: the opening was exclusive
-      throw fileError(number, .write, path)
+      throw number.map { fileError($0, .write, path) } ?? .interrupted(path: path)
     }
   }
 

@@ -15,6 +15,7 @@ struct AdapterOptions: ParsableArguments {
 
   func validate() throws {
     if adapter.isEmpty, !adapterScale.isEmpty { throw ValidationError("--adapter-scale means nothing without --adapter") }
+    if adapter.contains("") { throw ValidationError("--adapter names no folder") }
     if let wrong = adapterScale.first(where: { !$0.isFinite }) {
       throw ValidationError("--adapter-scale must be a number, got \(wrong)")
     }

@@ -158,8 +158,8 @@ struct EvaluateCommand: ParsableCommand, HasExamples {
     func add(_ key: String, _ share: Double?) {
       guard let share else { return }
       let error = result.standardError(of: share)
-      report.add(key, "\(share.fixed(4)) ± \(error.fixed(4))", .number(share))
-      report.add(key + "_stderr", .number(error.isNaN ? 0 : error))
+      report.add(key, share.fixed(4) + (error.isFinite ? " ± \(error.fixed(4))" : ""), .number(share))
+      report.add(key + "_stderr", error.isFinite ? .number(error) : .null)
     }
     add("acc", result.accuracy)
     add("acc_norm", result.accuracyPerCharacter)

@@ -104,12 +104,19 @@ struct ModelExport {
     }
   }
 
-  /// Opens the model, where it is not what would be written over.
+  /// Opens the model, where nothing of it would be written over.
   func open() throws -> any StoredModel {
-    if absolutePath(out) == absolutePath(model) {
-      throw InputError(sentence: "\(out) is the model itself; write to another place (--out)")
+    let source = try adapters.open(model)
+    guard let place = absolutePath(out) else { return source }
+    var inputs = [model] + adapters.adapter
+    if let adapted = source as? AdaptedStoredModel {
+      inputs += [adapted.base.path] + adapted.adapters.map(\.directory.path)
     }
-    return try adapters.open(model)
+    for input in inputs.compactMap({ absolutePath($0) }) where place == input || place.hasPrefix(input + "/") {
+      throw InputError(
+        sentence: "\(out) is \(place == input ? "" : "part of ")what is read, \(input); write to another place (--out)")
+    }
+    return source
   }
 
   func write(_ source: any StoredModel) throws {
@@ -117,11 +124,21 @@ struct ModelExport {
     let (network, tokenizer) = try source.load(dropout: nil)
     var card = try source.card()
     if card.name == nil { card.name = "model" }
-    let place = try format.write(ModelCopy(network, tokenizer: tokenizer, card: card), weights: weights, to: out)
+    let place = try write(ModelCopy(network, tokenizer: tokenizer, card: card), format)
     Console.showLine("\(place)")
     Console.showLine("  \(network.configuration)")
     let count = network.parameters.reduce(0) { $0 + $1.parameter.count }
     Console.showLine("  \(count.grouped) parameters as \(weights), read again and compared")
     if let licence = card.licensePhrase { Console.showLine("  licence of what it was made from: \(licence.escapedForDisplay)") }
+  }
+
+  /// Writes it; a signal ends the process once nothing is left of what was begun.
+  private func write(_ copy: ModelCopy, _ format: ModelFormat) throws -> String {
+    Signals.watch()
+    defer {
+      Signals.unwatch()
+      Signals.endIfNoted()
+    }
+    return try format.write(copy, weights: weights, to: out, fileSystem: POSIXFileSystem { Signals.isNoted })
   }
 }

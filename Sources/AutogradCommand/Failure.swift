@@ -113,6 +113,7 @@ func exitCode(of error: any Error) -> Exit? {
   case is CheckpointError: .badInput
   case LanguageModelError.file(let error): exitCode(of: error)
   case LanguageModelError.session(let error): error.isOfMemory ? .outOfMemory : .badInput
+  case LanguageModelError.noMemory: .outOfMemory
   case is LanguageModelError: .badInput
   case GenerationError.text(let error): exitCode(of: error)
   case GenerationError.model(let error): exitCode(of: error)

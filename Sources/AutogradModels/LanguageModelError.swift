@@ -20,6 +20,8 @@ public enum LanguageModelError: Error, Sendable {
   case session(SessionError)
   /// An adapter was made for other weights: both by their SHA-256.
   case otherBase(adapter: String, base: String, wanted: String, found: String)
+  /// The system has no memory for the weights.
+  case noMemory(byteCount: Int)
 }
 
 extension LanguageModelError: CustomStringConvertible {
@@ -34,6 +36,8 @@ extension LanguageModelError: CustomStringConvertible {
     case .weights(let path, let problems):
       "\(path): the weights do not fit the configuration: \(problems.joined(separator: "; "))"
     case .session(let error): "\(error)"
+    case .noMemory(let count):
+      "not enough memory: the system has no \(count) bytes for the weights; free some, or take a smaller model"
     case .otherBase(let adapter, let base, let wanted, let found):
       "\(adapter) was made for weights with the SHA-256 \(wanted.prefix(12))…, and those of \(base) have "
         + "\(found.prefix(12))…; take the base that it was made for"

@@ -31,6 +31,22 @@ struct AtomicWriteTests {
     #expect(disk.names == ["d/f"], "the temporary file is gone")
   }
 
+  @Test("of several files none is replaced before all are written; temporary files go, whatever fails", arguments: 0..<8)
+  func several(operation: Int) throws {
+    let files: [(name: String, pieces: any Sequence<[UInt8]>)] = [
+      ("f", CollectionOfOne(new)), ("g", CollectionOfOne(new)),
+    ]
+    let whole = CrashingFileSystem(files: [("d/f", old), ("d/g", old)])
+    try whole.replaceFiles(files, in: "d")
+    // The first name is taken when the second file asks for one.
+    #expect(whole.operations == ["create", "sync", "create", "create", "sync", "rename", "rename", "sync"])
+    let disk = CrashingFileSystem(files: [("d/f", old), ("d/g", old)], failure: .at(operation))
+    #expect(throws: FileError.self) { try disk.replaceFiles(files, in: "d") }
+    #expect(disk.names == ["d/f", "d/g"])
+    let found = try ["d/f", "d/g"].map { try disk.read($0, byteLimit: 10) }
+    #expect(found == (operation < 6 ? [old, old] : operation == 6 ? [new, old] : [new, new]))
+  }
+
   @Test("this suite notices a file system that forgets one sync", arguments: 0..<2)
   func forgottenSync(index: Int) throws {
     let disk = CrashingFileSystem(files: [("d/f", old)], forgottenSync: index)

@@ -179,6 +179,51 @@ import Testing
     }
   }
 
+  @Test("what is read is not written over, and a run of the other kind leaves nothing that is opened in its place")
+  func inputsStay() throws {
+    try withBase("llama") { path, train in
+      _ = try run(train + ["--out", path + "/run", "--max-iters", "2"])
+      for arguments in [
+        ["merge", path + "/run", "--out", path + "/run"],
+        ["merge", path + "/run", "--format", "gguf", "--out", path + "/base.gguf"],
+        ["merge", path + "/run", "--format", "gguf", "--out", path + "/run/adapter_model.safetensors"],
+        ["merge", path + "/base.gguf", "--adapter", path + "/run", "--out", path + "/run"],
+        ["export", path + "/base", "--format", "gguf", "--out", path + "/base/model.safetensors"],
+        ["train", "--data", path + "/book.txt", "--init-from", path + "/base", "--lora-rank", "2", "--out", path + "/base"],
+      ] {
+        let outcome = try autograd(arguments)
+        #expect(outcome.status == 3 && outcome.errors.contains("(--out)"), "\(arguments): \(outcome.errors)")
+      }
+      _ = try run(["export", path + "/base", "--format", "hf", "--out", path + "/hub"])
+      try write("a template of before", path + "/hub/chat_template.jinja")
+      _ = try run(["export", path + "/base", "--format", "hf", "--out", path + "/hub"])
+      #expect(!FileManager.default.fileExists(atPath: path + "/hub/chat_template.jinja"))
+      // The run's folder gets a whole model, then an adapter again.
+      let whole = ["train", "--data", path + "/book.txt", "--out", path + "/run", "--max-iters", "1"] + sizes
+      _ = try run(whole)
+      #expect(!(try run(["inspect", path + "/run"]).output.contains("rank 4")))
+      _ = try run(train + ["--out", path + "/run", "--max-iters", "1"])
+      #expect(try run(["inspect", path + "/run"]).output.contains("rank 4"))
+      #expect(!FileManager.default.fileExists(atPath: path + "/run/model.safetensors"))
+    }
+  }
+
+  @Test("a base that was moved is named anew; weights that give no numbers end with 6")
+  func movedBase() throws {
+    try withBase("llama") { path, train in
+      _ = try run(train + ["--out", path + "/run", "--max-iters", "2"])
+      let whole = try run(train + ["--out", path + "/whole", "--max-iters", "4"])
+      try FileManager.default.moveItem(atPath: path + "/base.gguf", toPath: path + "/moved.gguf")
+      let lost = try autograd("train", "--resume", path + "/run", "--max-iters", "4")
+      #expect(lost.status == 3 && lost.errors.contains("name its new place with --init-from"), "\(lost.errors)")
+      let found = try run(["train", "--resume", path + "/run", "--max-iters", "4", "--init-from", path + "/moved.gguf"])
+      #expect(fingerprint(found) == fingerprint(whole))
+      let extreme = ["--init-from", path + "/moved.gguf", "--lora-alpha", "1e38", "--max-iters", "2", "--out", path + "/nan"]
+      let outcome = try autograd(train + extreme)
+      #expect(outcome.status == 6 && outcome.errors.contains("give no numbers any more"), "\(outcome.errors)")
+    }
+  }
+
   @Test("what means nothing is refused, and says why")
   func refused() throws {
     for (arguments, part) in [

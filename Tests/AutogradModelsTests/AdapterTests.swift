@@ -127,6 +127,10 @@ import Testing
       #expect(try problem("\"r\": 3", "\"r\": 4").contains("lora_A.weight"))
       #expect(try problem("\"none\"", "\"all\"").contains("it asks for bias, which this version does not compute"))
       #expect(try problem("\"inference_mode\": true", "\"use_dora\": true").contains("it asks for use_dora"))
+      let initial = "\"init_lora_weights\": true"
+      #expect(try problem(initial, "\"init_lora_weights\": \"pissa_niter_4\"").contains("init_lora_weights is \"pissa_niter_4\""))
+      #expect(try problem(initial, "\"init_lora_weights\": 3").contains("init_lora_weights is no name"))
+      #expect(try problem("\"use_rslora\": false", "\"use_rslora\": \"true\"").contains("use_rslora is neither"))
       #expect(try problem("q_proj", "c_attn").contains("no weight of the model is called"))
       #expect(try problem("{", "[").contains("adapter_config.json"))
       let weights = folder + "/adapter_model.safetensors", bytes = try disk.read(weights, byteLimit: 1 << 24)

@@ -173,7 +173,9 @@ struct ChatInput {
       switch try input.lineOrInterrupt() {
       case .interrupt: return .interrupt
       case .end: return lines.map(Next.lines) ?? .end
-      case .text(let line):
+      case .text(let whole):
+        // Whoever's lines end in two characters did not mean to say the first of them.
+        let line = whole.last == UInt8(ascii: "\r") ? Array(whole.dropLast()) : Array(whole)
         let isFirst = lines == nil
         if isFirst, !line.starts(with: Self.mark) { return .line(line) }
         let content = isFirst ? line.dropFirst(Self.mark.count) : line[...]

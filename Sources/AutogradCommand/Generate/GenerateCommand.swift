@@ -44,7 +44,7 @@ struct GenerateCommand: ParsableCommand, HasExamples {
   @Flag(name: [.long, .short], help: "Ask for prompts; /temp, /topk, /len and /quit change or end it.")
   var interactive = false
 
-  @Flag(help: "Answer the prompt, written as the model was taught conversations.")
+  @Flag(help: "Answer the prompt, written as the model was taught (or by --chat-template).")
   var chat = false
 
   @Option(help: ArgumentHelp("How conversations are written (the model's).", valueName: "name", visibility: .hidden))

@@ -13,7 +13,9 @@ extension TrainCommand {
     }
     if let existing, let start = try existing.start() { return try begin(again: start, in: existing) }
     if named != nil { throw CheckpointError.noRun(path: place, finished: RunDirectory.finishedCheckpoint(in: place)) }
-    let run = try newRun(), directory = try existing ?? RunDirectory(place)
+    let run = try newRun()
+    try requireOther(place, than: run)
+    let directory = try existing ?? RunDirectory(place)
     let superseded = try startAfresh(in: directory)
     tellBeginning(directory)
     try run.execute(in: directory, superseded: superseded)
@@ -27,8 +29,8 @@ extension TrainCommand {
   private func begin(again start: RunRecord, in directory: RunDirectory) throws {
     let settings = try settings(
       of: start, whose: "the run in \(directory.path) was begun", orElse: "start a new run, without --resume")
-    let weights = try start.settings.initFrom.map {
-      try TrainingRun.beginning(openModel($0), start.settings, dropout: start.model.dropout.common)
+    let weights = try base(of: settings).map {
+      try TrainingRun.beginning($0, start.settings, dropout: start.model.dropout.common)
     }
     let source = try TextSource(
       input.given, tokenizer: try weights?.tokenizer ?? TextSource.vocabulary(settings),
@@ -66,10 +68,20 @@ extension TrainCommand {
       input.given, tokenizer: try checkpoint.tokenizer(), template: record.settings.chatTemplate?.choice ?? .none,
       expected: record.data, run: place, pool: training.backend.pool)
     // Of an adapter's run the checkpoint holds the adapter; the base is read from where it was.
-    let base = try record.settings.adapter == nil ? nil : record.settings.initFrom.map {
-      try TrainingRun.beginning(openModel($0), record.settings, dropout: nil).weights
+    let base = try settings.adapter == nil ? nil : base(of: settings).map {
+      try TrainingRun.beginning($0, settings, dropout: nil).weights
     }
     return try TrainingRun(source, record, settings, weights: base, training).prepare(drawing: false)
+  }
+
+  /// The model that a run began with, where it lies now.
+  private func base(of settings: RunSettings) throws -> (any StoredModel)? {
+    guard let path = settings.initFrom else { return nil }
+    guard POSIXFileSystem().exists(path) else {
+      let hint = settings.adapter == nil ? "put it back" : "put it back, or name its new place with --init-from"
+      throw InputError(sentence: "\(path), the model that the run began with, is not there any more; \(hint)")
+    }
+    return try openModel(path)
   }
 
   // MARK: Settings
@@ -78,7 +90,10 @@ extension TrainCommand {
   ///
   /// - Throws: Where an option contradicts them that may not.
   private func settings(of record: RunRecord, whose: String, orElse: String) throws -> RunSettings {
-    let settings = record.settings, asked = try asked(forStories: record.data.path == nil), given = asked.askedKeys
+    let asked = try asked(forStories: record.data.path == nil), given = asked.askedKeys
+    var settings = record.settings
+    // Of an adapter's base the hash counts, which a checkpoint knows, and not the place.
+    if settings.adapter != nil, given.contains("init_from") { settings.initFrom = asked.settings.initFrom }
     let contradictions = settings.contradictions(to: asked.settings, given: given)
     guard contradictions.isEmpty else {
       throw InputError(

@@ -35,8 +35,15 @@ struct TrainCommand: ParsableCommand, HasExamples {
     if resuming.resume != nil { return try resume() }
     let run = try newRun(), place = out ?? defaultOut
     try RunDirectory.requireNoForeignModel(place)
+    try requireOther(place, than: run)
     let directory = try RunDirectory(place)
     try run.execute(in: directory, superseded: try startAfresh(in: directory))
+  }
+
+  /// A run does not write over the model that it begins with.
+  func requireOther(_ place: String, than run: TrainingRun) throws {
+    guard let base = run.settings.initFrom.flatMap({ absolutePath($0) }), base == absolutePath(place) else { return }
+    throw InputError(sentence: "\(place) is the model that the run begins with; name another folder for it (--out)")
   }
 
   /// Makes room for a new run, and says so where a finished one goes for it.

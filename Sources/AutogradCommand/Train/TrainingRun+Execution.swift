@@ -98,6 +98,11 @@ extension TrainingRun {
     try trainer.weights.save(
       to: directory.path, tokenizer: source.tokenizer, type: settings.weights,
       metadata: [("step", "\(trainer.stepCount)")])
+    // A run of the other kind, which this one replaces, has left what would be opened in its place.
+    let files = POSIXFileSystem()
+    for name in trainer.weights.foreignNames where files.exists(directory.path + "/" + name) {
+      try files.remove(directory.path + "/" + name)
+    }
   }
 
   /// What comes after the last step. All that a run must not lose is on the disk after the first line.
@@ -118,6 +123,11 @@ extension TrainingRun {
       Console.showLine("\nstep \(profile.step), traced to \(trace):\n\(profile)")
     }
     report(out, curve, last: last)
+    if let losses = trainer.progress.lastEvaluation, !losses.validationLoss.isFinite {
+      throw InputError(
+        sentence: "the weights give no numbers any more: the validation loss is \(losses.validationLoss); start again "
+          + "with a lower learning rate (--learning-rate) or scale (--lora-alpha)", exit: .nonFinite)
+    }
   }
 
   /// A run whose patience has run out ends with the weights that were best: their checkpoint stands.

@@ -192,6 +192,8 @@ extension RunSettings {
       throw InputError(sentence: "--epochs means nothing for stories, which are told anew without end; give --max-iters")
     }
     let perStep = Double(batchSize) * Double(configuration.accumulation)
-    configuration.maximumSteps = Int(min(1e12, (epochs * Double(windows) / perStep).rounded(.up)))
+    let steps = (epochs * Double(windows) / perStep).rounded(.up)
+    guard steps <= 1e12 else { throw InputError(sentence: "--epochs \(epochs) are more steps than any run has") }
+    configuration.maximumSteps = Int(steps)
   }
 }

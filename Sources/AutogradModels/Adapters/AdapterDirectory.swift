@@ -9,6 +9,10 @@ public struct AdapterDirectory: Sendable {
   private let fileSystem: any FileSystem
 
   static let configurationName = "adapter_config.json", weightsName = "adapter_model.safetensors"
+
+  /// The files that make a folder one, the first the one by which it is known.
+  public static var fileNames: [String] { [configurationName, weightsName] }
+
   /// What stands before all names.
   private static let prefix = "base_model.model."
   /// The base's hash among the strings of the weights' file, of which others take no notice.
@@ -166,8 +170,15 @@ extension AdapterConfiguration {
     guard let rank = json["r"]?.intValue else { throw wrong("r, the rank, is missing or no whole number") }
     guard let alpha = json["lora_alpha"]?.doubleValue else { throw wrong("lora_alpha is missing or no number") }
     (self.rank, self.alpha) = (rank, alpha)
-    dropout = json["lora_dropout"]?.doubleValue ?? 0
-    isRankStabilized = json["use_rslora"]?.boolValue ?? false
+    func given(_ key: String) -> JSON? { json[key].flatMap { $0.isNull ? nil : $0 } }
+    if let value = given("lora_dropout") {
+      guard let share = value.doubleValue else { throw wrong("lora_dropout is no number") }
+      dropout = share
+    }
+    if let value = given("use_rslora") {
+      guard let answer = value.boolValue else { throw wrong("use_rslora is neither true nor false") }
+      isRankStabilized = answer
+    }
     switch json["target_modules"] {
     case .string("all-linear")?: targets = .all
     case .array(let names)?:
@@ -181,6 +192,14 @@ extension AdapterConfiguration {
     for (key, harmless) in AdapterConfiguration.unsupported {
       guard let value = json[key], !value.isNull, !harmless.contains(value) else { continue }
       throw wrong("it asks for \(key), which this version does not compute")
+    }
+    // With any other, PEFT changes the base when it loads the adapter.
+    if let value = given("init_lora_weights"), value.boolValue == nil,
+      !["gaussian", "orthogonal", "eva"].contains(value.stringValue)
+    {
+      throw wrong(
+        "init_lora_weights is \(value.stringValue?.quotedForMessage ?? "no name"), for which the base must be changed, "
+          + "too; have PEFT convert it into a plain adapter (path_initial_model_for_weight_conversion)")
     }
     if let problem { throw wrong(problem) }
   }

@@ -66,8 +66,10 @@ public final class ModelAdapter<Scalar: TensorScalar> {
       missing = names.filter { name in !paths.contains { ("." + $0).contains("." + name + ".lora_") } }
     }
     guard !missing.isEmpty || paths.isEmpty else { return }
+    let shown = missing.prefix(5).map(\.quotedForMessage).joined(separator: " or ")
+      + (missing.count > 5 ? " or as \(missing.count - 5) more are" : "")
     throw .invalidConfiguration(
-      "no weight of the model is called \(missing.map(\.quotedForMessage).joined(separator: " or ")); those that can have an "
+      "no weight of the model is called \(shown); those that can have an "
         + "adapter are \(known.joined(separator: ", "))")
   }
 

@@ -131,6 +131,9 @@ extension ModelCard {
     return String(words.dropFirst().dropLast())
   }
 
+  /// The names that `files` may have.
+  static let fileNames = ["README.md", "LICENSE", "chat_template.jinja"]
+
   /// The files of a folder that say it; none where there is nothing to say.
   public func files() -> [(name: String, bytes: [UInt8])] {
     var files: [(name: String, bytes: [UInt8])] = []

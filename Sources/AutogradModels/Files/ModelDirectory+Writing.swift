@@ -47,10 +47,20 @@ extension ModelDirectory {
   /// - Throws: As `save`; `nonFiniteWeights` where the type cannot hold a number; `weights` where one was not kept.
   func write(_ copy: ModelCopy, weights: WeightType) throws(LanguageModelError) {
     let layout = copy.model.configuration.family.tensors, path = weightsPath
+    guard !AdapterDirectory.isAdapter(self.path, fileSystem: fileSystem) else {
+      throw .configuration(
+        path: self.path, "the folder has an adapter, which would be opened in the model's place; write to another")
+    }
     for tensor in copy.model.tensors { try weights.requireWritable(tensor, path) }
-    try save(copy.model, tokenizer: copy.tokenizer, weights: weights)
+    let card = copy.card.files()
+    let files = card.map { ($0.name, CollectionOfOne($0.bytes) as any Sequence<[UInt8]>) }
+      + (try ModelDirectory.files(copy.model, tokenizer: copy.tokenizer, weights: weights))
     do throws(FileError) {
-      for one in copy.card.files() { try fileSystem.writeAtomically(one.bytes, to: file(one.name)) }
+      try fileSystem.replaceFiles(files, in: self.path)
+      // What a model that was here before said of itself does not hold of this one.
+      for name in ModelCard.fileNames where !card.contains(where: { $0.name == name }) && fileSystem.exists(file(name)) {
+        try fileSystem.remove(file(name))
+      }
     } catch {
       throw .file(error)
     }

@@ -79,6 +79,7 @@ public struct ModelDirectory: StoredModel {
         ["config.json describes a model many times the size of the \(contents.tensors.count) tensors here"])
     }
     let model = Decoder<Scalar>(configuration)
+    if packing == nil { try model.takeMemory() }
     try load(into: model, from: contents, weightsPath, packing: packing)
     return model
   }

@@ -188,6 +188,17 @@ public func openModel(
   return try format.open(path, fileSystem)
 }
 
+extension Decoder {
+  /// Takes the memory of all weights, before any of them is read.
+  ///
+  /// - Throws: `noMemory`.
+  func takeMemory() throws(LanguageModelError) {
+    guard reserve() else {
+      throw .noMemory(byteCount: parameters.reduce(0) { $0 + $1.parameter.count } * MemoryLayout<Scalar>.size)
+    }
+  }
+}
+
 extension StoredModel {
   /// The template that the model was taught conversations by; `none` where nothing beside it says one.
   public func chatTemplate() throws(LanguageModelError) -> ChatTemplateChoice {

@@ -28,7 +28,7 @@ extension StoredWeights {
       total += (bytes + 63) / 64 * 64
     }
     guard let memory = PersistentBlock(tryingByteCount: total) else {
-      throw .invalidConfiguration("the system has no \(total) bytes for the weights; choose a smaller form of them")
+      throw .noMemory(byteCount: total)
     }
     let packers = zip(packed, offsets).map { tensor, offset in
       let shape = tensor.parameter.shape

@@ -73,6 +73,7 @@ public struct GGUFModel: StoredModel {
       throw .weights(path: path, ["the keys describe a model many times the size of the \(file.tensors.count) tensors here"])
     }
     let model = Decoder<Scalar>(configuration)
+    if packing == nil { try model.takeMemory() }
     try StoredWeights(of: model, in: file, layout, path: path, packing: packing).read(.writing)
     return model
   }

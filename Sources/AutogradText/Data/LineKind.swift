@@ -97,3 +97,19 @@ enum LineContent: Sendable {
   case pair(prompt: String, completion: String)
   case instruction(String, input: String, output: String)
 }
+
+extension LineContent {
+  /// All that it says, one thing below the other, as nobody writes it: for counting words.
+  var words: AnsweredText {
+    let texts =
+      switch self {
+      case .text(let text): [text]
+      case .messages(let messages): messages.map(\.content)
+      case .pair(let prompt, let completion): [prompt, completion]
+      case .instruction(let instruction, let input, let output): [instruction, input, output]
+      }
+    var result = AnsweredText()
+    result.add(texts.joined(separator: "\n"))
+    return result
+  }
+}

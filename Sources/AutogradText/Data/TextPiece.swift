@@ -100,7 +100,7 @@ extension TextInput {
     guard json.objectValue != nil else { throw .notDocument("the line is no object") }
     var documents: [AnsweredText] = []
     for content in try lineKind.contents(of: json) {
-      documents.append(try (form ?? AnswerForm(nil, begin: "", end: "")).write(content))
+      documents.append(try form.map { form throws(TextError) in try form.write(content) } ?? content.words)
     }
     return documents
   }

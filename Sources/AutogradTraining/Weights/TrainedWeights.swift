@@ -30,6 +30,9 @@ public protocol TrainedWeights {
     tokenizer: any Tokenizer, type: WeightType, metadata: [(key: String, value: String)]
   ) throws(LanguageModelError) -> [(name: String, pieces: any Sequence<[UInt8]>)]
 
+  /// Files beside those of `files` by which a folder would be taken for something else.
+  var foreignNames: [String] { get }
+
   /// The files of a checkpoint, from which `load` has every bit: the model's configuration and the tokenizer are among
   /// them.
   func checkpointFiles(
@@ -78,6 +81,7 @@ public struct WholeModel: TrainedWeights {
   public var parameters: [NamedParameter<Float>] { model.storedParameters }
   public var memory: (bytes: Int, taken: Int) { MemoryOf.parameters(model.parameters) }
   public var base: AdapterBase? { nil }
+  public var foreignNames: [String] { AdapterDirectory.fileNames }
 
   public func files(
     tokenizer: any Tokenizer, type: WeightType, metadata: [(key: String, value: String)]
@@ -112,6 +116,7 @@ public struct AdaptedModel: TrainedWeights {
   }
 
   public var parameters: [NamedParameter<Float>] { adapter.parameters }
+  public var foreignNames: [String] { ["config.json", "generation_config.json", "model.safetensors"] }
 
   public var memory: (bytes: Int, taken: Int) {
     let (model, adapter) = (MemoryOf.parameters(model.parameters), MemoryOf.parameters(adapter.parameters))
