@@ -142,7 +142,7 @@ extension LowRankAdapter {
     guard core.nodes[x].shape.last == inputs else {
       throw Misuse(operation, "x has shape \(core.nodes[x].shape), but the weight's adapter takes \(inputs) inputs")
     }
-    let input = dropout > 0 ? try core.dropout(x, rate: dropout) : x
+    let input = dropout > 0 && core.isRecording ? try core.dropout(x, rate: dropout) : x
     var downs: [Slot] = []
     for part in parts { downs.append(try core.use(part.down.core, operation)) }
     let down = try core.joined(downs, axis: 0)

@@ -157,4 +157,22 @@ struct LowRankAdapterTests {
     expectSameBits(results[0], results[1], "recomputed")
     #expect(results[0].contains { $0 != 0 })
   }
+
+  @Test("inside inference nothing of its input falls, whatever step random numbers are drawn for")
+  func inferenceDropsNothing() {
+    let x: Tensor<Float> = randomTensor([9, 8], seed: 1), weight: Tensor<Float> = randomTensor([12, 8], seed: 2)
+    let tape = Tape<Float>()
+    func product(dropout: Double, step: UInt64, recording: Bool = false) -> [Float] {
+      let adapted = Parameter(weight)
+      adapted.adapt(adapter(.whole, sameScale: true, dropout: dropout))
+      tape.randomStep = step
+      return tape.step { tape in
+        let x = tape.input(x)
+        return recording ? x.linear(adapted).array : tape.inference { x.linear(adapted).array }
+      }
+    }
+    let expected = product(dropout: 0, step: 1)
+    for step in 1...2 as ClosedRange<UInt64> { expectSameBits(product(dropout: 0.5, step: step), expected) }
+    #expect(product(dropout: 0.5, step: 1, recording: true) != expected)
+  }
 }
