@@ -126,6 +126,10 @@ struct DataCommand: ParsableCommand, HasExamples {
       let share = packed.filledShare
       report.add("packed", "\(packed.windowsPerEpoch.grouped) windows, \(share.percent) filled", .number(share))
     }
+    if let paired = data.training as? PairSampler {
+      let share = paired.filledShare
+      report.add("pairs", "\(paired.windowsPerEpoch.grouped), their rows \(share.percent) filled", .number(share))
+    }
     if !data.note.isEmpty { report.addLine("note", data.note) }
     try addWindows(to: &report, texts, data.training)
     return report
@@ -135,8 +139,8 @@ struct DataCommand: ParsableCommand, HasExamples {
   private func addWindows(to report: inout Report, _ texts: RunTexts, _ sampler: any BatchSampler) throws {
     var shown: [JSON] = [], parts: [JSON] = [], batch = sampler.makeBatch()
     for number in 0..<windows {
-      let row = number % sampler.batchSize
-      if row == 0 { try sampler.fill(&batch, number: UInt64(number / sampler.batchSize)) }
+      let row = number % sampler.rowCount
+      if row == 0 { try sampler.fill(&batch, number: UInt64(number / sampler.rowCount)) }
       let range = row * sampler.blockSize..<(row + 1) * sampler.blockSize
       if sampler.hasWeights {
         let pieces = LearntPiece.pieces(of: batch, range, texts.tokenizer)

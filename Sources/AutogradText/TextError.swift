@@ -61,7 +61,7 @@ extension TextError: CustomStringConvertible {
       "\(path.escapedForDisplay)\(line.map { ", line \($0)" } ?? ""): \(error)"
     case .notDocument(let reason):
       "\(reason); a line is one JSON object with the document under \"text\", or with \"messages\", with \"prompt\" and "
-        + "\"completion\", or with \"instruction\" and \"output\""
+        + "\"completion\", with \"instruction\" and \"output\", or with \"prompt\", \"chosen\" and \"rejected\""
     case .notConversation(let reason):
       "the conversation cannot be written: \(reason)"
     case .noTemplate:

@@ -165,7 +165,7 @@ import Testing
       for (lines, status, part) in [
         (["--data", "pairs.jsonl"], 64, "--lora-rank 16"),
         (["--data", "pairs.jsonl", "--data", "texts.jsonl"], 3, "preference pairs are learnt by themselves"),
-        (["--data", "bad.jsonl"], 3, "\"rejected\" is no string"),
+        (["--data", "bad.jsonl"], 3, "\"rejected\" is neither a string nor a list"),
       ] as [([String], Int32, String)] {
         try write("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": 3}\n", path + "/bad.jsonl")
         let data = lines.map { $0.hasSuffix(".jsonl") ? path + "/" + $0 : $0 }

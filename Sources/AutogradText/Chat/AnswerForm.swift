@@ -48,6 +48,12 @@ public struct AnswerForm: Sendable {
       }
       return try render(messages, template)
     case .pair(let prompt, let completion): return try write(prompt, completion)
+    case .continuation(let prompt, let answer):
+      guard let template else { throw .noTemplate }
+      guard answer.contains(where: { $0.role == .assistant }) else {
+        throw .notConversation("nobody answers its prompt: what follows has no message of the assistant")
+      }
+      return try render(prompt + answer, template, learning: answer.count)
     case .instruction(let instruction, let input, let output):
       guard template == nil else { return try write(input.isEmpty ? instruction : instruction + "\n\n" + input, output) }
       let more = input.isEmpty ? ("", "") : (", paired with an input that provides further context", "### Input:\n\(input)\n\n")
@@ -87,9 +93,12 @@ public struct AnswerForm: Sendable {
     return token.map { ([$0.id], "") } ?? ([], text)
   }
 
-  private func render(_ messages: [ChatMessage], _ template: ChatTemplate) throws(TextError) -> AnsweredText {
+  /// - Parameter count: Of how many messages, the last, answers are learnt; nil of all.
+  private func render(
+    _ messages: [ChatMessage], _ template: ChatTemplate, learning count: Int? = nil
+  ) throws(TextError) -> AnsweredText {
     if template.endOfTurn.contains("{eos}"), end.isEmpty { throw .noEndOfText }
-    return try template.render(messages, begin: begin, end: end)
+    return try template.render(messages, begin: begin, end: end, learning: count)
   }
 
   private func write(_ question: String, _ answer: String) throws(TextError) -> AnsweredText {

@@ -3,8 +3,9 @@ public import AutogradBase
 extension ChatMessage {
   /// The messages of a conversation as OpenAI, TRL and mlx-lm have it: `{"messages": [{"role": …, "content": …}, …]}`.
   ///
+  /// - Parameter key: Under which the list stands.
   /// - Throws: `notDocument`, with the number of the message that is none.
-  public static func list(of json: JSON, _ key: String = "messages") throws(TextError) -> [ChatMessage] {
+  public static func list(of json: JSON, key: String = "messages") throws(TextError) -> [ChatMessage] {
     guard let values = json[key]?.arrayValue else {
       throw .notDocument(json[key] == nil ? "the object has no \"\(key)\"" : "\"\(key)\" is no list")
     }
@@ -14,7 +15,7 @@ extension ChatMessage {
         messages.append(try ChatMessage(json: value))
       } catch {
         guard case .notDocument(let reason) = error else { throw error }
-        throw .notDocument("message \(index + 1): \(reason)")
+        throw .notDocument("\(key == "messages" ? "" : "\"\(key)\", ")message \(index + 1): \(reason)")
       }
     }
     return messages

@@ -70,9 +70,10 @@ public struct ChatTemplate: Sendable, Equatable {
   /// - Parameters:
   ///   - begin, end: The names of the tokens that begin and end a text; empty where there is none.
   ///   - asksForAnswer: Whether what asks for the next answer follows.
+  ///   - count: Of how many messages, the last, answers are marked; nil of all.
   /// - Throws: `notConversation` where this template has no way to write it.
   public func render(
-    _ messages: [ChatMessage], begin: String, end: String, asksForAnswer: Bool = false
+    _ messages: [ChatMessage], begin: String, end: String, asksForAnswer: Bool = false, learning count: Int? = nil
   ) throws(TextError) -> AnsweredText {
     guard let first = messages.first else { throw .notConversation("it has no messages") }
     var messages = messages[...], text = AnsweredText(), question: (system: String, turn: Turn)?
@@ -116,7 +117,8 @@ public struct ChatTemplate: Sendable, Equatable {
         text.add(filled(user.before) + said + filled(user.end + user.after + (isLast ? "" : user.between)))
       case .assistant:
         let said = reasoning?.answer(index) ?? trimmed(message)
-        add(said, assistant, isLast, isAnswer: true, to: &text, filled)
+        let isLearnt = messages.count - index <= count ?? .max
+        add(said, assistant, isLast, isAnswer: true, isLearnt: isLearnt, to: &text, filled)
       }
     }
     text.add(filled(asksForAnswer ? opening : ending))
@@ -124,12 +126,12 @@ public struct ChatTemplate: Sendable, Equatable {
   }
 
   private func add(
-    _ said: String, _ turn: Turn, _ isLast: Bool, isAnswer: Bool, to text: inout AnsweredText,
+    _ said: String, _ turn: Turn, _ isLast: Bool, isAnswer: Bool, isLearnt: Bool = true, to text: inout AnsweredText,
     _ filled: (String) -> String
   ) {
     let said = isAnswer || trimming != .whole ? said : PythonSpace.trimmed(said)
     text.add(filled(turn.before))
-    text.add(said + filled(turn.end), isAnswer: isAnswer)
+    text.add(said + filled(turn.end), isAnswer: isAnswer && isLearnt)
     text.add(filled(turn.after + (isLast ? "" : turn.between)))
   }
 

@@ -25,7 +25,7 @@ public struct LineKind: Sendable {
   ) { (self.name, self.keys, hasAnswers, documentsPerLine, self.take) = (name, keys, true, 2, take) }
 
   /// Every kind, those with more to say first: a line of several kinds is of the first. mlx-lm has this order, too.
-  public static let all = [conversation, preference, completion, instruction, text]
+  public static let all = [preference, conversation, completion, instruction, text]
 
   /// `{"text": …}`: a document.
   public static let text = LineKind("texts", ["text"], hasAnswers: false) { json throws(TextError) in
@@ -49,26 +49,11 @@ public struct LineKind: Sendable {
     return .instruction(try json.text("instruction"), input: input, output: try json.text("output"))
   }
 
-  /// `{"prompt": …, "chosen": …, "rejected": …}`, as TRL has it: texts, or lists of messages.
+  /// `{"prompt": …, "chosen": …, "rejected": …}`, as TRL has it: see `PreferencePair`.
   public static let preference = LineKind(pairs: "preference pairs", ["prompt", "chosen", "rejected"]) {
     json throws(TextError) in
-    if json["prompt"]?.arrayValue == nil {
-      let prompt = try json.text("prompt")
-      return [
-        .pair(prompt: prompt, completion: try json.text("chosen")),
-        .pair(prompt: prompt, completion: try json.text("rejected")),
-      ]
-    }
-    let prompt = try ChatMessage.list(of: json, "prompt")
-    var contents: [LineContent] = []
-    for key in ["chosen", "rejected"] {
-      let answer = try ChatMessage.list(of: json, key)
-      guard answer.contains(where: { $0.role == .assistant }) else {
-        throw .notDocument("\"\(key)\" has no message of the assistant")
-      }
-      contents.append(.messages(prompt + answer))
-    }
-    return contents
+    let (chosen, rejected) = try PreferencePair(json: json).contents
+    return [chosen, rejected]
   }
 
   /// The kind of a line; nil where it has the keys of none.
@@ -95,6 +80,8 @@ enum LineContent: Sendable {
   case text(String)
   case messages([ChatMessage])
   case pair(prompt: String, completion: String)
+  /// Of what follows the prompt alone something is learnt.
+  case continuation(prompt: [ChatMessage], answer: [ChatMessage])
   case instruction(String, input: String, output: String)
 }
 
@@ -106,6 +93,7 @@ extension LineContent {
       case .text(let text): [text]
       case .messages(let messages): messages.map(\.content)
       case .pair(let prompt, let completion): [prompt, completion]
+      case .continuation(let prompt, let answer): (prompt + answer).map(\.content)
       case .instruction(let instruction, let input, let output): [instruction, input, output]
       }
     var result = AnsweredText()

@@ -50,6 +50,14 @@ public struct PairSampler: AnswerSampler {
     }
   }
 
+  /// How much of the rows documents fill.
+  public var filledShare: Double {
+    let filled = pairs.reduce(0) { sum, first in
+      sum + (Int(first)...Int(first) + 1).reduce(0) { $0 + min(table.tokens(of: $1).count - 1, blockSize) }
+    }
+    return Double(filled) / Double(max(1, 2 * pairs.count * blockSize))
+  }
+
   /// Bytes that its list of pairs takes, the table apart.
   public var byteCount: Int { 4 * pairs.count }
 
