@@ -46,6 +46,19 @@ def make(case):
     case("instructions", '{"instruction": "a", "input": "b", "output": "c", "text": "d"}\n{"instruction": "a", "output": ""}\n',
          "@: the training part has 1 document, none with an answer within its first 1 tokens", accepted=True)
     case("conversations", f"{chat}\n" * 2, f"@, line 1: {asked}", accepted=True)
+    preference = '{"prompt": "", "chosen": "a.", "rejected": "a"}'
+    whole = '[{"role": "user", "content": "q"}, {"role": "assistant", "content": "%s"}]'
+    small = "@: the training part has 1 pair, none of which fits into windows of 1 tokens"
+    case("preferences", f"{preference}\n" * 2, small, accepted=True)
+    case("preferences-whole", '{"prompt": "q", "chosen": %s, "rejected": %s}\n' % (whole % "yes", whole % "no"),
+         f"@, line 1: {asked}", accepted=True)
+    refused("preference-number", '{"prompt": "a", "chosen": "b", "rejected": 4}\n',
+            '"rejected" is neither a string nor a list of messages', number=1)
+    case("preference-unanswered", '{"prompt": [], "chosen": [], "rejected": []}\n', f"@, line 1: {asked}")
+    refused("preference-same", '{"prompt": "q", "chosen": %s, "rejected": %s}\n' % (whole % "yes", whole % "yes"),
+            '"chosen" and "rejected" begin with their prompt, and one goes no further than the other', number=1)
+    refused("preferences-and-answers", preference + "\n" + pair,
+            "the line holds prompts with completions, and those before hold preference pairs")
     refused("answers-and-texts", f"{pair}\n" + line("a"), "the line holds texts, and those before hold prompts with completions")
     refused("texts-and-answers", line("a") + pair, "the line holds prompts with completions, and those before hold texts")
     refused("completion-number", pair + '\n{"prompt": "a", "completion": 4}\n', '"completion" is no string')

@@ -14,8 +14,8 @@ struct Progress {
   mutating func show(_ event: TrainingEvent) {
     switch event {
     case .started(let parameters, let trained, let arena, let data):
-      let adapter = trained == parameters ? "" : " under an adapter of \(trained.grouped)"
-      line("\(parameters.grouped) parameters\(adapter); \(data); arena \(arena.bytes)")
+      let some = trained == parameters ? "" : ", \(trained.grouped) to train"
+      line("\(parameters.grouped) parameters\(some); \(data); arena \(arena.bytes)")
     case .step(let metrics):
       let parts = parts(of: metrics)
       if isLive {

@@ -17,6 +17,8 @@ public indirect enum TextError: Error, Equatable, Sendable {
   case notTaskItem(String)
   /// A part of which no document has an answer that a window reaches.
   case noAnswers(path: String, part: TokenDataset.Part, documentCount: Int, blockSize: Int)
+  /// A part of which no preference pair has both of its answers where a row reaches.
+  case noPairs(path: String, part: TokenDataset.Part, pairCount: Int, blockSize: Int)
   /// A model's own template is none that is known.
   case unknownTemplate(sha256: String)
   /// A file whose contents are others than they were when it was opened; where they are is not always known.
@@ -76,6 +78,10 @@ extension TextError: CustomStringConvertible {
       "\(path.escapedForDisplay): the \(part.rawValue) part has \(documentCount) "
         + "\(documentCount == 1 ? "document" : "documents"), none with an answer within its first \(blockSize) tokens; give "
         + "more documents, a larger block size, or another validation fraction"
+    case .noPairs(let path, let part, let pairCount, let blockSize):
+      "\(path.escapedForDisplay): the \(part.rawValue) part has \(pairCount) \(pairCount == 1 ? "pair" : "pairs"), none "
+        + "with both answers begun within \(blockSize) tokens; give more pairs, a larger block size, or another validation "
+        + "fraction"
     case .unknownTemplate(let sha256):
       "the model's own chat template is none that is known (SHA-256 \(sha256.prefix(12))); name the one that writes the same: "
         + "\(Self.templates)"

@@ -19,6 +19,7 @@ func options(of command: String) throws -> Set<String> {
     "--eval-iters": ["2"], "--precision": ["bf16"], "--seed": ["1"], "--family": ["llama"], "--n-kv-head": ["3"],
     "--head-dim": ["5"], "--n-inner": ["77"], "--rope-theta": ["500.0"], "--sliding-window": ["4"],
     "--no-tie-word-embeddings": [], "--epochs": ["0.5"],
+    "--freeze": ["wte.weight"],
   ]
   /// Values unlike those of the run, which a resume takes.
   private static let changing: [String: [String]] = [

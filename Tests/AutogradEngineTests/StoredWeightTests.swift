@@ -93,6 +93,11 @@ struct StoredWeightTests {
     }
   }
 
+  private func elevenBits(_ x: Float) -> Float {
+    let unit = x.ulp * 8192
+    return (x / unit).rounded(.toNearestOrEven) * unit
+  }
+
   /// The rules of the mode, written down in another way: blocks of x in 8 bits, whole sums, then one chain of blocks.
   private func integerProduct(
     _ x: [Float], _ sample: StoredWeightSample, fused: Bool
@@ -108,8 +113,10 @@ struct StoredWeightTests {
           let values = x[block..<block + 32], largest = values.map(abs).max()!
           let quants = values.map { (($0 * (127 / largest)) as Float).rounded(.toNearestOrEven) }
           let dot = zip(quants[(first % 32)...], weights).reduce(Float(0)) { $0 + $1.0 * $1.1 }
-          sum = added(dot, scale * (largest / 127), to: sum)
-          if let least { sum = added(least, largest / 127 * quants.reduce(0, +), to: sum) }
+          // 11 bits of it.
+          let own = elevenBits(largest / 127)
+          sum = added(dot, scale * own, to: sum)
+          if let least { sum = added(least, own * quants.reduce(0, +), to: sum) }
         }
         return sum
       }

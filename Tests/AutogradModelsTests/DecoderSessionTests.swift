@@ -3,6 +3,7 @@ import AutogradEngine
 import AutogradKernels
 import AutogradModels
 import AutogradTestSupport
+import AutogradText
 import Testing
 
 /// Small models of every kind of attention, with weights of ordinary size, so that attention is not nearly uniform.
@@ -62,20 +63,41 @@ private func fullLogits(_ model: Decoder<Float>, _ tape: Tape<Float>, _ text: [I
     arguments: Kind.allCases.map(\.rawValue), [MatmulPrecision.float32, .bfloat16])
   func compositions(kind: String, precision: MatmulPrecision) throws {
     let kind = try #require(Kind(rawValue: kind)), model = try kind.model()
-    for seed in 0..<20 { try check(model, precision, seed: seed, steps: 12) }
+    let mode = precision == .bfloat16 ? ProductMode.bfloat16 : .exact
+    for seed in 0..<20 { try check(model, mode, seed: seed, steps: 12) }
+  }
+
+  @Test(
+    "so they are where weights are stored, in every mode of products",
+    arguments: [GenerationWeights.float32, .bfloat16, .q8_0, .q4_0, .q4_1], ProductMode.allCases)
+  func storedCompositions(form: GenerationWeights, mode: ProductMode) throws {
+    let sizes = try DecoderConfiguration(
+      vocabularySize: 40, contextLength: 60, layerCount: 2, headCount: 4, channelCount: 64, keyValueHeadCount: 2,
+      feedForwardWidth: 96, family: .llama)
+    let plain = Decoder<Float>(sizes, seed: 7), tokenizer = try CharacterTokenizer(training: Array("abcdefg".utf8))
+    for named in plain.parameters where named.parameter.shape.count == 2 {
+      named.parameter.set(named.parameter.array.map { $0 * 8 })
+    }
+    try temporaryDirectory { path in
+      try ModelDirectory(path).save(plain, tokenizer: tokenizer)
+      let model = try openModel(path).loadModel(weights: form)
+      #expect(model.tensors.contains { $0.parameter.storedWeight?.format.name == form.rawValue })
+      // Panels are those of one set of instructions.
+      for seed in 0..<14 { try check(model, mode, seed: seed, steps: 12, sets: [.preferred]) }
+    }
   }
 
   /// A random program; afterwards and on the way each text's logits are those of the full pass.
   private func check(
-    _ model: Decoder<Float>, _ precision: MatmulPrecision, seed: Int, steps: Int, cacheType: CacheType? = nil,
-    expected: ((Int, [Int32], Int, [Float]) -> Void)? = nil
+    _ model: Decoder<Float>, _ mode: ProductMode, seed: Int, steps: Int, cacheType: CacheType? = nil,
+    sets: [InstructionSet] = InstructionSet.available, expected: ((Int, [Int32], Int, [Float]) -> Void)? = nil
   ) throws {
     var draw = Draw(seed)
     let backend = Backend(
-      instructionSet: draw.one(of: InstructionSet.available), pool: ThreadPool(threads: draw.one(of: [1, 2, 3])))
+      instructionSet: draw.one(of: sets), pool: ThreadPool(threads: draw.one(of: [1, 2, 3])))
     let tape = Tape<Float>(backend: backend), reference = Tape<Float>(
       backend: Backend(instructionSet: backend.instructionSet, pool: singleThread))
-    (tape.matmulPrecision, reference.matmulPrecision) = (precision, precision)
+    (tape.productMode, reference.productMode) = (mode, mode)
     let vocabulary = model.configuration.vocabularySize, most = model.configuration.contextLength
     let session = try DecoderSession(
       model, sequences: 1 + draw.below(4), contextSize: most - draw.below(2), cacheType: cacheType,
@@ -129,7 +151,7 @@ private func fullLogits(_ model: Decoder<Float>, _ tape: Tape<Float>, _ text: [I
   func halves(kind: String) throws {
     let kind = try #require(Kind(rawValue: kind)), model = try kind.model()
     for seed in 0..<6 {
-      try check(model, .float32, seed: seed, steps: 10, cacheType: .bf16) { _, text, row, logits in
+      try check(model, .exact, seed: seed, steps: 10, cacheType: .bf16) { _, text, row, logits in
         // Token by token on one thread, of the same instruction set.
         var draw = Draw(seed)
         let backend = Backend(instructionSet: draw.one(of: InstructionSet.available), pool: singleThread)

@@ -25,7 +25,7 @@ struct PlanReport {
 
   var text: String {
     var lines = [
-      "\(plan.parameterCount.grouped) parameters\(adapter); batches of \(plan.batchSize) × \(plan.blockSize) tokens, "
+      "\(plan.parameterCount.grouped) parameters\(trained); batches of \(plan.batchSize) × \(plan.blockSize) tokens, "
         + "\(plan.accumulation) per step"
         + (plan.recomputesBlocks ? "; blocks are computed again in backward" : ""), "",
     ]
@@ -44,8 +44,8 @@ struct PlanReport {
     return lines.joined(separator: "\n")
   }
 
-  private var adapter: String {
-    plan.trainedCount == plan.parameterCount ? "" : " under an adapter of \(plan.trainedCount.grouped)"
+  private var trained: String {
+    plan.trainedCount == plan.parameterCount ? "" : ", \(plan.trainedCount.grouped) to train"
   }
 
   /// Blocks that keep the same are one line.

@@ -108,7 +108,7 @@ struct AskedSettings {
     }
     for (key, hint) in [
       ("dropout", "the base stays as it is; drop the adapter's inputs with --lora-dropout"),
-      ("weights", "an adapter is saved in float32"),
+      ("weights", "an adapter is saved in float32"), ("freeze", "the base stays as it is; choose with --lora-target"),
     ] where given.contains(key) {
       throw ValidationError("--\(key) means nothing with --lora-rank: \(hint)")
     }

@@ -92,6 +92,7 @@ struct TrainingRun {
     try TrainingRun.check(weights.model.configuration, settings.batchSize, settings.blockSize)
     var weights = weights
     weights.model.recomputesBlocks = settings.recomputesBlocks
+    if let frozen = settings.frozen { try weights.freeze(frozen) }
     var settings = settings
     let data = try source.trainingData(settings)
     if countsEpochs { try settings.takeEpochs(of: data) }

@@ -72,7 +72,10 @@ extension RunTexts {
           tokens: tokens, table, documents: documents, blockSize: blockSize, batchSize: batchSize, countsAll: countsAll,
           seed: seed, purpose: purpose)
       guard sampler.windowsPerEpoch > 0 else {
-        throw .noAnswers(path: source.path, part: part, documentCount: documents.count, blockSize: blockSize)
+        let count = documents.count
+        throw source.hasPairs
+          ? .noPairs(path: source.path, part: part, pairCount: count / 2, blockSize: blockSize)
+          : .noAnswers(path: source.path, part: part, documentCount: count, blockSize: blockSize)
       }
       orderBytes += sampler.byteCount
       if purpose == .dataOrder || part == .validation { (cut, leftOut) = (cut + sampler.cutCount, leftOut + sampler.leftOutCount) }

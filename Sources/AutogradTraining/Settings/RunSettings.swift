@@ -39,6 +39,8 @@ public struct RunSettings: Sendable, Equatable, CustomStringConvertible {
   public var tokenizer: String?
   /// How the numbers of the model's folder are written; checkpoints keep float32.
   public var weights = WeightType.float32
+  /// Weights that stay as they are; nil where all are trained.
+  public var frozen: FrozenWeights?
   /// The rank of an adapter that is trained in the place of the model's weights; nil trains those.
   public var adapterRank: Int?
   /// What the adapter's product is scaled by, times its rank (or the root of that); nil for twice the rank.

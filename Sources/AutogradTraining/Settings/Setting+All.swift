@@ -75,6 +75,9 @@ extension Setting {
       "batch_size", .run, "the batch size", \.batchSize, .from(1), help: "Windows per batch",
       isInPreset: true),
     Setting(
+      "freeze", .run, "the frozen weights", get: { $0.frozen }, set: { $0.frozen = $1 },
+      help: "Weights that stay, as model.layers.0.*", valueName: "names", isOptionalInFiles: true),
+    Setting(
       "recompute", .run, "recomputation", \.recomputesBlocks,
       help: "Compute activations again in backward: less memory, more time", resume: .mayChange,
       isOptionalInFiles: true),
@@ -99,7 +102,7 @@ extension Setting {
       isOptionalInFiles: true),
     Setting(
       "base_weights", .run, "the form of the base", \.baseWeights,
-      help: "How the base's weights lie in memory", valueName: "form", isOptionalInFiles: true),
+      help: "Form of the base", valueName: "form", isOptionalInFiles: true),
     Setting(
       "base_products", .run, "the products of the base", \.configuration.baseProducts,
       help: "How they multiply forward", valueName: "mode", isOptionalInFiles: true),

@@ -98,6 +98,16 @@ extension WeightType: SettingChoice {}
 extension GenerationWeights: SettingChoice {}
 extension BaseProducts: SettingChoice {}
 
+extension FrozenWeights: SettingValue {
+  package static var form: String { "names of weights, which may have a *" }
+  package init?(word: String) { self.init(word) }
+  package init?(json: JSON) {
+    guard let word = json.stringValue else { return nil }
+    self.init(word)
+  }
+  package var json: JSON { .string(description) }
+}
+
 extension AdapterTargets: SettingValue {
   package static var form: String { "all, attention, mlp or names of weights" }
   package init?(word: String) { self.init(word) }

@@ -49,7 +49,18 @@ public protocol TrainedWeights {
 }
 
 extension TrainedWeights {
-  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.parameter.count } }
+  /// Numbers that are trained.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + ($1.parameter.isTrainable ? $1.parameter.count : 0) } }
+
+  /// Stops training of some; see `WholeModel`.
+  ///
+  /// - Throws: `invalidConfiguration`.
+  public func freeze(_ frozen: FrozenWeights) throws(TrainingError) {
+    guard let whole = self as? WholeModel else {
+      throw .invalidConfiguration("under an adapter all weights are frozen")
+    }
+    try whole.freezeWeights(frozen)
+  }
 
   /// Replaces the files of a folder, each in one moment.
   ///

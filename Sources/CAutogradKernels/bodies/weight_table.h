@@ -56,6 +56,16 @@ INLINE REAL largest_of_block(const REAL *x) {
   return result;
 }
 
+// A scale with 11 significant bits, the nearest, ties to even: what half precision would keep of it, at any size. ggml
+// keeps scales so; numbers that differ by as little as this does come apart from layer to layer.
+INLINE REAL rounded_scale(REAL scale) {
+  uint32_t bits;
+  memcpy(&bits, &scale, sizeof bits);
+  bits = (bits + 0xFFF + ((bits >> 13) & 1)) & ~UINT32_C(0x1FFF);
+  memcpy(&scale, &bits, sizeof bits);
+  return scale;
+}
+
 static void quantize(const void *arguments, ck_index begin, ck_index end, void *scratch) {
   const ck_quantize g = *(const ck_quantize *)arguments;
   const ck_index blocks = g.k / CK_WEIGHT_BLOCK;
@@ -76,7 +86,7 @@ static void quantize(const void *arguments, ck_index begin, ck_index end, void *
         q->quants[i] = (int8_t)bits;
         q->sums[i / (CK_WEIGHT_BLOCK / 2)] += q->quants[i];
       }
-      q->scale = largest / 127;
+      q->scale = rounded_scale(largest / 127);
       q->scaled_sum = q->scale * (REAL)(q->sums[0] + q->sums[1]);
     }
   }

@@ -69,7 +69,7 @@ typedef struct ck_weight_rows {
   ck_epilogue epilogue;
 } ck_weight_rows;
 
-/// A block of a row of A in 8 bits: x ≈ scale · quant, with scale = max |x| / 127; the sums of the first half of the
+/// A block of a row of A in 8 bits: x ≈ scale · quant, with scale = max |x| / 127, of which 11 bits are kept; the sums of the first half of the
 /// quants and of the second, and the scale times both.
 typedef struct ck_quants { float scale, scaled_sum; int32_t sums[2]; int8_t quants[CK_WEIGHT_BLOCK]; } ck_quants;
 

@@ -199,6 +199,13 @@ void check_weight_rows(check *c, ck_function kernel) {
   }
 }
 
+// The nearest number with 11 significant bits, ties to even.
+static float eleven_bits(float x) {
+  int exponent;
+  const float fraction = frexpf(x, &exponent);
+  return ldexpf(rintf(ldexpf(fraction, 11)), exponent - 11);
+}
+
 void check_quantize(check *c, ck_function kernel) {
   for (int i = 0; i < 20 + c->rounds; i++) {
     const ck_index blocks = pick(c, 1, 5), k = blocks * CK_WEIGHT_BLOCK, rows = pick(c, 1, 4);
@@ -214,7 +221,7 @@ void check_quantize(check *c, ck_function kernel) {
       const ck_index first = b / blocks * stride + b % blocks * CK_WEIGHT_BLOCK;
       float largest = 0;
       for (int j = 0; j < CK_WEIGHT_BLOCK; j++) largest = fmaxf(largest, fabsf((float)at(x, first + j)));
-      const float inverse = largest > 0 ? 127 / largest : 0, scale = largest / 127;
+      const float inverse = largest > 0 ? 127 / largest : 0, scale = eleven_bits(largest / 127);
       int sums[2] = {0, 0};
       for (int j = 0; j < CK_WEIGHT_BLOCK; j++) {
         const int want = (int)lrintf((float)at(x, first + j) * inverse);
